@@ -1,0 +1,71 @@
+"""Text to coherent audio scenes: DashengTokenizer and Dasheng AudioGen in JAX/Flax.
+
+>>> import audiogen_jax as ag
+>>> prompt = ag.compose(caption="a dog barks in a quiet street", env="outdoors")
+>>> clip = ag.load("nano").generate(prompt, seed=0)[0]  # clip.audio, clip.sample_rate
+>>> latents = ag.load_tokenizer("nano").encode(clip.audio[None])
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audiogen_jax.caption import StructuredCaption, compose, parse
+
+if TYPE_CHECKING:
+    from audiogen_jax.infer.pipeline import Clip, Pipeline
+    from audiogen_jax.infer.tokenizer import Tokenizer
+
+__version__ = "0.1.0"
+__all__ = [
+    "Clip",
+    "Pipeline",
+    "StructuredCaption",
+    "Tokenizer",
+    "compose",
+    "load",
+    "load_tokenizer",
+    "parse",
+]
+
+
+def load(source: str | Path = "nano") -> "Pipeline":
+    """Loads a text-to-audio generator with its text encoder and audio tokenizer.
+
+    Args:
+      source: "nano" for the embedded model, or a folder in Hugging Face layout.
+
+    Raises:
+      ValueError: there is no such checkpoint, or it does not hold what it should.
+    """
+    from audiogen_jax.infer.pipeline import Pipeline
+
+    return Pipeline.load(source)
+
+
+def load_tokenizer(source: str | Path = "nano") -> "Tokenizer":
+    """Loads an audio tokenizer (waveform <-> latents).
+
+    Args:
+      source: "nano" for the embedded one, a tokenizer folder in Hugging Face layout, or a
+        generator folder, whose tokenizer is taken.
+
+    Raises:
+      ValueError: there is no such checkpoint, or it does not hold what it should.
+    """
+    from audiogen_jax.infer.tokenizer import Tokenizer
+
+    return Tokenizer.load(source)
+
+
+def __getattr__(name: str) -> Any:
+    # Classes that need jax load on first use: the command line's --help and the data workers,
+    # which import this package too, stay quick and off the accelerator.
+    if name in ("Clip", "Pipeline"):
+        from audiogen_jax.infer import pipeline
+
+        return getattr(pipeline, name)
+    if name == "Tokenizer":
+        from audiogen_jax.infer.tokenizer import Tokenizer
+
+        return Tokenizer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,150 @@
+"""The audio tokenizer as an object: waveforms to latents and back."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from audiogen_jax.config import AudioGenConfig, TokenizerConfig
+from audiogen_jax.convert.dasheng import load_tokenizer
+from audiogen_jax.infer.buckets import bucket
+from audiogen_jax.infer.checkpoints import find_checkpoint, find_part, read_config
+from audiogen_jax.models.tokenizer import Tokenizer as TokenizerModel
+from audiogen_jax.models.tokenizer import latent_length
+from audiogen_jax.types import Latents, Params, Waveform
+
+MIN_SAMPLES = 513
+"""The 1024-sample window of the acoustic mel reflects 512 samples about each end."""
+_SMALLEST_BUCKET = 16000
+
+
+class Tokenizer:
+    """DashengTokenizer with its weights: 16 kHz mono waveforms <-> 25 Hz latents.
+
+    Attributes:
+      config: the model configuration.
+      params: its parameters.
+    """
+
+    def __init__(self, config: TokenizerConfig, params: Params):
+        self.config = config
+        self.params = params
+        self._model = TokenizerModel(config)
+        self._encode = jax.jit(self._apply_encode, static_argnames="compat")
+        self._decode = jax.jit(self._apply_decode)
+
+    @classmethod
+    def load(cls, source: str | Path = "nano") -> Self:
+        """Loads a tokenizer; see `load_tokenizer` of the package.
+
+        Args:
+          source: "nano", a tokenizer folder in Hugging Face layout, or a generator folder, whose
+            tokenizer is taken.
+
+        Raises:
+          ValueError: there is no such checkpoint, or it does not hold what it should.
+        """
+        folder = find_checkpoint(source)
+        values = read_config(folder)
+        if values.get("model_type") == AudioGenConfig.MODEL_TYPE:
+            name = AudioGenConfig.from_hf(values).tokenizer_name
+            folder = find_part(folder, "tokenizer_name", name)
+        config, params = load_tokenizer(folder)
+        return cls(config, jax.device_put(params))
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second of the audio (Hz)."""
+        return self.config.SAMPLE_RATE
+
+    @property
+    def samples_per_latent(self) -> int:
+        """Samples that one latent frame decodes to."""
+        return self.config.samples_per_latent
+
+    def encode(
+        self, audio: ArrayLike, lengths: ArrayLike | None = None, compat: str | None = None
+    ) -> Latents:
+        """Encodes waveforms.
+
+        By default every clip stands alone: neither its batch nor what lies beyond its length
+        (even NaN) changes its latents, and frames beyond its end are zero.
+
+        Args:
+          audio: float [b n] at `sample_rate`.
+          lengths: int [b], valid samples per clip; all n if None.
+          compat: "release" follows the PyTorch release: one dB floor for the whole batch, and
+            masked frames of the first 10 seconds are not zeroed.
+
+        Returns:
+          Float [b t c] with t = (n // 160 + 1) // 4.
+
+        Raises:
+          ValueError: another shape, clips shorter than 513 samples, NaN or infinite samples.
+        """
+        samples, valid = _check_audio(audio, lengths)
+        if compat not in (None, "release"):
+            raise ValueError(f"compat={compat!r} must be None or 'release'")
+        frames = latent_length(samples.shape[1])
+        if compat is None:
+            size = bucket(samples.shape[1], _SMALLEST_BUCKET)
+            samples = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
+        elif lengths is None:
+            valid = None
+        return self._encode(self.params, samples, valid, compat=compat)[:, :frames]
+
+    def decode(self, latents: ArrayLike) -> Waveform:
+        """Decodes latents; one program is compiled per shape.
+
+        Args:
+          latents: float [b t c].
+
+        Returns:
+          Float [b n] at `sample_rate`, n = 640 t.
+
+        Raises:
+          ValueError: another shape.
+        """
+        latents = jnp.asarray(latents, jnp.float32)
+        if latents.ndim != 3 or not latents.size or latents.shape[-1] != self.config.embed_dim:
+            raise ValueError(
+                f"latents of shape {latents.shape}: expected [b t c] with t > 0 frames and "
+                f"c = {self.config.embed_dim} channels"
+            )
+        return self._decode(self.params, latents)
+
+    def _apply_encode(
+        self,
+        params: Params,
+        audio: Float[Array, "b n"],
+        lengths: Int[Array, " b"] | None,
+        compat: str | None,
+    ) -> Latents:
+        return self._model.apply(  # type: ignore[return-value]
+            {"params": params}, audio, lengths, compat=compat, method="encode"
+        )
+
+    def _apply_decode(self, params: Params, latents: Latents) -> Waveform:
+        return self._model.apply({"params": params}, latents, method="decode")  # type: ignore[return-value]
+
+
+def _check_audio(audio: Any, lengths: Any) -> tuple[np.ndarray, np.ndarray]:
+    samples = np.asarray(audio, np.float32)
+    if samples.ndim != 2 or samples.shape[0] == 0:
+        raise ValueError(f"audio of shape {samples.shape}: expected [b n], mono clips in rows")
+    count, width = samples.shape
+    valid = np.full(count, width) if lengths is None else np.asarray(lengths)
+    if valid.shape != (count,) or not np.issubdtype(valid.dtype, np.integer):
+        raise ValueError(f"lengths {lengths!r}: expected one integer for each of {count} clips")
+    if valid.min() < MIN_SAMPLES or valid.max() > width:
+        raise ValueError(
+            f"lengths between {valid.min()} and {valid.max()} samples: each clip needs at least "
+            f"{MIN_SAMPLES} and at most the {width} given"
+        )
+    finite = np.isfinite(samples) | (np.arange(width) >= valid[:, None])
+    if not finite.all():
+        raise ValueError(f"clip {int(np.argmin(finite.all(axis=1)))} holds NaN or infinite samples")
+    return samples, valid.astype(np.int32)

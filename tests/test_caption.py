@@ -1,0 +1,159 @@
+"""Structured captions: written and read exactly, every malformed input named."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiogen_jax.caption import VIEWS, StructuredCaption, compose, parse, read_prompts
+
+plain_text = st.text(min_size=1).filter(lambda text: text.strip() and not _has_tag(text))
+scenes = st.builds(StructuredCaption, plain_text, *([st.none() | plain_text] * (len(VIEWS) - 1)))
+
+
+def _has_tag(text: str) -> bool:
+    return re.search(r"<\|[^<>|]*\|>", text) is not None
+
+
+@given(scenes)
+def test_round_trip(scene: StructuredCaption):
+    text = scene.format()
+    assert text.startswith("<|caption|> ")
+    assert parse(text) == scene
+    assert parse(text).format() == text
+
+
+@given(scenes, st.permutations(VIEWS))
+def test_any_order_is_read(scene: StructuredCaption, order: list[str]):
+    present = [(view, getattr(scene, view)) for view in order if getattr(scene, view)]
+    assert parse("".join(f"  <|{view}|>{text}\n" for view, text in present)) == scene
+
+
+CASES = json.loads((Path(__file__).parent / "golden" / "prompt_cases.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: json.dumps(case["kwargs"]))
+def test_compose_as_released(case: dict):
+    if "error" in case:
+        with pytest.raises(ValueError, match="caption"):
+            compose(**case["kwargs"])
+    else:
+        assert compose(**case["kwargs"]) == case["result"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no <|caption|> tag"),
+        ("a dog barks", "no <|caption|> tag in 'a dog barks'"),
+        ("a dog <|caption|> barks", "before the first tag: 'a dog'"),
+        ("<|speech|> hello", "no <|caption|> view"),
+        ("<|caption|>  ", "caption view is empty"),
+        ("<|caption|> x <|noise|> y", "unknown tag <|noise|>"),
+        ("<|caption|> x <|Speech|> y", "unknown tag <|Speech|>"),
+        ("<|caption|> x <|sfx|> y <|sfx|> z", "<|sfx|> appears twice"),
+        ("<|caption|> x <|sfx|> <|sfx|> z", "<|sfx|> appears twice"),
+    ],
+)
+def test_malformed(text: str, message: str):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        parse(text)
+
+
+def test_a_view_cannot_smuggle_a_tag():
+    with pytest.raises(
+        ValueError, match="view 'caption' contains the tag '<|env|>'".replace("|", r"\|")
+    ):
+        compose(caption="rain <|env|> street")
+
+
+def test_dropped_views_leave_the_caption_and_hit_their_rate():
+    scene = StructuredCaption("c", "s", "a", "f", "m", "e")
+    rng = np.random.default_rng(0)
+    drops = np.array(
+        [
+            [getattr(kept, view) is None for view in VIEWS]
+            for kept in (scene.drop_views(rng, 0.2) for _ in range(4000))
+        ]
+    )
+    assert not drops[:, 0].any()
+    # Six standard deviations of a mean of 4000 draws.
+    np.testing.assert_allclose(drops[:, 1:].mean(axis=0), 0.2, atol=6 * np.sqrt(0.16 / 4000))
+    correlation = np.corrcoef(drops[:, 1:].T)
+    assert np.abs(correlation - np.eye(5)).max() < 6 / np.sqrt(4000)
+
+
+def test_dropping_draws_the_same_numbers_whichever_views_are_present():
+    full, bare = np.random.default_rng(3), np.random.default_rng(3)
+    StructuredCaption("c", "s", "a", "f", "m", "e").drop_views(full)
+    StructuredCaption("c").drop_views(bare)
+    assert full.random() == bare.random()
+
+
+ROWS = {
+    "views": {"audio_id": "a", "caption": "rain", "asr": "", "env": "street", "category": "00A"},
+    "content": {"audio_id": "a", "content": "<|caption|> rain <|env|> street", "category": "00A"},
+    "tagged": {"audio_id": "a", "caption": "<|env|> street <|caption|> rain", "category": "00A"},
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_prompt_files(tmp_path: Path, row: dict, suffix: str):
+    path = tmp_path / f"prompts{suffix}"
+    if suffix == ".jsonl":
+        path.write_text(json.dumps(row) + "\n\n", encoding="utf-8-sig")
+    else:
+        path.write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
+    (record,) = read_prompts(path)
+    assert record.caption == StructuredCaption("rain", env="street")
+    assert (record.audio_id, record.category) == ("a", "00A")
+
+
+def test_rows_without_an_id_are_numbered(tmp_path: Path):
+    path = tmp_path / "prompts.csv"
+    path.write_text("caption,music\nrain,\nwind,piano\n")
+    assert [record.audio_id for record in read_prompts(path)] == ["0", "1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("p.jsonl", "{", "row 0: not JSON"),
+        ("p.jsonl", '{"caption": "x"}\n[1]', "row 1: expected a JSON object"),
+        ("p.jsonl", '{"caption": "x"}\n{"music": "y"}', "row 1: neither 'content' nor 'caption'"),
+        ("p.jsonl", '{"caption": ["x"]}', "row 0: expected text"),
+        ("p.jsonl", '{"content": "<|caption|> x", "env": "y"}', "row 0: a tagged string beside"),
+        ("p.csv", "audio_id,caption\na,x\na,y\n", "row 1: audio_id 'a' appears twice"),
+        ("p.csv", "audio_id,caption\n", "holds no prompts"),
+        ("p.txt", "x", "unknown suffix '.txt'"),
+    ],
+)
+def test_malformed_prompt_files(tmp_path: Path, name: str, text: str, message: str):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read_prompts(tmp_path / name)
+
+
+def test_missing_prompt_file(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="no prompt file"):
+        read_prompts(tmp_path / "absent.jsonl")
+
+
+def test_parquet(tmp_path: Path):
+    """Read where pyarrow is installed; a clear error where it is not."""
+    path = tmp_path / "prompts.parquet"
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        path.write_bytes(b"PAR1")
+        with pytest.raises(ValueError, match="needs pyarrow"):
+            read_prompts(path)
+        return
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"caption": "rain", "env": None}]), path)
+    assert read_prompts(path)[0].caption == StructuredCaption("rain")
