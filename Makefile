@@ -1,0 +1,34 @@
+# make demo | test | lint. Needs python3 >= 3.11; everything is installed in $(VENV).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint
+
+demo: $(VENV)/installed
+	mkdir -p demo
+	$(BIN)/audiogen generate \
+	  --caption "A man counts numbers in a room while birds sing outside." \
+	  --speech "A man speaks clearly." --asr "one two three" \
+	  --sfx "Birds chirp." --env "A quiet room by a garden." \
+	  --seed 0 --plot --output demo/scene.wav
+	@echo "Written: demo/scene.wav (the scene) and demo/scene.png (its mel spectrogram)"
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+$(VENV)/installed: pyproject.toml $(shell find audiogen_jax -type f -not -name '*.pyc')
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet .
+	touch $@
+
+# Editable, so that tests and type checks see the source tree as it is.
+$(VENV)/installed-dev: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable ".[dev]"
+	touch $@
