@@ -1,0 +1,46 @@
+"""Shapes from a short ladder, and noise that depends on nothing but seed, id, frame."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audiogen_jax.infer.buckets import bucket
+from audiogen_jax.infer.noise import clip_key, clip_noise
+
+
+@given(st.integers(1, 100_000), st.sampled_from([16, 32, 16000]))
+def test_a_bucket_holds_its_length_with_a_third_of_padding_at_most(length: int, smallest: int):
+    size = bucket(length, smallest)
+    assert size >= length
+    assert size == smallest or size - length <= size / 3
+    assert bucket(size, smallest) == size
+
+
+def test_few_buckets():
+    assert sorted({bucket(length, 32) for length in range(1, 769)}) == [
+        *(32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
+    ]
+
+
+def test_noise_of_a_clip_is_its_own():
+    keys = jnp.stack([clip_key(7, name) for name in ("a", "b", "c")])
+    together = clip_noise(keys, 64, 8)
+    alone = clip_noise(keys[1:2], 40, 8)
+    np.testing.assert_array_equal(together[1, :40], alone[0])
+
+
+@pytest.mark.parametrize(("seed", "name"), [(7, "b"), (8, "a")])
+def test_noise_differs_by_id_and_seed(seed: int, name: str):
+    noise = clip_noise(jnp.stack([clip_key(7, "a"), clip_key(seed, name)]), 64, 8)
+    correlation = np.corrcoef(np.asarray(noise).reshape(2, -1))[0, 1]
+    assert abs(correlation) < 6 / np.sqrt(512)
+
+
+def test_noise_is_standard_normal_over_frames_and_channels():
+    noise = np.asarray(clip_noise(clip_key(0, "0")[None], 500, 20))[0]
+    tolerance = 6 / np.sqrt(noise.size)
+    np.testing.assert_allclose(noise.mean(), 0, atol=tolerance)
+    np.testing.assert_allclose(noise.std(), 1, atol=tolerance)
+    np.testing.assert_allclose((noise[1:] * noise[:-1]).mean(), 0, atol=tolerance)
