@@ -1,0 +1,1 @@
+"""Offline dataset building: recordings, manifests, synthetic speech and mixed scenes."""
