@@ -1,0 +1,1 @@
+"""Input pipelines for training: manifests in, batches of numpy arrays out."""

@@ -1,0 +1,81 @@
+"""Audio manifests: one JSON object per line, one clip each."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from audiogen_jax.caption import VIEWS
+
+SPLITS = ("train", "val")
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioRecord:
+    """One clip of a manifest.
+
+    Attributes:
+      audio_id: unique name within the manifest.
+      path: the audio file.
+      duration: seconds.
+      views: view -> its phrasings; absent views are left out.
+      split: "train" or "val".
+    """
+
+    audio_id: str
+    path: Path
+    duration: float
+    views: dict[str, tuple[str, ...]]
+    split: str
+
+
+def read_manifest(path: str | Path) -> list[AudioRecord]:
+    """Reads a manifest; `path` of a row is relative to the manifest's folder.
+
+    A row holds `audio_id`, `path`, `duration` (s) and any of the six views, each a string or a
+    list of phrasings; `split` is "train" unless given. Other columns are ignored.
+
+    Raises:
+      FileNotFoundError: no such manifest.
+      ValueError: a malformed row, named by its line, a repeated id, or no rows.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no manifest at {path}")
+    records: list[AudioRecord] = []
+    seen: set[str] = set()
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            record = _record(json.loads(line), path.parent)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{path}, line {number}: {error}") from error
+        if record.audio_id in seen:
+            raise ValueError(f"{path}, line {number}: audio_id {record.audio_id!r} appears twice")
+        seen.add(record.audio_id)
+        records.append(record)
+    if not records:
+        raise ValueError(f"{path} holds no clips")
+    return records
+
+
+def _record(row: Any, folder: Path) -> AudioRecord:
+    if not isinstance(row, dict):
+        raise ValueError(f"expected a JSON object, got {type(row).__name__}")
+    if missing := [name for name in ("audio_id", "path", "duration") if row.get(name) is None]:
+        raise ValueError(f"missing {missing}")
+    if not row["duration"] > 0:
+        raise ValueError(f"duration is {row['duration']}, expected seconds above 0")
+    split = row.get("split", "train")
+    if split not in SPLITS:
+        raise ValueError(f"split is {split!r}, expected one of {SPLITS}")
+    views = {view: _phrasings(view, row[view]) for view in VIEWS if row.get(view)}
+    return AudioRecord(row["audio_id"], folder / row["path"], row["duration"], views, split)
+
+
+def _phrasings(view: str, value: Any) -> tuple[str, ...]:
+    phrasings = (value,) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(text, str) and text.strip() for text in phrasings):
+        raise ValueError(f"view {view!r} is {value!r}, expected text or a list of texts")
+    return phrasings
