@@ -1,0 +1,34 @@
+"""Feed-forward blocks."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class Mlp(nn.Module):
+    """Linear, exact GELU, Linear."""
+
+    hidden_dim: int
+    dtype: jnp.dtype = jnp.float32
+    param_dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
+        dense = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        hidden = nn.gelu(nn.Dense(self.hidden_dim, name="fc1", **dense)(x), approximate=False)
+        return nn.Dense(x.shape[-1], name="fc2", **dense)(hidden)
+
+
+class GEGLU(nn.Module):
+    """(value * gelu(gate)) W + b, value and gate from one projection (arXiv:2002.05202)."""
+
+    hidden_dim: int
+    dtype: jnp.dtype = jnp.float32
+    param_dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
+        dense = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        value, gate = jnp.split(nn.Dense(2 * self.hidden_dim, name="proj_in", **dense)(x), 2, -1)
+        hidden = value * nn.gelu(gate, approximate=False)
+        return nn.Dense(x.shape[-1], name="proj_out", **dense)(hidden)

@@ -1,0 +1,14 @@
+"""Validity masks over time."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+
+def length_mask(lengths: Int[Array, " b"], size: int) -> Bool[Array, "b size"]:
+    """True at the positions below each length.
+
+    Args:
+      lengths: valid positions of each clip.
+      size: number of positions.
+    """
+    return jnp.arange(size)[None, :] < lengths[:, None]

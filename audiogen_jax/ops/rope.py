@@ -1,0 +1,28 @@
+"""Rotary position embedding, Su et al. 2021 (RoFormer), equation 34, half-split pairing."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+ROPE_BASE = 10000.0
+
+
+def inverse_frequencies(head_dim: int, base: float = ROPE_BASE) -> Float[Array, " half"]:
+    """base^(-2i / head_dim) for i in 0 .. head_dim / 2 - 1, radians per position."""
+    return 1.0 / base ** (jnp.arange(0, head_dim, 2, dtype=jnp.float32) / head_dim)
+
+
+def apply_rope(x: Float[Array, "b t h k"], base: float = ROPE_BASE) -> Float[Array, "b t h k"]:
+    """Rotates the pairs (i, i + k/2) by their position's angle, positions counted from 0.
+
+    Angles and the rotation are float32; the result has the dtype of `x`.
+
+    Args:
+      x: queries or keys with an even head dim.
+      base: wavelength base.
+    """
+    positions = jnp.arange(x.shape[1], dtype=jnp.float32)
+    angles = positions[:, None] * inverse_frequencies(x.shape[-1], base)
+    cos, sin = jnp.cos(angles)[None, :, None, :], jnp.sin(angles)[None, :, None, :]
+    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    rotated = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    return rotated.astype(x.dtype)
