@@ -24,6 +24,7 @@ class _HFConfig:
 
     MODEL_TYPE: str
     FIXED: Mapping[str, Any] = {}  # field -> the only value that is built
+    DERIVED: frozenset[str] = frozenset()  # fields that config.json does not have
 
     @classmethod
     def from_hf(cls, values: Mapping[str, Any]) -> Self:
@@ -33,6 +34,7 @@ class _HFConfig:
           ValueError: a field is unknown, or selects a variant that is not built.
         """
         fields = {f.name for f in dataclasses.fields(cls)}  # pyright: ignore[reportArgumentType]
+        fields -= cls.DERIVED
         kept, unknown, unbuilt = {}, [], []
         for name, value in values.items():
             if name in cls.FIXED:
@@ -54,6 +56,7 @@ class _HFConfig:
         """The contents of the HF `config.json` for this configuration."""
         own = dataclasses.asdict(self)  # pyright: ignore[reportArgumentType]
         own = {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()}
+        own = {k: v for k, v in own.items() if k not in self.DERIVED}
         return {"model_type": self.MODEL_TYPE, **self.FIXED, **own}
 
 
@@ -135,6 +138,7 @@ class AudioGenConfig(_HFConfig):
         "dit_ta_context_norm": True,
         "dit_time_fusion": "ada",
     }
+    DERIVED = frozenset({"instruction_length"})
 
     latent_dim: int = 1280
     sample_rate: int = 16000
@@ -170,8 +174,27 @@ class AudioGenConfig(_HFConfig):
     text_encoder_name: str = "google/flan-t5-large"
     tokenizer_name: str = "mispeech/dashengtokenizer"
     tokenizer_max_length: int = 512
+    # Not in config.json: a tensor of the checkpoint says how much of the instruction is valid.
+    instruction_length: int | None = None
 
     def __post_init__(self):
+        if self.content_dim != self.task_instruction_dim:
+            raise ValueError(
+                f"content_dim={self.content_dim} and task_instruction_dim="
+                f"{self.task_instruction_dim} must be equal (one projection serves both)"
+            )
+        if self.dit_in_chans != self.latent_dim or self.dit_out_chans != self.latent_dim:
+            raise ValueError(
+                f"dit_in_chans={self.dit_in_chans} and dit_out_chans={self.dit_out_chans} must "
+                f"both be latent_dim={self.latent_dim}"
+            )
+        if self.instruction_length is None:
+            object.__setattr__(self, "instruction_length", self.instruction_seq_len)
+        if not 1 <= self.instruction_length <= self.instruction_seq_len:
+            raise ValueError(
+                f"instruction_length={self.instruction_length} must be between 1 and "
+                f"instruction_seq_len={self.instruction_seq_len}"
+            )
         for name in ("dit_norm_layer", "dit_qk_norm"):
             if getattr(self, name) not in ("layernorm", "rmsnorm"):
                 raise ValueError(

@@ -1,0 +1,78 @@
+"""Time-aligned content: every token held for its duration, and what that does to the context."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from audiogen_jax.types import FrameMask, TokenMask
+
+
+def alignment_path(
+    durations: Float[Array, "b l"], token_mask: TokenMask, frame_mask: FrameMask
+) -> Float[Array, "b l t"]:
+    """1 where a token sounds in a frame: cumsum[l - 1] <= t < cumsum[l] (Kim et al. 2020).
+
+    Args:
+      durations: latent frames of every token, whole numbers.
+      token_mask: True at tokens.
+      frame_mask: True at valid frames.
+    """
+    ends = jnp.cumsum(durations, axis=1)[:, :, None]
+    starts = ends - durations[:, :, None]
+    frames = jnp.arange(frame_mask.shape[1])
+    sounds = (starts <= frames) & (frames < ends)
+    sounds = sounds & token_mask[:, :, None] & frame_mask[:, None, :]
+    return sounds.astype(jnp.float32)
+
+
+def expand_by_duration(
+    content: Float[Array, "b l d"],
+    durations: Float[Array, "b l"],
+    token_mask: TokenMask,
+    num_frames: int,
+) -> tuple[Float[Array, "b t d"], FrameMask]:
+    """Repeats every token for its duration.
+
+    Args:
+      content: one vector per token.
+      durations: latent frames of every token, whole numbers.
+      token_mask: True at tokens.
+      num_frames: frames of the result; longer clips are cut, the rest filled with zeros.
+
+    Returns:
+      The content of every frame, and True where a clip has any.
+    """
+    total = (durations * token_mask).sum(axis=1, keepdims=True)
+    frame_mask = jnp.arange(num_frames) < total
+    path = alignment_path(durations, token_mask, frame_mask)
+    valid = jnp.where(token_mask[:, :, None], content, 0)
+    return jnp.einsum("blt,bld->btd", path, valid), frame_mask
+
+
+def align_context(
+    content: Float[Array, "b l d"],
+    token_mask: TokenMask,
+    expanded: Float[Array, "b t d"],
+    is_time_aligned: Bool[Array, " b"],
+    no_context: Float[Array, " d"],
+    no_time_aligned: Float[Array, " d"],
+) -> tuple[Float[Array, "b l d"], TokenMask, Float[Array, "b t d"]]:
+    """Sends the content of every clip one of two ways: to cross-attention, or frame by frame.
+
+    Args:
+      content: one vector per token.
+      token_mask: True at tokens.
+      expanded: the content of every frame.
+      is_time_aligned: True at clips whose content goes frame by frame.
+      no_context: context of those, as one token.
+      no_time_aligned: time-aligned content of the others, at every frame.
+
+    Returns:
+      context, context_mask, time-aligned content.
+    """
+    aligned = is_time_aligned[:, None, None]
+    first = jnp.arange(content.shape[1]) == 0
+    return (
+        jnp.where(aligned, no_context, content),
+        jnp.where(aligned[:, :, 0], first, token_mask),
+        jnp.where(aligned, expanded, no_time_aligned),
+    )
