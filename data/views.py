@@ -19,24 +19,24 @@ ESC10 = {
     "crackling_fire": ("A fire crackles.", "env", ["a crackling fire", "fire crackling"]),
 }
 AMBIENCE = {
-    "birds": ("Birds sing outside.", ["outdoors with birds", "birds chirping"]),
-    "boat": ("On board of a boat.", ["on a boat", "a boat on water"]),
-    "city": ("The noise of a city.", ["a city street", "in a city"]),
+    "birds": ("Birds sing outside.", ["birds chirping", "birdsong outdoors"]),
+    "boat": ("On board of a boat.", ["a boat on the water", "the sounds of a boat"]),
+    "city": ("The noise of a city.", ["a city street", "city noise"]),
     "construction": ("Construction work.", ["a construction site", "construction noise"]),
-    "crickets": ("Crickets at night.", ["a night with crickets", "crickets chirping"]),
-    "dishes": ("Someone washes dishes.", ["a kitchen, dishes being washed", "washing dishes"]),
+    "crickets": ("Crickets at night.", ["crickets chirping", "a night with crickets"]),
+    "dishes": ("Someone washes dishes.", ["dishes being washed", "washing of dishes"]),
     "farm": ("On a farm.", ["a farm", "farm ambience"]),
-    "fireplace": ("A fire crackles.", ["a crackling fire", "a fireplace"]),
+    "fireplace": ("A fire crackles.", ["a crackling fire", "a fire in a fireplace"]),
     "leaves": ("Leaves rustle.", ["rustling leaves", "leaves in the wind"]),
-    "owl": ("Owls hoot at night.", ["a night with owls", "owls hooting"]),
+    "owl": ("Owls hoot at night.", ["owls hooting", "a night with owls"]),
     "rain": ("Rain is falling.", ["rain", "rain falling"]),
     "restaurant": ("People talk in a restaurant.", ["a busy restaurant", "restaurant chatter"]),
     "running_tap": ("Water runs from a tap.", ["water running from a tap", "a running tap"]),
     "sea_waves": ("Waves of the sea.", ["sea waves", "waves at the shore"]),
     "storm": ("Thunder and rain.", ["a thunderstorm", "thunder"]),
     "stream": ("Water flows in a stream.", ["a stream of water", "flowing water"]),
-    "train": ("A train runs.", ["a train on the rails", "on a train"]),
-    "whale": ("A whale sings.", ["under water with a whale", "a whale singing"]),
+    "train": ("A train runs.", ["a train on the rails", "a running train"]),
+    "whale": ("A whale sings.", ["a whale singing", "a whale under water"]),
     "wind": ("The wind blows.", ["wind", "blowing wind"]),
 }
 WHO = {"male": "A man", "female": "A woman"}
@@ -58,8 +58,7 @@ def views_of(source: str, row: Mapping[str, Any]) -> Views:
         further, phrasings = _known(AMBIENCE, row["label"], source)
         return {"caption": [row["caption"], further], "env": phrasings}
     if source == "sfx_cc":
-        sound = _phrase(row["caption"])
-        return {"caption": _sound_captions(row["caption"]), "sfx": [sound, f"the sound of {sound}"]}
+        return {"caption": _sound_captions(row["caption"]), "sfx": [_phrase(row["caption"])]}
     if source in ("fsdd", "words"):
         return word_views(row["transcript"], row.get("gender"))
     if source == "speech":
@@ -111,8 +110,9 @@ def _music_views(row: Mapping[str, Any]) -> Views:
     if instruments:
         *others, last = instruments[:4]
         played = f"{', '.join(others)} and {last}" if others else last
-        captions += [f"Music with {played}."] if others else [f"{_capital(played)} music."]
-        phrasings.append(played)
+        music = f"music with {played}" if others else f"{played} music"
+        captions.append(f"{_capital(music)}.")
+        phrasings.append(music)
     genre = row["genre"].removesuffix(" song").removesuffix(" (tracker)").removesuffix(" music")
     if genre not in ("instrument sample", "song"):
         captions.append(f"{_capital(genre)} music.")
