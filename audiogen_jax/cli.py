@@ -198,17 +198,17 @@ def train(
 
 @app.command(epilog="Example: `audiogen convert downloads/dashengtokenizer tok16 --dtype bfloat16`")
 def convert(
-    source: Annotated[Path, typer.Argument(help="Folder in Hugging Face layout.")],
+    source: Annotated[str, typer.Argument(help="Folder in Hugging Face layout.")],
     output: Annotated[Path, typer.Argument(help="Folder to make.")],
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
 ) -> None:
     """Check every tensor of a checkpoint and write a copy in another precision."""
-    from audiogen_jax.infer.checkpoints import convert_checkpoint
+    from audiogen_jax.infer.conversion import convert_checkpoint
 
     with _progress("converting"):
         written = convert_checkpoint(source, output, dtype)
-    for folder, count in written.items():
-        typer.echo(f"{folder}: {count} parameters, {dtype}")
+    for part, count in written.items():
+        typer.echo(f"{output / part}: {count} parameters, {dtype}")
 
 
 def _read_with_tokenizer(path: Path, checkpoint: str) -> tuple[Any, Any]:

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import hypothesis
 import jax
+import numpy as np
+import pytest
+import tokenizers
 
 CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
 
@@ -17,3 +20,65 @@ hypothesis.settings.register_profile(
     "audiogen", deadline=None, max_examples=50, derandomize=True, print_blob=True
 )
 hypothesis.settings.load_profile("audiogen")
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory) -> Path:
+    """A generator folder in Hugging Face layout: a few random channels, about one second long."""
+    from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
+    from audiogen_jax.convert.dasheng import save_audiogen, save_tokenizer
+    from audiogen_jax.convert.t5 import save_t5
+    from audiogen_jax.models.audiogen import AudioGen, init_params
+    from audiogen_jax.models.t5 import T5Encoder
+    from audiogen_jax.models.tokenizer import Tokenizer
+
+    tokenizer_config = TokenizerConfig(
+        embed_dim=16,
+        depth=1,
+        num_heads=2,
+        decoder_embed_dim=16,
+        decoder_depth=1,
+        decoder_intermediate_size=32,
+    )
+    t5_config = T5Config(vocab_size=300, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    config = AudioGenConfig(
+        latent_dim=16,
+        content_dim=16,
+        task_instruction_dim=16,
+        instruction_seq_len=1,
+        adapter_num_heads=2,
+        duration_predictor_filter_channels=8,
+        duration_predictor_n_layers=1,
+        dit_embed_dim=32,
+        dit_depth=2,
+        dit_num_heads=2,
+        dit_mlp_ratio=1.0,
+        dit_in_chans=16,
+        dit_out_chans=16,
+        dit_context_dim=16,
+        dit_ta_context_dim=16,
+        text_encoder_name="text_encoder",
+        tokenizer_name="tokenizer",
+        tokenizer_max_length=128,
+    )
+    model, text_encoder = AudioGen(config), T5Encoder(t5_config)
+    params = jax.jit(lambda key: init_params(key, model, text_encoder))(jax.random.key(0))
+    params = jax.tree.map(np.array, params)
+    one_second = np.log(1.0 + config.duration_offset)
+    params["audiogen"]["content_adapter"]["duration_fc2"]["bias"][:] = one_second
+    audio = np.zeros((1, 16000), np.float32)
+    tokenizer_params = jax.jit(Tokenizer(tokenizer_config).init)(jax.random.key(1), audio)["params"]
+
+    folder = tmp_path_factory.mktemp("checkpoint")
+    save_audiogen(folder, config, params["audiogen"])
+    save_t5(folder / "text_encoder", t5_config, params["text_encoder"])
+    save_tokenizer(folder / "tokenizer", tokenizer_config, tokenizer_params)
+    text = tokenizers.Tokenizer(tokenizers.models.BPE())
+    text.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = tokenizers.pre_tokenizers.ByteLevel.alphabet()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["<pad>", "</s>"], initial_alphabet=alphabet
+    )
+    text.train_from_iterator(["a dog barks in the rain"], trainer)
+    text.save(str(folder / "tokenizer.json"))
+    return folder

@@ -1,6 +1,5 @@
 """Where weights stand on disk: the embedded nano model, or a folder in Hugging Face layout."""
 
-import json
 from pathlib import Path
 
 NANO = Path(__file__).parent.parent / "nano"
@@ -45,19 +44,3 @@ def find_part(folder: Path, field: str, name: str) -> Path:
             f"the checkpoint in {folder} and set {field} to its relative path"
         )
     return part
-
-
-def read_config(folder: Path) -> dict:
-    """The contents of a checkpoint's config.json.
-
-    Raises:
-      ValueError: it is not a JSON object.
-    """
-    path = folder / "config.json"
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {type(values).__name__}")
-    return values

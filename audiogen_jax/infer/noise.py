@@ -1,28 +1,30 @@
 """The starting noise of a clip, a function of (seed, clip id) alone."""
 
 import hashlib
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 
-def clip_key(seed: int, clip_id: str) -> Key[Array, ""]:
-    """The random key of one clip: `fold_in(key(seed), stable_hash(clip_id))`.
+def clip_keys(seed: int, clip_ids: Sequence[str]) -> Key[Array, " b"]:
+    """The random key of each clip: `fold_in(key(seed), stable_hash(clip id))`.
 
     The hash is 64 bits wide, folded in as two words, so that ids of large jobs do not collide.
 
     Args:
       seed: in [0, 2**32).
-      clip_id: any text.
+      clip_ids: any texts.
     """
-    digest = hashlib.blake2b(clip_id.encode(), digest_size=8).digest()
-    key = jax.random.key(seed)
-    for word in (digest[:4], digest[4:]):
-        key = jax.random.fold_in(key, int.from_bytes(word, "little"))
-    return key
+    digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in clip_ids]
+    words = np.frombuffer(b"".join(digests), "<u4").reshape(-1, 2)
+    first = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(seed), words[:, 0])
+    return jax.vmap(jax.random.fold_in)(first, words[:, 1])
 
 
+@jax.jit(static_argnames=("num_frames", "channels"))
 def clip_noise(keys: Key[Array, " b"], num_frames: int, channels: int) -> Float[Array, "b t c"]:
     """Standard normal noise; frame t of a clip depends on its key and t only.
 
@@ -30,7 +32,7 @@ def clip_noise(keys: Key[Array, " b"], num_frames: int, channels: int) -> Float[
     makes a longer take of the same clip start with the noise of the shorter one.
 
     Args:
-      keys: one per clip, from `clip_key`.
+      keys: one per clip, from `clip_keys`.
       num_frames: t, latent frames.
       channels: c, latent channels.
     """

@@ -10,15 +10,15 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from audiogen_jax.config import AudioGenConfig, TokenizerConfig
 from audiogen_jax.convert.dasheng import load_tokenizer
+from audiogen_jax.convert.safetensors_io import read_config
 from audiogen_jax.infer.buckets import bucket
-from audiogen_jax.infer.checkpoints import find_checkpoint, find_part, read_config
+from audiogen_jax.infer.checkpoints import find_checkpoint, find_part
+from audiogen_jax.models.tokenizer import MIN_SAMPLES, latent_length
 from audiogen_jax.models.tokenizer import Tokenizer as TokenizerModel
-from audiogen_jax.models.tokenizer import latent_length
 from audiogen_jax.types import Latents, Params, Waveform
 
-MIN_SAMPLES = 513
-"""The 1024-sample window of the acoustic mel reflects 512 samples about each end."""
 _SMALLEST_BUCKET = 16000
+_SMALLEST_DECODE = 32
 
 
 class Tokenizer:
@@ -115,6 +115,34 @@ class Tokenizer:
                 f"c = {self.config.embed_dim} channels"
             )
         return self._decode(self.params, latents)
+
+    def decode_each(
+        self, latents: Latents, frames: Int[np.ndarray, " b"]
+    ) -> Float[np.ndarray, "b n"]:
+        """Decodes clips of different lengths; a clip's audio never depends on the others'.
+
+        The last frame of each clip is repeated past its end, further than the decoder sees, so
+        that every padded length gives the same audio and a few programs serve all lengths.
+
+        Args:
+          latents: float [b t c].
+          frames: valid latent frames of each clip, 1 to t.
+
+        Returns:
+          Float32 [b n]; the first `samples_per_latent` x frames samples of a clip are its audio.
+        """
+        size = bucket(latents.shape[1] + self._decoder_reach, _SMALLEST_DECODE)
+        last = np.minimum(np.arange(size), np.asarray(frames)[:, None] - 1)
+        return np.asarray(
+            self._decode(self.params, jnp.take_along_axis(latents, last[..., None], 1))
+        )
+
+    @property
+    def _decoder_reach(self) -> int:
+        """Latent frames to each side that the decoder sees: kernel-7 convolutions, then ISTFT."""
+        convolutions = 3 * (self.config.decoder_depth + 1)
+        synthesis = -(-self.config.istft_n_fft // (2 * self.config.istft_hop))
+        return -(-(convolutions + synthesis) // self.config.upsample_tokens)
 
     def _apply_encode(
         self,

@@ -1,0 +1,204 @@
+"""The pipeline: clips depend on seed and id alone, lengths are kept, bad input is named."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import audiogen_jax as ag
+from audiogen_jax.infer.pipeline import _batches
+
+SCENES = ["<|caption|> rain", "<|env|> street <|caption|> a dog barks in the rain <|sfx|> bark"]
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_checkpoint):
+    return ag.load(tiny_checkpoint)
+
+
+def make(pipeline, prompts, **options):
+    return pipeline.generate(prompts, **{"steps": 3, **options})
+
+
+def test_one_prompt(pipeline):
+    (clip,) = make(pipeline, ag.StructuredCaption("a dog", sfx="bark"), seed=5, duration=0.7)
+    assert clip.audio.shape == (11200,) and clip.audio.dtype == np.float32
+    assert (clip.id, clip.seed, clip.sample_rate) == ("0", 5, 16000)
+    assert clip.prompt == "<|caption|> a dog <|sfx|> bark"
+
+
+def test_prompts_are_written_in_the_usual_order(pipeline):
+    (clip,) = make(pipeline, SCENES[1:], duration=0.5)
+    assert clip.prompt == "<|caption|> a dog barks in the rain <|sfx|> bark <|env|> street"
+
+
+def test_the_model_decides_the_duration(pipeline):
+    for clip in make(pipeline, SCENES):
+        # The fixture's duration head says about a second, whatever the text.
+        assert len(clip.audio) % 640 == 0
+        assert 0.5 < len(clip.audio) / clip.sample_rate < 2.0
+
+
+def test_a_repeated_call_is_identical(pipeline):
+    first, second = (make(pipeline, SCENES, seed=3, duration=0.9) for _ in range(2))
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a.audio, b.audio)
+
+
+def test_seeds_and_ids_differ(pipeline):
+    options = {"duration": 0.5, "seed": 0}
+    base, same_text = make(pipeline, [SCENES[0]] * 2, **options)
+    (other_seed,) = make(pipeline, SCENES[0], duration=0.5, seed=1)
+    for other in (same_text, other_seed):
+        assert np.corrcoef(base.audio, other.audio)[0, 1] < 0.9
+
+
+def test_a_clip_is_the_same_alone_and_in_any_batch(pipeline):
+    prompts = [SCENES[i % 2] for i in range(11)]  # more than one batch
+    durations = [0.4 + 0.27 * i for i in range(11)]  # several buckets
+    together = make(pipeline, prompts, duration=durations, seed=2)
+    for row in (0, 4, 10):
+        (alone,) = make(pipeline, prompts[row], duration=durations[row], seed=2, ids=[str(row)])
+        assert alone.id == together[row].id
+        assert alone.audio.shape == together[row].audio.shape
+        np.testing.assert_allclose(together[row].audio, alone.audio, atol=1e-4)
+
+
+def test_predicted_lengths_do_not_depend_on_the_batch(pipeline):
+    together = make(pipeline, SCENES)
+    for row, clip in enumerate(together):
+        (alone,) = make(pipeline, SCENES[row], ids=[clip.id])
+        np.testing.assert_allclose(alone.audio, clip.audio, atol=1e-4)
+
+
+def test_a_longer_take_starts_with_the_noise_of_the_shorter(pipeline, monkeypatch):
+    seen = []
+    original = pipeline._sampler.sample
+    monkeypatch.setattr(
+        pipeline._sampler,
+        "sample",
+        lambda ids, mask, frames, noise, **options: (
+            seen.append(np.asarray(noise)) or original(ids, mask, frames, noise, **options)
+        ),
+    )
+    for seconds in (0.5, 3.0):
+        make(pipeline, SCENES[0], duration=seconds)
+    shorter = seen[0].shape[1]
+    np.testing.assert_array_equal(seen[0][0], seen[1][0, :shorter])
+
+
+def test_few_programs_for_many_lengths(pipeline):
+    for seconds in (0.30, 0.37, 0.61, 0.83, 1.02):
+        make(pipeline, SCENES[0], duration=seconds)
+    before = pipeline._sampler._sample._cache_size()
+    for seconds in (0.41, 0.52, 0.99, 1.11, 1.27):
+        make(pipeline, SCENES[0], duration=seconds)
+    assert pipeline._sampler._sample._cache_size() == before
+
+
+def test_batches_cover_every_clip_once():
+    lengths = np.random.default_rng(0).integers(1, 300, 50)
+    batches = list(_batches(lengths, 32))
+    assert sorted(np.concatenate([rows for _, rows in batches])) == list(range(50))
+    for size, rows in batches:
+        assert len(rows) <= 8 and lengths[rows].max() <= size
+
+
+def test_sampling_from_ids(pipeline):
+    rng = np.random.default_rng(0)
+    token_ids = rng.integers(2, 300, (2, 12))
+    token_mask = np.arange(12) < np.array([[12], [7]])
+    latents, mask = pipeline.sample_latents(token_ids, token_mask, steps=3)
+    assert latents.shape == (*mask.shape, 16) and mask[:, 0].all() and mask.any(axis=0).all()
+    noise = rng.normal(size=(2, 60, 16)).astype(np.float32)
+    latents, mask = pipeline.sample_latents(token_ids, token_mask, noise, steps=3)
+    assert latents.shape == (2, 60, 16)
+    np.testing.assert_array_equal(np.asarray(latents)[~np.asarray(mask)], 0)
+    alone, alone_mask = pipeline.sample_latents(
+        token_ids[1:, :7], token_mask[1:, :7], noise[1:, :40], steps=3
+    )
+    valid = np.asarray(alone_mask[0])
+    np.testing.assert_allclose(latents[1, :40][valid], alone[0][valid], atol=1e-4)
+    with pytest.raises(ValueError, match="noise of shape"):
+        pipeline.sample_latents(token_ids, token_mask, noise[:, :3])
+
+
+def test_guidance_of_one_is_the_conditional_model(pipeline):
+    """Extrapolation by 1 + eps (both halves evaluated) meets the conditional path at 1."""
+    token_ids, token_mask = np.full((1, 5), 7), np.ones((1, 5), bool)
+    plain, _ = pipeline.sample_latents(token_ids, token_mask, steps=3, guidance=1.0)
+    nearly, _ = pipeline.sample_latents(token_ids, token_mask, steps=3, guidance=1.0 + 1e-6)
+    strong, _ = pipeline.sample_latents(token_ids, token_mask, steps=3, guidance=5.0)
+    np.testing.assert_allclose(plain, nearly, atol=1e-4)
+    assert np.abs(np.asarray(plain) - np.asarray(strong)).max() > 1e-3
+
+
+def test_a_folder_without_text_tokenizer_samples_from_ids(tiny_checkpoint, tmp_path):
+    shutil.copytree(tiny_checkpoint, tmp_path / "copy")
+    (tmp_path / "copy" / "tokenizer.json").unlink()
+    pipeline = ag.load(tmp_path / "copy")
+    assert pipeline.sample_latents(np.full((1, 5), 7), np.ones((1, 5), bool), steps=1)
+    with pytest.raises(ValueError, match="no text tokenizer at"):
+        pipeline.generate(SCENES[0])
+
+
+@pytest.mark.parametrize(
+    ("prompts", "options", "message"),
+    [
+        ("rain", {}, "no <|caption|> tag in 'rain'"),
+        ([], {}, "no prompts"),
+        (SCENES, {"ids": ["a"]}, "expected 2 different names"),
+        (SCENES, {"ids": ["a", "a"]}, "expected 2 different names"),
+        (SCENES, {"duration": [1.0]}, "1 durations for 2 prompts"),
+        (SCENES, {"duration": 0.0}, "duration=0.0 must be between 0.04 and 40 seconds"),
+        (SCENES, {"duration": float("nan")}, "duration=nan"),
+        (SCENES, {"duration": 41.0}, "duration=41.0"),
+        (SCENES, {"seed": -1}, "seed=-1"),
+        (SCENES, {"seed": 2**32}, "seed=4294967296"),
+        (SCENES, {"seed": 0.5}, "seed=0.5"),
+        (SCENES, {"steps": 0}, "steps=0"),
+        (SCENES, {"steps": 2.5}, "steps=2.5"),
+        (SCENES, {"guidance": -1.0}, "guidance=-1.0"),
+        (SCENES, {"guidance": float("inf")}, "guidance=inf"),
+        (SCENES, {"schedule": "cosine"}, "schedule='cosine'"),
+        (SCENES, {"solver": "rk4"}, "solver='rk4'"),
+    ],
+)
+def test_bad_arguments(pipeline, prompts, options: dict, message: str):
+    with pytest.raises(ValueError) as info:
+        pipeline.generate(prompts, **options)
+    assert message in str(info.value) and "\n" not in str(info.value)
+
+
+def test_a_broken_clip_is_named(pipeline, monkeypatch):
+    original = pipeline.tokenizer.decode_each
+
+    def silence_second(latents, frames):
+        waveforms = original(latents, frames).copy()
+        waveforms[1] = 0
+        return waveforms
+
+    monkeypatch.setattr(pipeline.tokenizer, "decode_each", silence_second)
+    with pytest.raises(ValueError, match="clip 'b': the audio is silent"):
+        make(pipeline, SCENES, duration=0.5, ids=["a", "b"])
+
+    sample = pipeline._sampler.sample
+    monkeypatch.setattr(pipeline._sampler, "sample", lambda *a, **k: sample(*a, **k) * np.nan)
+    with pytest.raises(ValueError, match="clip 'a': the sampled latents are not finite"):
+        make(pipeline, SCENES, duration=0.5, ids=["a", "b"])
+
+
+def test_missing_checkpoints(tiny_checkpoint, tmp_path):
+    with pytest.raises(ValueError, match="no checkpoint 'org/name': expected 'nano' or a folder"):
+        ag.load("org/name")
+    with pytest.raises(ValueError, match="holds no config.json"):
+        ag.load(tmp_path)
+    with pytest.raises(ValueError, match="holds a 'dashengtokenizer' checkpoint"):
+        ag.load(tiny_checkpoint / "tokenizer")
+    shutil.copytree(tiny_checkpoint, tmp_path / "copy")
+    config = json.loads((tmp_path / "copy" / "config.json").read_text())
+    config["tokenizer_name"] = "org/tokenizer"
+    (tmp_path / "copy" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="tokenizer_name='org/tokenizer' is no checkpoint folder"):
+        ag.load(tmp_path / "copy")

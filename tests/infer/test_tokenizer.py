@@ -1,0 +1,90 @@
+"""The tokenizer facade: clips stand alone, shapes are few, bad input is named."""
+
+import numpy as np
+import pytest
+
+import audiogen_jax as ag
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_checkpoint):
+    return ag.load_tokenizer(tiny_checkpoint)
+
+
+@pytest.fixture(scope="module")
+def audio() -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 0.1, (3, 16000)).astype(np.float32)
+
+
+def test_shapes(tokenizer, audio):
+    latents = tokenizer.encode(audio)
+    assert latents.shape == (3, 25, 16)
+    assert tokenizer.decode(latents).shape == (3, 16000)
+    assert (tokenizer.sample_rate, tokenizer.samples_per_latent) == (16000, 640)
+
+
+def test_a_clip_does_not_depend_on_its_batch_or_padding(tokenizer, audio):
+    lengths = np.array([16000, 7000, 12345])
+    padded = np.where(
+        np.arange(20000) < lengths[:, None], np.pad(audio, ((0, 0), (0, 4000))), np.nan
+    )
+    together = np.asarray(tokenizer.encode(padded, lengths))
+    for row, length in enumerate(lengths):
+        alone = np.asarray(tokenizer.encode(audio[row : row + 1, :length]))[0]
+        frames = len(alone)
+        np.testing.assert_allclose(together[row, :frames], alone, atol=2e-5)
+        np.testing.assert_array_equal(together[row, frames:], 0)
+
+
+def test_release_mode_shares_one_floor_over_the_batch(tokenizer, audio):
+    quiet = np.stack([audio[0] * 10, audio[0] * 1e-6])
+    own = np.asarray(tokenizer.encode(quiet))[1]
+    shared = np.asarray(tokenizer.encode(quiet, compat="release"))[1]
+    assert np.abs(own - shared).max() > 1e-2
+
+
+def test_decoding_each_clip_does_not_depend_on_the_padded_length(tokenizer, audio):
+    latents = np.asarray(tokenizer.encode(audio))
+    frames = np.array([25, 9, 1])
+    short = tokenizer.decode_each(latents, frames)
+    long = tokenizer.decode_each(np.pad(latents, ((0, 0), (0, 40), (0, 0)), mode="wrap"), frames)
+    assert long.shape[1] > short.shape[1]
+    for row, count in enumerate(frames):
+        valid = slice(0, 640 * count)
+        np.testing.assert_allclose(short[row, valid], long[row, valid], atol=1e-5)
+
+
+def test_decoding_each_clip_matches_decode_away_from_its_end(tokenizer, audio):
+    latents = np.asarray(tokenizer.encode(audio))
+    each, whole = tokenizer.decode_each(latents, np.array([25] * 3)), tokenizer.decode(latents)
+    inner = slice(0, 640 * 15)
+    np.testing.assert_allclose(each[:, inner], np.asarray(whole)[:, inner], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("audio", "lengths", "message"),
+    [
+        (np.zeros(16000), None, r"shape \(16000,\): expected \[b n\]"),
+        (np.zeros((0, 16000)), None, r"shape \(0, 16000\)"),
+        (np.zeros((1, 512)), None, "at least 513"),
+        (np.zeros((1, 0)), None, "at least 513"),
+        (np.zeros((2, 1000)), [1000, 1001], "at most the 1000"),
+        (np.zeros((2, 1000)), [1000], "one integer for each of 2 clips"),
+        (np.zeros((2, 1000)), [1000.0, 900.0], "one integer for each of 2 clips"),
+        (np.stack([np.zeros(1000), np.full(1000, np.nan)]), None, "clip 1 holds NaN"),
+    ],
+)
+def test_bad_audio(tokenizer, audio, lengths, message: str):
+    with pytest.raises(ValueError, match=message):
+        tokenizer.encode(audio, lengths)
+
+
+@pytest.mark.parametrize("shape", [(16,), (25, 16), (1, 25, 15), (1, 0, 16)])
+def test_bad_latents(tokenizer, shape: tuple[int, ...]):
+    with pytest.raises(ValueError, match=r"expected \[b t c\]"):
+        tokenizer.decode(np.zeros(shape))
+
+
+def test_unknown_compat(tokenizer, audio):
+    with pytest.raises(ValueError, match="compat='old' must be None or 'release'"):
+        tokenizer.encode(audio, compat="old")

@@ -1,0 +1,196 @@
+"""The command line: whole outputs, and for bad input exit code 2, one line, nothing written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiogen_jax.cli import main
+from audiogen_jax.infer.latent_files import read_latents, write_latents
+
+COMMANDS = ("generate", "encode", "decode", "reconstruct", "train", "convert", "evaluate")
+
+
+@pytest.fixture
+def audiogen(tmp_path, monkeypatch, capfd):
+    """Runs `audiogen ARGS` in an empty folder: arguments -> (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_info:
+            main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return int(exit_info.value.code or 0), out, err
+
+    return run
+
+
+@pytest.fixture
+def speech(tmp_path) -> Path:
+    """A second of a gliding tone with harmonics, 44.1 kHz stereo MP3."""
+    time = np.arange(44100) / 44100
+    glide = sum(np.sin(2 * np.pi * k * (150 + 50 * time) * time) / k for k in range(1, 9))
+    path = tmp_path / "speech.mp3"
+    soundfile.write(path, 0.2 * np.stack([glide, glide], axis=1), 44100)
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_shows_an_example(audiogen, command: str):
+    code, out, _ = audiogen(command, "--help")
+    assert code == 0
+    assert f"Example: audiogen {command}" in " ".join(out.split())
+
+
+def test_help_loads_no_jax():
+    script = (
+        "import sys; from audiogen_jax.cli import app\n"
+        "try: app(['generate', '--help'])\n"
+        "except SystemExit: sys.exit(int('jax' in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_generate(audiogen, tmp_path, tiny_checkpoint):
+    arguments = ("generate", "--caption", "rain", "--env", "street", "--duration", "0.7")
+    arguments += ("--steps", "2", "--checkpoint", tiny_checkpoint)
+    code, out, _ = audiogen(*arguments, "--plot", "--output", "new/a.flac")
+    assert code == 0
+    assert "new/a.flac: 0.70 s at 16000 Hz, seed 0, <|caption|> rain <|env|> street" in out
+    assert {file.name for file in (tmp_path / "new").iterdir()} == {"a.flac", "a.png"}
+    assert soundfile.info("new/a.flac").frames == 11200
+    assert Path("new/a.png").read_bytes().startswith(b"\x89PNG")
+
+    audiogen(*arguments, "--output", "again.flac")
+    assert Path("again.flac").read_bytes() == Path("new/a.flac").read_bytes()
+    audiogen(*arguments, "--output", "other.flac", "--seed", "1")
+    assert Path("other.flac").read_bytes() != Path("new/a.flac").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_encode_then_decode_is_reconstruct(audiogen, speech, tiny_checkpoint, suffix: str):
+    checkpoint = ("--checkpoint", tiny_checkpoint)
+    code, out, err = audiogen("encode", speech, "-o", f"z{suffix}", *checkpoint)
+    assert code == 0 and f"z{suffix}: 25 frames x 16 channels" in out
+    assert "averaged 2 channels to mono" in err and "resampled 44100 Hz to 16000 Hz" in err
+    assert audiogen("decode", f"z{suffix}", *checkpoint)[0] == 0
+    assert audiogen("reconstruct", speech, "-o", "r.wav", *checkpoint)[0] == 0
+    assert Path("z.wav").read_bytes() == Path("r.wav").read_bytes()
+    assert soundfile.info("r.wav").frames == soundfile.info(speech).frames * 160 // 441
+
+
+def test_convert(audiogen, tmp_path, tiny_checkpoint):
+    code, out, _ = audiogen("convert", tiny_checkpoint, "half", "--dtype", "bfloat16")
+    assert code == 0 and "bfloat16" in out
+    files = {str(file.relative_to(tiny_checkpoint)) for file in tiny_checkpoint.rglob("*.*")}
+    assert {str(file.relative_to("half")) for file in Path("half").rglob("*.*")} == files
+    sizes = [
+        (folder / "model.safetensors").stat().st_size for folder in (tiny_checkpoint, Path("half"))
+    ]
+    assert sizes[1] < 0.7 * sizes[0]
+    code, out, _ = audiogen(
+        *("generate", "<|caption|> rain", "--steps", "2", "--checkpoint", "half", "-o", "h.wav")
+    )
+    assert code == 0 and Path("h.wav").is_file()
+
+
+SCENE = ("generate", "<|caption|> rain")
+BAD_GENERATE = {
+    "no caption": (("generate",), "no caption"),
+    "no caption tag": (("generate", "rain"), "no <|caption|> tag in 'rain'"),
+    "no caption view": (("generate", "<|env|> street"), "no <|caption|> view"),
+    "only other views": (("generate", "--env", "street"), "no caption"),
+    "unknown tag": (("generate", "<|caption|> x <|foo|> y"), "unknown tag <|foo|>"),
+    "both ways": ((*SCENE, "--env", "street"), "not both"),
+    "empty caption": (("generate", "--caption", " "), "caption view is empty"),
+    "unknown option": ((*SCENE, "--colour", "red"), "No such option: --colour"),
+    "negative duration": ((*SCENE, "--duration", "-1"), "duration=-1.0 must be between"),
+    "endless duration": ((*SCENE, "--duration", "1e9"), "duration=1000000000.0 must be between"),
+    "NaN duration": ((*SCENE, "--duration", "nan"), "duration=nan must be between"),
+    "no steps": ((*SCENE, "--steps", "0"), "steps=0"),
+    "negative guidance": ((*SCENE, "--guidance", "-1"), "guidance=-1.0"),
+    "negative seed": ((*SCENE, "--seed", "-1"), "seed=-1"),
+    "text as seed": ((*SCENE, "--seed", "x"), "Invalid value for '--seed'"),
+    "mp3 output": ((*SCENE, "--output", "a.mp3"), "cannot write '.mp3' audio"),
+    "output in a file": ((*SCENE, "--output", "speech.mp3/a.wav"), "is a file, not a folder"),
+    "hub checkpoint": ((*SCENE, "--checkpoint", "org/name"), "no checkpoint 'org/name'"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_GENERATE)
+def test_bad_generate(audiogen, tmp_path, speech, tiny_checkpoint, case: str):
+    arguments, message = BAD_GENERATE[case]
+    if "--checkpoint" not in arguments:
+        arguments = (*arguments, "--checkpoint", tiny_checkpoint)
+    check_refused(audiogen, tmp_path, arguments, message)
+
+
+@pytest.mark.parametrize("command", ["encode", "reconstruct"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.wav", "no audio file at"),
+        ("empty.wav", "is an empty file (0 bytes)"),
+        ("text.wav", "is not audio that libsndfile reads"),
+        ("zero.wav", "holds no samples"),
+        ("nan.wav", "holds NaN or infinite samples"),
+        ("short.wav", "at least 513"),
+    ],
+)
+def test_bad_audio(audiogen, tmp_path, tiny_checkpoint, command: str, name: str, message: str):
+    Path("empty.wav").write_bytes(b"")
+    Path("text.wav").write_text("this is no audio file")
+    soundfile.write("zero.wav", np.zeros(0), 16000)
+    soundfile.write("nan.wav", np.full(16000, np.nan), 16000, "FLOAT")
+    soundfile.write("short.wav", np.full(100, 0.1), 16000)
+    check_refused(audiogen, tmp_path, (command, name, "--checkpoint", tiny_checkpoint), message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("encode", "speech.mp3", "-o", "z.bin"), "latents are kept as .npz or .safetensors"),
+        (("encode", "speech.mp3", "-o", "speech.mp3/z.npz"), "is a file, not a folder"),
+        (("encode", "speech.mp3", "--checkpoint", "absent"), "no checkpoint 'absent'"),
+        (("decode", "missing.npz"), "no latents at missing.npz"),
+        (("decode", "text.npz"), "text.npz is not a .npz file"),
+        (("decode", "text.safetensors"), "text.safetensors is not a .safetensors file"),
+        (("decode", "wide.npz"), "expected [b t c]"),
+        (("decode", "speech.mp3"), "latents are kept as"),
+        (("convert", "absent", "copy"), "no checkpoint 'absent'"),
+        (("convert", "absent"), "Missing argument"),
+        (("train", "--config", "absent.py", "--workdir", "runs"), "absent.py"),
+        (("frobnicate",), "No such command 'frobnicate'"),
+    ],
+)
+def test_bad_input_elsewhere(audiogen, tmp_path, speech, tiny_checkpoint, arguments, message: str):
+    Path("text.npz").write_text("no archive")
+    Path("text.safetensors").write_text("no tensors, but longer than a header")
+    write_latents("wide.npz", np.ones((25, 99), np.float32), 16000)
+    if arguments[0] == "decode":
+        arguments = (*arguments, "--checkpoint", tiny_checkpoint)
+    check_refused(audiogen, tmp_path, arguments, message)
+
+
+def check_refused(audiogen, folder: Path, arguments, message: str) -> None:
+    """Exit code 2, one line on stderr holding `message`, and no file made or changed."""
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    code, out, err = audiogen(*arguments)
+    assert code == 2, err
+    lines = [line for line in err.splitlines() if line.startswith("audiogen: ")]
+    assert len(lines) == 1 and message in lines[0]
+    assert not [line for line in err.splitlines() if "Traceback" in line]
+    assert out == ""
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_latent_files_round_trip(tmp_path):
+    latents = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    for name in ("a.npz", "a.safetensors"):
+        write_latents(tmp_path / name, latents, 4000)
+        read, num_samples = read_latents(tmp_path / name)
+        np.testing.assert_array_equal(read, latents)
+        assert num_samples == 4000
