@@ -202,7 +202,10 @@ class AudioGenConfig(_HFConfig):
                 )
         if self.dit_depth % 2:
             raise ValueError(f"dit_depth={self.dit_depth} must be even (in-blocks + out-blocks)")
-        if self.dit_embed_dim % self.dit_num_heads or (self.dit_embed_dim // self.dit_num_heads) % 2:
+        if (
+            self.dit_embed_dim % self.dit_num_heads
+            or (self.dit_embed_dim // self.dit_num_heads) % 2
+        ):
             raise ValueError(
                 f"dit_embed_dim={self.dit_embed_dim} must split into dit_num_heads="
                 f"{self.dit_num_heads} heads of even size (RoPE rotates pairs)"

@@ -1,199 +1,202 @@
-"""Declarative correspondence between a HF state dict and a Linen parameter tree.
+"""Between the named tensors of a checkpoint and a parameter tree, by one table read both ways."""
 
-A `Rule` pairs one tensor name (or, with `{i}`, one name per layer) with one parameter path and the
-axis order of the torch tensor. A `Constant` is a tensor the release stores but never learns.
-"""
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
+import jax
 import numpy as np
-from flax import traverse_util
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from audiogen_jax.types import Params
 
 
-@dataclasses.dataclass(frozen=True)
+class TensorFile(Protocol):
+    """A checkpoint whose tensors are read one at a time."""
+
+    def shapes(self) -> dict[str, tuple[int, ...]]: ...
+    def read(self, name: str) -> np.ndarray: ...
+
+
+@dataclass(frozen=True)
 class Rule:
-    """One parameter.
+    """One parameter and the tensors that hold it.
 
     Attributes:
-      hf: HF tensor name; `{i}` stands for the layer number of a stacked parameter.
-      path: "/"-separated path in the parameter tree.
-      axes: for each torch axis, the axis it becomes; None keeps the order.
-      torch_shape: shape of the torch tensor where it differs from the permuted parameter by axes
-        of size one or by merged axes; a function of the parameter's shape (without layer axis).
+      tensor: name of the tensor; "{i}" stands for the layer of a stacked parameter, whose layers
+        are tensors of their own.
+      param: path of the parameter, or paths of parameters that the tensor packs along its first
+        axis.
+      axes: order of the axes in the tensor and in the parameter, one letter each and "1" for an
+        axis of length 1 that the parameter does not have: "oi1->io".
+      tensor_shape: shape of the tensor, needed where the parameter merges several of its axes.
     """
 
-    hf: str
-    path: str
-    axes: tuple[int, ...] | None = None
-    torch_shape: Callable[[tuple[int, ...]], tuple[int, ...]] | None = None
+    tensor: str
+    param: str | tuple[str, ...]
+    axes: str = "a->a"
+    tensor_shape: tuple[int, ...] | None = None
 
-    def to_torch(self, value: np.ndarray) -> np.ndarray:
-        """One layer's parameter as the torch tensor."""
-        shape = self.torch_shape(value.shape) if self.torch_shape else None
-        if self.axes is None:
-            return value if shape is None else value.reshape(shape)
-        # `axes` maps torch axes to parameter axes, so transposing by it yields the torch order.
-        if shape is None:
-            return value.transpose(self.axes)
-        unmerged = tuple(np.take(shape, np.argsort(self.axes)))
-        return value.reshape(unmerged).transpose(self.axes)
+    @property
+    def params(self) -> tuple[str, ...]:
+        return (self.param,) if isinstance(self.param, str) else self.param
 
-    def from_torch(self, tensor: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """The inverse of `to_torch`; `shape` is the parameter's shape without the layer axis."""
-        if self.axes is not None:
-            tensor = tensor.transpose(np.argsort(self.axes))
-        return tensor.reshape(shape)
+    def names(self, stacked_shape: Sequence[int]) -> list[str]:
+        """The tensors of a parameter of this shape."""
+        if "{i}" not in self.tensor:
+            return [self.tensor]
+        return [self.tensor.replace("{i}", str(i)) for i in range(stacked_shape[0])]
 
-    def expected(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the torch tensor for a parameter of `shape`."""
-        return self.to_torch(np.broadcast_to(np.float32(0), shape)).shape
+    def to_param(self, tensor: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+        """One layer's tensor as a parameter of the given shape."""
+        source, target = self._axes()
+        kept = tensor.squeeze(tuple(i for i, axis in enumerate(self._letters) if axis == "1"))
+        return kept.transpose([source.index(axis) for axis in target]).reshape(shape)
+
+    def to_tensor(self, param: np.ndarray) -> np.ndarray:
+        """The inverse of `to_param`."""
+        source, target = self._axes()
+        if self.tensor_shape is not None:
+            sizes = dict(zip(self._letters, self.tensor_shape, strict=True))
+            param = param.reshape([sizes[axis] for axis in target])
+        kept = param.transpose([target.index(axis) for axis in source])
+        return np.expand_dims(kept, [i for i, axis in enumerate(self._letters) if axis == "1"])
+
+    def shape_of(self, param: jax.ShapeDtypeStruct, layered: bool) -> tuple[int, ...]:
+        """Shape of the tensor (of one of its layers) that holds a parameter."""
+        if self.tensor_shape is not None:
+            return self.tensor_shape
+        _, target = self._axes()
+        sizes = dict(zip(target, param.shape[layered:], strict=True)) | {"1": 1}
+        return tuple(sizes[axis] for axis in self._letters)
+
+    @property
+    def _letters(self) -> str:
+        return self.axes.split("->")[0]
+
+    def _axes(self) -> tuple[str, str]:
+        source, target = self.axes.split("->")
+        return source.replace("1", ""), target
 
 
-@dataclasses.dataclass(frozen=True)
-class Constant:
-    """A stored tensor that follows from the configuration; written on export, checked on import."""
+@dataclass(frozen=True)
+class Buffer:
+    """A tensor of the checkpoint that follows from the configuration.
 
-    hf: str
+    Attributes:
+      tensor: its name.
+      value: what is written; on reading, the file must hold the same to within `tolerance`.
+      tolerance: absolute; None accepts any value of the right shape.
+    """
+
+    tensor: str
     value: np.ndarray
+    tolerance: float | None = 5e-3
 
 
-LINEAR = (1, 0)  # torch [out, in] <- kernel [in, out]
-CONV = (2, 1, 0)  # torch [out, in, k] <- kernel [k, in, out]
-
-
-def linear(hf: str, path: str, bias: bool = True) -> list[Rule]:
-    """Rules of a torch Linear stored as a Linen Dense."""
-    rules = [Rule(f"{hf}.weight", f"{path}/kernel", LINEAR)]
-    return [*rules, Rule(f"{hf}.bias", f"{path}/bias")] if bias else rules
-
-
-def conv(hf: str, path: str) -> list[Rule]:
-    """Rules of a torch Conv1d stored as a Linen Conv."""
-    return [Rule(f"{hf}.weight", f"{path}/kernel", CONV), Rule(f"{hf}.bias", f"{path}/bias")]
-
-
-def norm(hf: str, path: str, bias: bool = True) -> list[Rule]:
-    """Rules of a torch LayerNorm (or, without bias, RMSNorm)."""
-    rules = [Rule(f"{hf}.weight", f"{path}/scale")]
-    return [*rules, Rule(f"{hf}.bias", f"{path}/bias")] if bias else rules
-
-
-def expected_tensors(
-    shapes: Params, rules: Sequence[Rule], constants: Sequence[Constant]
-) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the state dict that a parameter tree corresponds to.
+def import_params(
+    file: TensorFile,
+    rules: Sequence[Rule],
+    buffers: Sequence[Buffer],
+    template: Params,
+    ignore: str = "",
+) -> dict[str, Any]:
+    """Reads a parameter tree.
 
     Args:
-      shapes: the parameter tree, or its `jax.eval_shape`.
-      rules: must cover every parameter exactly once.
-      constants: the stored tensors that are no parameters.
+      file: the checkpoint.
+      rules: where every parameter of `template` is.
+      buffers: what else there is.
+      template: shapes and dtypes to make, from `jax.eval_shape` of the model's init.
+      ignore: regular expression of tensors to leave unread.
+
+    Returns:
+      Nested dicts of numpy arrays with the dtypes of `template`.
 
     Raises:
-      ValueError: a parameter has no rule, or a rule no parameter.
+      ValueError: tensors are missing, surplus, misshapen or not what the configuration implies;
+        all of them in one message.
     """
-    flat = traverse_util.flatten_dict(shapes, sep="/")
-    by_path = {rule.path: rule for rule in rules}
-    if flat.keys() != by_path.keys():
-        raise ValueError(
-            f"parameters without a rule: {sorted(flat.keys() - by_path.keys())}; "
-            f"rules without a parameter: {sorted(by_path.keys() - flat.keys())}"
-        )
-    tensors = {constant.hf: constant.value.shape for constant in constants}
-    for path, leaf in flat.items():
-        rule = by_path[path]
-        if "{i}" in rule.hf:
-            shape = rule.expected(leaf.shape[1:])
-            tensors |= {rule.hf.format(i=i): shape for i in range(leaf.shape[0])}
-        else:
-            tensors[rule.hf] = rule.expected(leaf.shape)
-    return tensors
+    shapes = flatten_dict(template, sep="/")
+    expected = {name: shape for rule in rules for name, shape in _tensors(rule, shapes)}
+    expected |= {buffer.tensor: buffer.value.shape for buffer in buffers}
+    found = file.shapes()
+    if ignore:
+        found = {n: s for n, s in found.items() if n in expected or not re.fullmatch(ignore, n)}
+    _check_names(expected, found)
+    _check_buffers(file, buffers)
+
+    params: dict[str, np.ndarray] = {}
+    for rule in rules:
+        parts = [shapes[path] for path in rule.params]
+        layered = "{i}" in rule.tensor
+        for path, shape in zip(rule.params, parts, strict=True):
+            params[path] = np.empty(shape.shape, shape.dtype)
+        for i, name in enumerate(rule.names(parts[0].shape)):
+            pieces = np.split(file.read(name), len(parts))
+            for path, piece in zip(rule.params, pieces, strict=True):
+                layer = params[path][i] if layered else params[path]
+                layer[...] = rule.to_param(piece, layer.shape)
+    return unflatten_dict(params, sep="/")
 
 
-def check_tensors(
-    found: Mapping[str, tuple[int, ...]], expected: Mapping[str, tuple[int, ...]], source: str
+def export_params(
+    params: Params, rules: Sequence[Rule], buffers: Sequence[Buffer]
+) -> dict[str, np.ndarray]:
+    """The tensors of a checkpoint: the inverse of `import_params`."""
+    flat = flatten_dict(params, sep="/")
+    tensors: dict[str, np.ndarray] = {}
+    for rule in rules:
+        parts = [np.asarray(flat[path]) for path in rule.params]
+        for i, name in enumerate(rule.names(parts[0].shape)):
+            layers = [part[i] if "{i}" in rule.tensor else part for part in parts]
+            tensors[name] = np.concatenate([rule.to_tensor(layer) for layer in layers])
+    return tensors | {buffer.tensor: buffer.value for buffer in buffers}
+
+
+def tensor_shapes(
+    template: Params, rules: Sequence[Rule], buffers: Sequence[Buffer]
+) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors that `export_params` would make, without any values."""
+    shapes = flatten_dict(template, sep="/")
+    named = {name: shape for rule in rules for name, shape in _tensors(rule, shapes)}
+    return named | {buffer.tensor: buffer.value.shape for buffer in buffers}
+
+
+def _tensors(
+    rule: Rule, shapes: Mapping[str, jax.ShapeDtypeStruct]
+) -> Iterator[tuple[str, tuple[int, ...]]]:
+    first = shapes[rule.params[0]]
+    shape = rule.shape_of(first, layered="{i}" in rule.tensor)
+    for name in rule.names(first.shape):
+        yield name, (shape[0] * len(rule.params), *shape[1:]) if shape else ()
+
+
+def _check_names(
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
 ) -> None:
-    """Compares names and shapes.
-
-    Raises:
-      ValueError: lists every missing, surplus and misshapen tensor at once.
-    """
     missing = sorted(expected.keys() - found.keys())
     surplus = sorted(found.keys() - expected.keys())
     misshapen = [
-        f"{name} {list(found[name])} (expected {list(expected[name])})"
+        f"{name} is {found[name]} instead of {expected[name]}"
         for name in sorted(expected.keys() & found.keys())
         if tuple(found[name]) != tuple(expected[name])
     ]
     if missing or surplus or misshapen:
         raise ValueError(
-            f"{source} does not match its config.json: "
-            f"{len(missing)} missing {missing}; {len(surplus)} surplus {surplus}; "
-            f"{len(misshapen)} misshapen {misshapen}"
+            f"the checkpoint does not fit its configuration: missing tensors {missing}; "
+            f"surplus tensors {surplus}; misshapen tensors {misshapen}"
         )
 
 
-def check_constants(
-    tensor: Callable[[str], np.ndarray], constants: Sequence[Constant], source: str
-) -> None:
-    """Checks that the stored constants are the ones this code computes.
-
-    Raises:
-      ValueError: names every constant that differs (counters aside) by more than rounding.
-    """
-    different = [
-        constant.hf
-        for constant in constants
-        if np.issubdtype(constant.value.dtype, np.floating)
-        and not np.allclose(tensor(constant.hf), constant.value, atol=2e-5)
-    ]
-    if different:
-        raise ValueError(f"{source}: stored constants differ from this model's: {different}")
-
-
-def from_state_dict(
-    tensor: Callable[[str], np.ndarray],
-    shapes: Params,
-    rules: Sequence[Rule],
-    dtype: Any = np.float32,
-) -> dict[str, Any]:
-    """Builds the parameter tree, reading every tensor once.
-
-    Args:
-      tensor: reads one tensor by its HF name.
-      shapes: the parameter tree as shapes (`jax.eval_shape` of init).
-      rules: as for `expected_tensors`, already checked against the file.
-      dtype: of the parameters.
-    """
-    flat = traverse_util.flatten_dict(shapes, sep="/")
-    values = {}
-    for rule in rules:
-        shape = flat[rule.path].shape
-        if "{i}" in rule.hf:
-            value = np.empty(shape, dtype)
-            for i in range(shape[0]):
-                value[i] = rule.from_torch(tensor(rule.hf.format(i=i)), shape[1:])
-        else:
-            value = np.ascontiguousarray(rule.from_torch(tensor(rule.hf), shape), dtype)
-        values[rule.path] = value
-    return traverse_util.unflatten_dict(values, sep="/")
-
-
-def to_state_dict(
-    params: Params, rules: Sequence[Rule], constants: Sequence[Constant], dtype: Any = None
-) -> dict[str, np.ndarray]:
-    """The HF state dict of a parameter tree; floating parameters are cast to `dtype` if given."""
-    flat = traverse_util.flatten_dict(params, sep="/")
-    tensors = {constant.hf: constant.value for constant in constants}
-    for rule in rules:
-        value = np.asarray(flat[rule.path])
-        value = value if dtype is None else value.astype(dtype)
-        if "{i}" in rule.hf:
-            for i in range(value.shape[0]):
-                tensors[rule.hf.format(i=i)] = np.ascontiguousarray(rule.to_torch(value[i]))
-        else:
-            tensors[rule.hf] = np.ascontiguousarray(rule.to_torch(value))
-    return tensors
+def _check_buffers(file: TensorFile, buffers: Sequence[Buffer]) -> None:
+    wrong = []
+    for buffer in buffers:
+        if buffer.tolerance is None:
+            continue
+        error = np.abs(file.read(buffer.tensor).astype(np.float64) - buffer.value)
+        if error.size and not error.max() <= buffer.tolerance:
+            wrong.append(f"{buffer.tensor} is off by {error.max():.3g}")
+    if wrong:
+        raise ValueError(f"the checkpoint was made with other constants: {wrong}")

@@ -1,86 +1,99 @@
-"""Reading and writing `model.safetensors` + `config.json` folders in the HF layout."""
+"""Folders in Hugging Face layout: config.json and model.safetensors."""
 
-import contextlib
 import json
 import os
-import pathlib
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
 
+import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-WEIGHTS_NAME = "model.safetensors"
-CONFIG_NAME = "config.json"
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
 
 
-def read_config(folder: str | os.PathLike) -> dict[str, Any]:
-    """The contents of `config.json`.
+class SafetensorsFile:
+    """The tensors of one file, each read when asked for; use as a context manager."""
+
+    def __init__(self, path: Path):
+        """Opens the file.
+
+        Raises:
+          FileNotFoundError: there is none.
+          ValueError: it is not in the safetensors format.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"no weights at {path}")
+        try:
+            self._file = safe_open(path, framework="numpy")
+        except SafetensorError as error:
+            raise ValueError(f"{path} is not a safetensors file: {error}") from error
+
+    def __enter__(self) -> Self:
+        self._file.__enter__()
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._file.__exit__(*exception)
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every tensor."""
+        return {n: tuple(self._file.get_slice(n).get_shape()) for n in self._file.keys()}
+
+    def read(self, name: str) -> np.ndarray:
+        """One tensor, in the dtype of the file."""
+        return self._file.get_tensor(name)
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The contents of a folder's config.json.
 
     Raises:
-      FileNotFoundError: there is no such folder or file.
-      ValueError: the file is not a JSON object.
+      FileNotFoundError: there is none.
+      ValueError: it is not a JSON object.
     """
-    path = pathlib.Path(folder) / CONFIG_NAME
+    path = Path(folder) / CONFIG
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: not found; expected a model folder in the HF layout")
+        raise FileNotFoundError(f"no configuration at {path}")
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not valid JSON ({error})") from error
+        raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected a JSON object, found {type(values).__name__}")
+        raise ValueError(f"{path}: expected a JSON object, got {type(values).__name__}")
     return values
 
 
-class TensorFile:
-    """An open safetensors file: shapes are known at once, tensors are read one by one."""
-
-    def __init__(self, handle):
-        self._handle = handle
-        slices = {name: handle.get_slice(name) for name in handle.keys()}
-        self.shapes = {name: tuple(view.get_shape()) for name, view in slices.items()}
-
-    def read(self, name: str) -> np.ndarray:
-        """One tensor in its stored dtype."""
-        return self._handle.get_tensor(name)
-
-
-@contextlib.contextmanager
-def open_tensors(folder: str | os.PathLike) -> Iterator[TensorFile]:
-    """Opens a folder's weights for reading tensor by tensor.
-
-    Raises:
-      FileNotFoundError: the folder has no `model.safetensors`.
-      ValueError: the file is truncated or not safetensors.
-    """
-    path = pathlib.Path(folder) / WEIGHTS_NAME
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: not found; expected the weights of the model there")
-    try:
-        handle = safe_open(path, framework="numpy")
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a readable safetensors file ({error})") from error
-    with handle as opened:
-        yield TensorFile(opened)
-
-
-def write_model(
-    folder: str | os.PathLike, config: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
+def write_folder(
+    folder: str | Path,
+    config: Mapping[str, Any],
+    tensors: Mapping[str, np.ndarray],
+    dtype: Any = None,
 ) -> None:
-    """Writes `config.json` and `model.safetensors`; each appears only when complete."""
-    folder = pathlib.Path(folder)
+    """Writes config.json and model.safetensors, each to a temporary name and then renamed.
+
+    Args:
+      folder: made if it does not exist.
+      config: contents of config.json.
+      tensors: contents of model.safetensors.
+      dtype: floating-point tensors are cast to it; None keeps theirs.
+    """
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / f".{WEIGHTS_NAME}.{os.getpid()}"
-    text = folder / f".{CONFIG_NAME}.{os.getpid()}"
-    try:
-        save_file(dict(tensors), weights, metadata={"format": "pt"})
-        text.write_text(json.dumps(dict(config), indent=2, sort_keys=True) + "\n")
-        os.replace(weights, folder / WEIGHTS_NAME)
-        os.replace(text, folder / CONFIG_NAME)
-    finally:
-        weights.unlink(missing_ok=True)
-        text.unlink(missing_ok=True)
+    # The format writes memory as it lies, so views must be made contiguous first.
+    stored = {name: np.asarray(_cast(value, dtype), order="C") for name, value in tensors.items()}
+    weights = folder / f"{WEIGHTS}.partial"
+    save_file(stored, weights, metadata={"format": "pt"})
+    os.replace(weights, folder / WEIGHTS)
+    text = folder / f"{CONFIG}.partial"
+    text.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(text, folder / CONFIG)
 
 
+def _cast(value: np.ndarray, dtype: Any) -> np.ndarray:
+    if dtype is None or not jnp.issubdtype(value.dtype, jnp.floating):
+        return value
+    return value.astype(jnp.dtype(dtype))

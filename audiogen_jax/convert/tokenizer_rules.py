@@ -1,88 +1,95 @@
-"""DashengTokenizer: HF tensor names against `models.tokenizer.Tokenizer` parameters."""
+"""Where the parameters of DashengTokenizer are in its checkpoint."""
 
 import numpy as np
 
 from audiogen_jax.config import TokenizerConfig
-from audiogen_jax.convert.mapping import Constant, Rule, conv, linear, norm
+from audiogen_jax.convert.mapping import Buffer, Rule
 from audiogen_jax.models.audio_encoder import N_MELS, PATCH_FRAMES
 from audiogen_jax.ops.mel import mel_filters
 from audiogen_jax.ops.stft import hann_window
 
-_BLOCK = ("encoder.model.blocks.{i}.", "audio_encoder/blocks/")
-_CONVNEXT = ("decoder.backbone.convnext.{i}.", "decoder/backbone/convnext/")
+# Transform sizes of the two mel front ends, in samples.
+_SEMANTIC_FFT = 512
+_ACOUSTIC_FFT = 1024
 
 
-def _patch_conv(hf: str, path: str, mels: int) -> list[Rule]:
-    """A [d, 1, mels, 4] convolution kernel over whole patches as a [4 * mels, d] kernel."""
+def tokenizer_rules(config: TokenizerConfig) -> tuple[Rule, ...]:
+    """Every parameter of `models.tokenizer.Tokenizer`."""
+    return (*_audio_encoder(config), *_acoustic_injection(config), *_decoder())
 
-    def torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (shape[1], 1, mels, PATCH_FRAMES)
 
+def tokenizer_buffers(config: TokenizerConfig) -> tuple[Buffer, ...]:
+    """Windows, filter banks and the batch counter of the release."""
+    semantic, acoustic = "encoder.model.front_end.0", "encoder.front_end.mel_spec"
+    return (
+        Buffer(f"{semantic}.spectrogram.window", hann_window(_SEMANTIC_FFT)),
+        Buffer(f"{semantic}.mel_scale.fb", mel_filters(_SEMANTIC_FFT, N_MELS)),
+        Buffer(f"{acoustic}.spectrogram.window", hann_window(_ACOUSTIC_FFT)),
+        Buffer(f"{acoustic}.mel_scale.fb", mel_filters(_ACOUSTIC_FFT, config.n_mels_patch)),
+        Buffer("decoder.head.istft.window", hann_window(config.istft_n_fft)),
+        Buffer("encoder.model.init_bn.1.num_batches_tracked", np.zeros((), np.int64), None),
+    )
+
+
+def _audio_encoder(config: TokenizerConfig) -> list[Rule]:
+    name, path = "encoder.model", "audio_encoder"
+    block, ours = f"{name}.blocks.{{i}}", f"{path}/blocks"
     return [
-        # [4 * mels, d] -> [4, mels, 1, d] -> [d, 1, mels, 4]
-        Rule(f"{hf}.weight", f"{path}/kernel", (3, 2, 1, 0), torch_shape),
-        Rule(f"{hf}.bias", f"{path}/bias"),
+        *_patch_embed(f"{name}.patch_embed.proj", f"{path}/patch_embed", config.embed_dim, N_MELS),
+        Rule(f"{name}.time_pos_embed", f"{path}/time_pos_embed", "1d1t->td"),
+        Rule(f"{name}.freq_pos_embed", f"{path}/freq_pos_embed", "1d11->d"),
+        *_norm(f"{name}.init_bn.1", f"{path}/init_bn"),
+        Rule(f"{name}.init_bn.1.running_mean", f"{path}/init_bn/mean"),
+        Rule(f"{name}.init_bn.1.running_var", f"{path}/init_bn/var"),
+        *_norm(f"{block}.norm1", f"{ours}/norm1"),
+        *_linear(f"{block}.attn.qkv", f"{ours}/qkv"),
+        *_linear(f"{block}.attn.proj", f"{ours}/proj"),
+        *_norm(f"{block}.norm2", f"{ours}/norm2"),
+        *_linear(f"{block}.mlp.fc1", f"{ours}/mlp/fc1"),
+        *_linear(f"{block}.mlp.fc2", f"{ours}/mlp/fc2"),
+        *_norm(f"{name}.norm", f"{path}/norm"),
     ]
 
 
-def rules(config: TokenizerConfig) -> list[Rule]:
-    """Every parameter of the tokenizer."""
-    hf, path = _BLOCK
-    blocks = [
-        *norm(f"{hf}norm1", f"{path}norm1"),
-        *linear(f"{hf}attn.qkv", f"{path}qkv"),
-        *linear(f"{hf}attn.proj", f"{path}proj"),
-        *norm(f"{hf}norm2", f"{path}norm2"),
-        *linear(f"{hf}mlp.fc1", f"{path}mlp/fc1"),
-        *linear(f"{hf}mlp.fc2", f"{path}mlp/fc2"),
-    ]
-    hf, path = _CONVNEXT
-    convnext = [
-        *conv(f"{hf}dwconv", f"{path}dwconv"),
-        *norm(f"{hf}norm", f"{path}norm"),
-        *linear(f"{hf}pwconv1", f"{path}pwconv1"),
-        *linear(f"{hf}pwconv2", f"{path}pwconv2"),
-        Rule(f"{hf}gamma", f"{path}gamma"),
-    ]
+def _acoustic_injection(config: TokenizerConfig) -> list[Rule]:
+    path = "acoustic_injection"
     return [
-        Rule("encoder.model.init_bn.1.running_mean", "audio_encoder/init_bn/mean"),
-        Rule("encoder.model.init_bn.1.running_var", "audio_encoder/init_bn/var"),
-        *norm("encoder.model.init_bn.1", "audio_encoder/init_bn"),
-        *_patch_conv("encoder.model.patch_embed.proj", "audio_encoder/patch_embed", N_MELS),
-        Rule(
-            "encoder.model.time_pos_embed",
-            "audio_encoder/time_pos_embed",
-            (3, 1, 2, 0),
-            lambda shape: (1, shape[1], 1, shape[0]),
+        *_patch_embed(
+            "encoder.patch_embed", f"{path}/patch_embed", config.embed_dim, config.n_mels_patch
         ),
-        Rule(
-            "encoder.model.freq_pos_embed",
-            "audio_encoder/freq_pos_embed",
-            None,
-            lambda shape: (1, shape[0], 1, 1),
-        ),
-        *blocks,
-        *norm("encoder.model.norm", "audio_encoder/norm"),
-        *_patch_conv("encoder.patch_embed", "acoustic_injection/patch_embed", config.n_mels_patch),
-        *norm("encoder.norm", "acoustic_injection/norm"),
-        Rule("upsampler.weight", "upsampler/kernel", (0, 2, 1)),
-        Rule("upsampler.bias", "upsampler/bias"),
-        *conv("decoder.backbone.embed", "decoder/backbone/embed"),
-        *norm("decoder.backbone.norm", "decoder/backbone/norm"),
-        *convnext,
-        *norm("decoder.backbone.final_layer_norm", "decoder/backbone/final_layer_norm"),
-        *linear("decoder.head.out", "decoder/head/out"),
+        *_norm("encoder.norm", f"{path}/norm"),
     ]
 
 
-def constants(config: TokenizerConfig) -> list[Constant]:
-    """Windows, filter banks and a counter that the release stores beside its parameters."""
-    acoustic, semantic = "encoder.front_end.mel_spec.", "encoder.model.front_end.0."
+def _decoder() -> list[Rule]:
+    name, path = "decoder.backbone", "decoder/backbone"
+    block, ours = f"{name}.convnext.{{i}}", f"{path}/convnext"
     return [
-        Constant(f"{semantic}spectrogram.window", hann_window(512)),
-        Constant(f"{semantic}mel_scale.fb", mel_filters(512, N_MELS)),
-        Constant(f"{acoustic}spectrogram.window", hann_window(1024)),
-        Constant(f"{acoustic}mel_scale.fb", mel_filters(1024, config.n_mels_patch)),
-        Constant("decoder.head.istft.window", hann_window(config.istft_n_fft)),
-        Constant("encoder.model.init_bn.1.num_batches_tracked", np.zeros((), np.int64)),
+        *_linear("upsampler", "upsampler", "iok->iko"),
+        *_linear(f"{name}.embed", f"{path}/embed", "oik->kio"),
+        *_norm(f"{name}.norm", f"{path}/norm"),
+        *_linear(f"{block}.dwconv", f"{ours}/dwconv", "oik->kio"),
+        *_norm(f"{block}.norm", f"{ours}/norm"),
+        *_linear(f"{block}.pwconv1", f"{ours}/pwconv1"),
+        *_linear(f"{block}.pwconv2", f"{ours}/pwconv2"),
+        Rule(f"{block}.gamma", f"{ours}/gamma"),
+        *_norm(f"{name}.final_layer_norm", f"{path}/final_layer_norm"),
+        *_linear("decoder.head.out", "decoder/head/out"),
     ]
+
+
+def _patch_embed(name: str, path: str, width: int, mels: int) -> list[Rule]:
+    # Our patches are flattened frame by frame, each frame with all its mels.
+    shape = (width, 1, mels, PATCH_FRAMES)
+    return [
+        Rule(f"{name}.weight", f"{path}/kernel", "o1fk->kfo", shape),
+        Rule(f"{name}.bias", f"{path}/bias"),
+    ]
+
+
+def _linear(name: str, path: str, axes: str = "oi->io") -> list[Rule]:
+    return [Rule(f"{name}.weight", f"{path}/kernel", axes), Rule(f"{name}.bias", f"{path}/bias")]
+
+
+def _norm(name: str, path: str) -> list[Rule]:
+    return [Rule(f"{name}.weight", f"{path}/scale"), Rule(f"{name}.bias", f"{path}/bias")]

@@ -7,9 +7,7 @@ from audiogen_jax.flow.paths import interpolate, velocity_target
 from audiogen_jax.types import FrameMask, Latents, VelocityFn
 
 
-def masked_mean(
-    values: Float[Array, "b t c"], mask: Bool[Array, "b t"]
-) -> Float[Array, ""]:
+def masked_mean(values: Float[Array, "b t c"], mask: Bool[Array, "b t"]) -> Float[Array, ""]:
     """Mean over the channels of valid frames, in float32; masked values may be NaN.
 
     Every valid frame of the batch weighs the same, so longer clips weigh more. 0 without any.

@@ -8,9 +8,7 @@ from jaxtyping import Array, Float
 
 from audiogen_jax.types import Latents, VelocityFn
 
-Solver: TypeAlias = Callable[
-    [VelocityFn, Latents, Float[Array, ""], Float[Array, ""]], Latents
-]
+Solver: TypeAlias = Callable[[VelocityFn, Latents, Float[Array, ""], Float[Array, ""]], Latents]
 """(velocity_fn, x at sigma, sigma, next sigma) -> x at the next sigma."""
 
 

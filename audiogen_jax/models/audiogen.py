@@ -95,8 +95,8 @@ class AudioGen(nn.Module):
             instruction, length = jnp.zeros((1, c.task_instruction_dim), self.dtype), 1
         else:
             instruction, length = self.instruction, c.instruction_length
-        batch = content.shape[0]
-        mask = jnp.broadcast_to(jnp.arange(instruction.shape[0]) < length, (batch, len(instruction)))
+        batch, positions = content.shape[0], instruction.shape[0]
+        mask = jnp.broadcast_to(jnp.arange(positions) < length, (batch, positions))
         instruction = jnp.broadcast_to(instruction, (batch, *instruction.shape))
         return self.content_adapter(content, token_mask, instruction, mask, deterministic)
 
@@ -146,7 +146,11 @@ class AudioGen(nn.Module):
         return self.dit(x, timestep, context, context_mask, time_aligned, x_mask, compat)
 
     def __call__(
-        self, text_hidden: Float[Array, "b l e"], token_mask: TokenMask, x: Latents, x_mask: FrameMask
+        self,
+        text_hidden: Float[Array, "b l e"],
+        token_mask: TokenMask,
+        x: Latents,
+        x_mask: FrameMask,
     ) -> Latents:
         """Velocity at time 0 straight from hidden states; touches every parameter."""
         if self.config.special_tokens:
@@ -176,9 +180,7 @@ class Condition(NamedTuple):
     log_duration: Float[Array, " b"]
 
 
-def init_params(
-    key: PRNGKeyArray, model: AudioGen, text_encoder: T5Encoder
-) -> dict[str, Params]:
+def init_params(key: PRNGKeyArray, model: AudioGen, text_encoder: T5Encoder) -> dict[str, Params]:
     """Random parameters of the whole generator, {"text_encoder", "audiogen"}."""
     text_key, model_key = jax.random.split(key)
     mask = jnp.ones((1, 2), bool)

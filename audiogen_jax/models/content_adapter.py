@@ -28,7 +28,7 @@ class AdapterOutput(NamedTuple):
 
 
 class DurationPredictor(nn.Module):
-    """Convolutions over tokens, each followed by ReLU and LayerNorm (Ren et al. 2020, FastSpeech 2).
+    """Convolutions over tokens, each with ReLU and LayerNorm (Ren et al. 2020, FastSpeech 2).
 
     The first convolution sees padded tokens too, as in the release: they reach the last valid
     tokens' durations, which generation does not use.

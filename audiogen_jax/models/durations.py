@@ -10,9 +10,7 @@ from jaxtyping import ArrayLike, Bool, Float, Int
 from audiogen_jax.config import AudioGenConfig
 
 
-def global_latent_lengths(
-    log_duration: ArrayLike, config: AudioGenConfig
-) -> Int[np.ndarray, " b"]:
+def global_latent_lengths(log_duration: ArrayLike, config: AudioGenConfig) -> Int[np.ndarray, " b"]:
     """Latent frames of every clip: round((exp(p) - duration_offset) * latent_rate), half to even.
 
     Args:

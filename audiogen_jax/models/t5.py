@@ -32,7 +32,9 @@ class T5Block(nn.Module):
         norm = dict(epsilon=c.layer_norm_epsilon, **dtypes)
         y = RMSNorm(name="attention_norm", **norm)(x)
         # T5 folds 1 / sqrt(d_kv) into its initialisation, so logits are not scaled.
-        attend = Attention(c.num_heads, c.d_kv, out_bias=False, scale=1.0, name="attention", **dtypes)
+        attend = Attention(
+            c.num_heads, c.d_kv, out_bias=False, scale=1.0, name="attention", **dtypes
+        )
         x = x + attend(y, key_mask=mask, bias=bias)
 
         def dense(features: int, name: str) -> nn.Dense:

@@ -1,14 +1,17 @@
 """Rotary position embedding, Su et al. 2021 (RoFormer), equation 34, half-split pairing."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 ROPE_BASE = 10000.0
 
 
-def inverse_frequencies(head_dim: int, base: float = ROPE_BASE) -> Float[Array, " half"]:
+def inverse_frequencies(head_dim: int, base: float = ROPE_BASE) -> Float[np.ndarray, " half"]:
     """base^(-2i / head_dim) for i in 0 .. head_dim / 2 - 1, radians per position."""
-    return 1.0 / base ** (jnp.arange(0, head_dim, 2, dtype=jnp.float32) / head_dim)
+    # Rounded to float32 after every operation: checkpoints store these very bits.
+    exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
+    return np.float32(1.0) / (base ** exponents.astype(np.float64)).astype(np.float32)
 
 
 def apply_rope(x: Float[Array, "b t h k"], base: float = ROPE_BASE) -> Float[Array, "b t h k"]:
