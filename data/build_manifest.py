@@ -31,7 +31,12 @@ def manifest_rows(source: Source, recordings: Path, out: Path) -> list[dict[str,
     clips = read_rows(folder / "manifest.jsonl")
     validation = held_out(source.name, clips)
     return [
-        _row(source.name, clip, validation.get(clip["path"]), os.path.relpath(folder, out))
+        _row(
+            source.name,
+            clip,
+            validation.get(clip["path"]),
+            os.path.relpath(folder.resolve(), out.resolve()),
+        )
         for clip in clips
     ]
 
