@@ -137,8 +137,8 @@ class AudioEncoder(nn.Module):
             rows = jnp.pad(patches, ((0, 0), (0, fill), (0, 0))).reshape(-1, MAX_TOKENS, p)
             valid = jnp.ones((b, t), bool) if mask is None else mask
             rows_mask = jnp.pad(valid, ((0, 0), (0, fill))).reshape(-1, MAX_TOKENS)
-            tokens = self.transform(self.embed(rows), rows_mask).reshape(b, -1, self.config.embed_dim)
-            tokens = tokens[:, :t]
+            tokens = self.transform(self.embed(rows), rows_mask)
+            tokens = tokens.reshape(b, chunks * MAX_TOKENS, -1)[:, :t]
         if mask is None:
             return tokens
         kept = mask

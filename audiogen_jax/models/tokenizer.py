@@ -126,7 +126,8 @@ class Tokenizer(nn.Module):
         latents = self.semantic(audio, lengths) + self.acoustic(audio, lengths)
         if lengths is None:
             return latents
-        return jnp.where(length_mask(latent_length(lengths), latents.shape[1])[..., None], latents, 0)
+        valid = length_mask(latent_length(lengths), latents.shape[1])
+        return jnp.where(valid[..., None], latents, 0)
 
     def decode(self, latents: Float[Array, "b t c"]) -> Float[Array, "b 640*t"]:
         """Latents to audio: 640 samples per latent frame."""

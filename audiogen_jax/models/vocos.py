@@ -5,6 +5,7 @@ Source: https://arxiv.org/abs/2306.00814.
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from audiogen_jax.config import TokenizerConfig
@@ -48,7 +49,8 @@ class ISTFTHead(nn.Module):
     def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b n"]:
         out = nn.Dense(self.n_fft + 2, name="out", param_dtype=self.param_dtype)
         log_magnitude, phase = jnp.split(out(x.astype(jnp.float32)), 2, axis=-1)
-        magnitude = jnp.minimum(jnp.exp(log_magnitude), MAX_MAGNITUDE)
+        # Clipped before exp: an overflow behind the clip would make the gradient NaN.
+        magnitude = jnp.exp(jnp.minimum(log_magnitude, np.log(MAX_MAGNITUDE)))
         return istft_same(magnitude * jnp.exp(1j * phase), self.n_fft, self.hop)
 
 
