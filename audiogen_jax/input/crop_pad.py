@@ -29,15 +29,15 @@ def crop_window(
     if crop == "random":
         start = int(rng.integers(surplus + 1))
         return samples[start : start + length]
-    frames = samples[: len(samples) // FRAME * FRAME].astype(np.float32).reshape(-1, FRAME)
-    energy = np.square(frames).sum(axis=1, dtype=np.float64)
-    # A window's energy is that of the frames it touches, so no audible window weighs zero.
-    before = np.concatenate([[0.0], np.cumsum(energy)])
+    padded = np.pad(samples.astype(np.float32), (0, -len(samples) % FRAME))
+    energy = np.square(padded.reshape(-1, FRAME)).sum(axis=1, dtype=np.float64)
     loudest = int(energy.argmax()) * FRAME
-    around = rng.integers(max(0, loudest + FRAME - length), min(surplus, loudest) + 1)
+    latest = min(surplus, loudest)
+    around = rng.integers(min(max(0, loudest + FRAME - length), latest), latest + 1)
     starts = np.append(rng.integers(surplus + 1, size=CANDIDATES), around)
-    stops = np.minimum(-(-(starts + length) // FRAME), len(energy))
-    weights = before[stops] - before[np.minimum(starts // FRAME, stops)]
+    # A window weighs the frames it touches, so no window with sound in it weighs zero.
+    before = np.concatenate([[0.0], np.cumsum(energy)])
+    weights = before[-(-(starts + length) // FRAME)] - before[starts // FRAME]
     start = int(rng.choice(starts, p=weights / weights.sum()))
     return samples[start : start + length]
 
@@ -52,8 +52,10 @@ def to_float(
       length: samples of the result.
       gain_db: gain, lowered where the peak would pass 1.
     """
-    peak = max(1, int(np.abs(samples.astype(np.int32)).max(initial=0)))
-    gain = min(10.0 ** (gain_db / 20.0), 32768.0 / peak)
+    gain = 10.0 ** (gain_db / 20.0)
+    if gain_db > 0.0:
+        peak = max(1, int(samples.max(initial=0)), -int(samples.min(initial=0)))
+        gain = min(gain, 32768.0 / peak)
     padded = np.zeros(length, np.float32)
     padded[: len(samples)] = samples * np.float32(gain / 32768.0)
     return padded

@@ -171,7 +171,9 @@ def make_iterator(
                 shares.append(weight * len(records) / sum(map(len, shelves[m])))
         if clips:
             mixed = grain.MapDataset.mix(clips, shares) if len(clips) > 1 else clips[0]
-            batches.append(mixed.batch(batch_size // process_count, batch_fn=collate))
+            batches.append(
+                mixed.batch(batch_size // process_count, drop_remainder=True, batch_fn=collate)
+            )
             rates.append(sum(shares) / batch_size)
 
     dataset = grain.MapDataset.mix(batches, rates) if len(batches) > 1 else batches[0]

@@ -1,0 +1,37 @@
+"""Manifests of the committed clips, and the tokenizer trained on them."""
+
+from pathlib import Path
+
+import pytest
+
+from audiogen_jax.input.pipeline import DataConfig
+from data.build_manifest import build
+from data.files import write_bytes
+from data.sources import SOURCES
+from data.train_text_tokenizer import train, training_texts
+
+CLIPS = Path(__file__).parent.parent / "clips"
+
+
+@pytest.fixture(scope="session")
+def manifests(tmp_path_factory) -> Path:
+    """Folder with one manifest per set, `singles.jsonl` and `tokenizer.json`."""
+    out = tmp_path_factory.mktemp("manifests")
+    sources = tuple(source for source in SOURCES if (CLIPS / source.name).is_dir())
+    build(CLIPS, out, sources)
+    tokenizer = train(training_texts([out / "singles.jsonl"]), 320)
+    write_bytes(out / "tokenizer.json", tokenizer.to_str().encode())
+    return out
+
+
+@pytest.fixture
+def config(manifests) -> DataConfig:
+    """Everything in two buckets; the clips of sfx_cc are drawn as often as all of esc10."""
+    return DataConfig(
+        manifests=((str(manifests / "esc10.jsonl"), 1.0), (str(manifests / "sfx_cc.jsonl"), 1.0)),
+        buckets=(1.5, 2.0),
+        batch_sizes=(4, 2),
+        text_tokenizer=str(manifests / "tokenizer.json"),
+        max_tokens=48,
+        seed=7,
+    )
