@@ -1,0 +1,57 @@
+"""How close generated clips come to training clips: memorising made visible."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclasses.dataclass(frozen=True)
+class Copies:
+    """Nearest training clip of every generated one.
+
+    Attributes:
+      threshold: distance under which a clip counts as a near-copy.
+      nearest: int [n], row of the nearest training clip.
+      distance: float [n], distance to it.
+    """
+
+    threshold: float
+    nearest: Int[np.ndarray, " n"]
+    distance: Float[np.ndarray, " n"]
+
+    @property
+    def share(self) -> float:
+        """Share of near-copies."""
+        return float((self.distance < self.threshold).mean())
+
+
+def near_copies(
+    generated: Float[np.ndarray, "n d"],
+    training: Float[np.ndarray, "m d"],
+    held_out: Float[np.ndarray, "k d"],
+    quantile: float = 0.05,
+) -> Copies:
+    """Finds generated clips that are nearer to a training clip than nearly all held-out clips are.
+
+    Held-out clips were not trained on, so their own nearest distances say what is near by chance;
+    a generator that does not memorise has a share of about `quantile`.
+
+    Args:
+      generated: embeddings [n d].
+      training: embeddings [m d] of the clips trained on.
+      held_out: embeddings [k d] of real clips that were not.
+      quantile: share of held-out clips that lie under the threshold.
+    """
+    threshold = float(np.quantile(_nearest(held_out, training)[1], quantile))
+    nearest, distance = _nearest(generated, training)
+    return Copies(threshold, nearest, distance)
+
+
+def _nearest(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine distance of each row of a to its nearest row of b."""
+    a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
+    b = b / np.maximum(np.linalg.norm(b, axis=1, keepdims=True), 1e-12)
+    distances = 1.0 - a @ b.T
+    nearest = distances.argmin(axis=1)
+    return nearest, np.maximum(distances[np.arange(len(a)), nearest], 0.0)

@@ -1,0 +1,62 @@
+"""Speech intelligibility and quality against a reference: STOI and wide-band PESQ."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+SAMPLE_RATE = 16000
+
+
+def stoi(reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"]) -> float | None:
+    """Short-time objective intelligibility (Taal et al. 2011) at 16 kHz.
+
+    Args:
+      reference: float [n], speech.
+      estimate: float [n].
+
+    Returns:
+      About 0 to 1; None if the reference has less than the 0.4 s of speech that STOI needs.
+
+    Raises:
+      ValueError: the `eval` extra is not installed.
+    """
+    measure = _import("pystoi", "stoi")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Not enough STFT frames", category=RuntimeWarning)
+        try:
+            return float(measure(reference, estimate, SAMPLE_RATE))
+        except RuntimeWarning:
+            return None
+
+
+def pesq_wb(reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"]) -> float | None:
+    """Wide-band PESQ (ITU-T P.862.2) at 16 kHz.
+
+    Args:
+      reference: float [n], speech.
+      estimate: float [n].
+
+    Returns:
+      MOS-LQO, about 1 to 4.64; None if P.862 finds no utterance or too little sound in either.
+
+    Raises:
+      ValueError: the `eval` extra is not installed.
+    """
+    measure = _import("pesq", "pesq")
+    from pesq import BufferTooShortError, NoUtterancesError
+
+    try:
+        return float(measure(SAMPLE_RATE, reference, estimate, "wb"))
+    except (NoUtterancesError, BufferTooShortError):
+        return None
+
+
+def _import(module: str, name: str) -> Any:
+    try:
+        return getattr(__import__(module, fromlist=[name]), name)
+    except ImportError as error:
+        raise ValueError(
+            f"evaluation needs {module}: pip install 'audiogen-jax[eval]'"
+        ) from error
