@@ -177,7 +177,7 @@ class Pipeline:
                 schedule=schedule,
                 solver=solver,
             )
-            finite = np.isfinite(latents).all(axis=(1, 2))
+            finite = np.asarray(jnp.isfinite(latents).all(axis=(1, 2)))
             waveforms = self.tokenizer.decode_each(latents, frames[batch])
             # Rows beyond `rows` only fill the batch.
             for row, waveform, is_finite in zip(rows, waveforms, finite, strict=False):
@@ -286,7 +286,8 @@ class Pipeline:
     ) -> list[float] | None:
         if duration is None:
             return None
-        durations = [duration] * count if isinstance(duration, int | float) else list(duration)
+        durations = [duration] * count if isinstance(duration, int | float) else duration
+        durations = [float(seconds) for seconds in durations]
         if len(durations) != count:
             raise ValueError(f"{len(durations)} durations for {count} prompts: give one for each")
         longest = self.config.dit_img_size / self.config.latent_rate
@@ -301,7 +302,7 @@ class Pipeline:
 
 def _read_text_tokenizer(
     path: Path, special_tokens: Sequence[str]
-) -> tuple[TextTokenizer, list[int]]:
+) -> tuple[TextTokenizer, tuple[int, ...]]:
     """The text tokenizer with special tokens added, and their ids."""
     if not path.is_file():
         raise ValueError(
@@ -310,10 +311,11 @@ def _read_text_tokenizer(
         )
     text_tokenizer = TextTokenizer.from_file(path)
     if not special_tokens:
-        return text_tokenizer, []
+        return text_tokenizer, ()
     extended = tokenizers.Tokenizer.from_file(str(path))
     extended.add_special_tokens(list(special_tokens))
-    return TextTokenizer(extended), [extended.token_to_id(token) for token in special_tokens]
+    vocabulary = extended.get_vocab()
+    return TextTokenizer(extended), tuple(vocabulary[token] for token in special_tokens)
 
 
 def _check_ids(ids: Sequence[str] | None, count: int) -> list[str]:

@@ -37,7 +37,7 @@ def test_the_model_decides_the_duration(pipeline):
     for clip in make(pipeline, SCENES):
         # The fixture's duration head says about a second, whatever the text.
         assert len(clip.audio) % 640 == 0
-        assert 0.5 < len(clip.audio) / clip.sample_rate < 2.0
+        assert 0.3 < len(clip.audio) / clip.sample_rate < 3.0
 
 
 def test_a_repeated_call_is_identical(pipeline):
@@ -55,10 +55,10 @@ def test_seeds_and_ids_differ(pipeline):
 
 
 def test_a_clip_is_the_same_alone_and_in_any_batch(pipeline):
-    prompts = [SCENES[i % 2] for i in range(11)]  # more than one batch
-    durations = [0.4 + 0.27 * i for i in range(11)]  # several buckets
+    prompts = [SCENES[i % 2] for i in range(11)]
+    durations = [0.4 + 0.1 * i for i in range(9)] + [1.5, 1.7]  # batches of 8, 1 and 2
     together = make(pipeline, prompts, duration=durations, seed=2)
-    for row in (0, 4, 10):
+    for row in (0, 8, 10):
         (alone,) = make(pipeline, prompts[row], duration=durations[row], seed=2, ids=[str(row)])
         assert alone.id == together[row].id
         assert alone.audio.shape == together[row].audio.shape
@@ -116,10 +116,10 @@ def test_sampling_from_ids(pipeline):
     assert latents.shape == (2, 60, 16)
     np.testing.assert_array_equal(np.asarray(latents)[~np.asarray(mask)], 0)
     alone, alone_mask = pipeline.sample_latents(
-        token_ids[1:, :7], token_mask[1:, :7], noise[1:, :40], steps=3
+        token_ids[1:, :7], token_mask[1:, :7], noise[1:, :55], steps=3
     )
     valid = np.asarray(alone_mask[0])
-    np.testing.assert_allclose(latents[1, :40][valid], alone[0][valid], atol=1e-4)
+    np.testing.assert_allclose(latents[1, :55][valid], alone[0][valid], atol=1e-4)
     with pytest.raises(ValueError, match="noise of shape"):
         pipeline.sample_latents(token_ids, token_mask, noise[:, :3])
 
