@@ -1,0 +1,85 @@
+"""Real recordings of a manifest, with what evaluation needs to know about each."""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from audiogen_jax.infer.audio_io import read_audio
+from audiogen_jax.input.manifest import read_manifest
+
+
+@dataclasses.dataclass(frozen=True)
+class Recording:
+    """One real clip.
+
+    Attributes:
+      audio_id: unique name within the manifest.
+      samples: float32 [n] at 16 kHz.
+      split: "train" or "val".
+      views: view -> its phrasings.
+      label: class name of the data set it comes from, if it has one.
+      source: the data set.
+      category: letters of the views that sound: S speech, M music, A sound.
+      held_out: for "val", what training never saw: "speaker", "recording" or only this "take".
+    """
+
+    audio_id: str
+    samples: Float[np.ndarray, " n"]
+    split: str
+    views: dict[str, tuple[str, ...]]
+    label: str | None = None
+    source: str | None = None
+    category: str | None = None
+    held_out: str | None = None
+
+    @property
+    def word(self) -> str | None:
+        """The single word that is said, in lower case; None for sentences and for no speech."""
+        words = self.views.get("asr", ("",))[0].lower().strip(" .!?\"'").split()
+        return words[0] if len(words) == 1 else None
+
+    @property
+    def seconds(self) -> float:
+        """Duration."""
+        return len(self.samples) / 16000
+
+
+def read_recordings(manifest: str | Path) -> list[Recording]:
+    """Reads every real clip of a manifest; rows marked synthetic are left out.
+
+    Args:
+      manifest: jsonl as `read_manifest` takes it; `label`, `source`, `category`, `held_out` and
+        `synthetic` are read too.
+
+    Raises:
+      FileNotFoundError: no such manifest or audio file.
+      ValueError: a malformed row, or no real clips.
+    """
+    recordings = []
+    for record, row in zip(read_manifest(manifest), _rows(manifest), strict=True):
+        if not row.get("synthetic"):
+            recordings.append(
+                Recording(
+                    record.audio_id,
+                    read_audio(record.path).samples,
+                    record.split,
+                    record.views,
+                    row.get("label"),
+                    row.get("source"),
+                    row.get("category"),
+                    row.get("held_out"),
+                )
+            )
+    if not recordings:
+        raise ValueError(f"{manifest} holds no real recordings, only synthetic clips")
+    return recordings
+
+
+def _rows(manifest: str | Path) -> Iterator[dict]:
+    for line in Path(manifest).read_text(encoding="utf-8").splitlines():
+        if line.strip():
+            yield json.loads(line)
