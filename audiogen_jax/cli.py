@@ -28,7 +28,10 @@ _stderr = Console(stderr=True, highlight=False)
 Checkpoint = Annotated[
     str, typer.Option(help="'nano' (embedded) or a folder in Hugging Face layout.")
 ]
-View = typer.Option(rich_help_panel="Caption views")
+
+
+def _view(text: str) -> Any:
+    return typer.Option(help=text, rich_help_panel="Caption views")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -45,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _refuse(message: str) -> int:
-    print("audiogen:", " ".join(message.split()), file=sys.stderr)
+    if message:  # `audiogen` alone has shown the help already
+        print("audiogen:", " ".join(message.split()), file=sys.stderr)
     return 2
 
 
@@ -57,12 +61,12 @@ def generate(
     prompt: Annotated[
         str | None, typer.Argument(help="Tagged string: '<|caption|> … <|asr|> … <|env|> …'.")
     ] = None,
-    caption: Annotated[str | None, View] = None,
-    speech: Annotated[str | None, View] = None,
-    asr: Annotated[str | None, View] = None,
-    sfx: Annotated[str | None, View] = None,
-    music: Annotated[str | None, View] = None,
-    env: Annotated[str | None, View] = None,
+    caption: Annotated[str | None, _view("What is heard overall.")] = None,
+    speech: Annotated[str | None, _view("How the speech sounds.")] = None,
+    asr: Annotated[str | None, _view("The words spoken.")] = None,
+    sfx: Annotated[str | None, _view("Sound events.")] = None,
+    music: Annotated[str | None, _view("The music.")] = None,
+    env: Annotated[str | None, _view("The acoustic environment.")] = None,
     duration: Annotated[
         float | None, typer.Option(help="Seconds; by default the model decides.")
     ] = None,
