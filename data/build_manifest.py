@@ -28,6 +28,8 @@ def manifest_rows(source: Source, recordings: Path, out: Path) -> list[dict[str,
       ValueError: a clip without phrasings or with an unknown licence.
     """
     folder = recordings / source.name
+    if not (folder / "manifest.jsonl").is_file():
+        raise FileNotFoundError(f"{folder} has no manifest.jsonl: run python -m data.fetch first")
     clips = read_rows(folder / "manifest.jsonl")
     validation = held_out(source.name, clips)
     return [
@@ -82,7 +84,8 @@ def summary(rows: list[dict[str, Any]]) -> str:
     parts = []
     for split in ("train", "val"):
         durations = [row["duration"] for row in rows if row["split"] == split]
-        parts.append(f"{split} {len(durations)} clips, {sum(durations) / 60:.1f} min")
+        if durations:
+            parts.append(f"{split} {len(durations)} clips, {sum(durations) / 60:.1f} min")
     return "; ".join(parts)
 
 

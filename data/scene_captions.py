@@ -31,9 +31,10 @@ def scene_views(
         views |= {"speech": speech[0]["speech"], "asr": words}
     for role in ("sfx", "music", "env"):
         if parts := rows.get(role):
-            views[role] = enumeration([_one(row[role], rng) for row in parts])
+            sound = enumeration([_one(row[role], rng) for row in parts])
+            views[role] = sound
             # Beside other sounds the caption names the music without its tempo and key.
-            phrases[role] = views[role] if len(rows) == 1 else views[role].split(",")[0]
+            phrases[role] = sound if len(rows) == 1 else sound.split(",")[0]
     if room:
         views["env"] = room
     views["caption"] = _captions(phrases, order, room)
@@ -71,4 +72,4 @@ def enumeration(parts: Sequence[str]) -> str:
 
 
 def _one(phrasings: str | Sequence[str], rng: np.random.Generator) -> str:
-    return phrasings if isinstance(phrasings, str) else phrasings[rng.integers(len(phrasings))]
+    return phrasings if isinstance(phrasings, str) else phrasings[int(rng.integers(len(phrasings)))]

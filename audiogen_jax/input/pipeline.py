@@ -5,7 +5,7 @@ processes, workers or threads. Built on grain; numpy only.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import grain
@@ -121,7 +121,7 @@ class _Collate:
 
 def make_iterator(
     config: DataConfig, process_index: int = 0, process_count: int = 1
-) -> Iterator[Batch]:
+) -> grain.DatasetIterator[Batch]:
     """Endless batches of this process; the buckets interleave alike on all processes.
 
     Each epoch of a manifest visits every clip once, over all processes together.
@@ -212,6 +212,7 @@ def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
 
 def _draw_text(record: AudioRecord, rng: np.random.Generator, view_dropout: float) -> str:
     views = {
-        view: phrasings[rng.integers(len(phrasings))] for view, phrasings in record.views.items()
+        view: phrasings[int(rng.integers(len(phrasings)))]
+        for view, phrasings in record.views.items()
     }
     return StructuredCaption(**views).drop_views(rng, view_dropout).format()

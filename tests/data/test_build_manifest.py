@@ -6,7 +6,7 @@ import pytest
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.input.manifest import read_manifest
-from data.build_manifest import build
+from data.build_manifest import build, main
 from data.files import read_rows
 from data.splits import DIGIT_SPEAKER, DIGIT_TAKES, check_no_leak, held_out
 from data.views import views_of
@@ -158,3 +158,14 @@ def test_music_has_its_own_caption_and_simple_ones():
     views = views_of("music", row)
     assert views["caption"] == ["A piano playing, slow tempo.", "Piano music.", "Classical music."]
     assert views["music"][0] == "a piano playing, slow tempo"
+
+
+def test_command_line(clips, tmp_path, capsys):
+    main(["--recordings", str(clips), "--out", str(tmp_path), "--sources", "words,esc10"])
+    assert names(tmp_path) == ["esc10.jsonl", "singles.jsonl", "words.jsonl"]
+    assert "val " in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stop:
+        main(["--recordings", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert stop.value.code == 2
+    assert "run python -m data.fetch first" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
