@@ -42,9 +42,11 @@ def pesq_wb(reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"
       MOS-LQO, about 1 to 4.64; None if P.862 finds no utterance or too little sound in either.
 
     Raises:
-      ValueError: the `eval` extra is not installed.
+      ValueError: the estimate is silent, or the `eval` extra is not installed.
     """
     measure = _import("pesq", "pesq")
+    if not np.any(estimate):
+        raise ValueError("the estimate is silent: PESQ is not defined")
     from pesq import BufferTooShortError, NoUtterancesError
 
     try:
@@ -57,6 +59,4 @@ def _import(module: str, name: str) -> Any:
     try:
         return getattr(__import__(module, fromlist=[name]), name)
     except ImportError as error:
-        raise ValueError(
-            f"evaluation needs {module}: pip install 'audiogen-jax[eval]'"
-        ) from error
+        raise ValueError(f"evaluation needs {module}: pip install 'audiogen-jax[eval]'") from error

@@ -1,0 +1,66 @@
+"""What has to be known to get a number again: versions, hardware, commit, hashes."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+PACKAGES = ("jax", "jaxlib", "flax", "numpy", "librosa", "optax", "pesq", "pystoi", "soxr")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, hardware and the git commit that the package runs from."""
+    return {
+        "versions": {"python": platform.python_version(), **_versions()},
+        "hardware": {
+            "machine": platform.machine(),
+            "cpus": os.cpu_count(),
+            "devices": sorted({device.device_kind for device in jax.devices()}),
+            "device_count": jax.device_count(),
+        },
+        "git_commit": _commit(),
+    }
+
+
+def sha256(*paths: Path) -> str:
+    """One hash over the contents of files, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def checkpoint_sha256(folder: Path) -> str:
+    """One hash over every weight and configuration file of a checkpoint folder, by name."""
+    files = [*folder.rglob("*.safetensors"), *folder.rglob("*.json")]
+    return sha256(*sorted(files))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """The commit, with `-dirty` if tracked files differ; None outside a git checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from audiogen_jax.evaluate.protocol import environment
+from audiogen_jax.evaluate.reconstruction import Score
+from audiogen_jax.evaluate.report import PROTOCOL_FIELDS, print_report, write_report
+
+PROTOCOL = dict.fromkeys(PROTOCOL_FIELDS, "x")
+RESULTS = {"reconstruction": {"tokenizer": {"speech": {"stoi": Score.of([0.5, None, 0.7])}}}}
+
+
+def test_writes_scores_with_their_protocol(tmp_path):
+    path = tmp_path / "new" / "nano.json"
+    write_report(path, PROTOCOL | {"seed": 3}, RESULTS | {"infinite": float("inf")})
+    report = json.loads(path.read_text())
+    assert report["protocol"]["seed"] == 3
+    score = report["results"]["reconstruction"]["tokenizer"]["speech"]["stoi"]
+    assert score == {"mean": pytest.approx(0.6), "std": pytest.approx(0.1), "clips": 2}
+    assert report["results"]["infinite"] is None
+
+
+def test_a_failed_write_leaves_the_old_report(tmp_path):
+    path = tmp_path / "nano.json"
+    write_report(path, PROTOCOL, RESULTS)
+    before = path.read_text()
+    with pytest.raises(TypeError):
+        write_report(path, PROTOCOL, {"bad": object()})
+    assert path.read_text() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["nano.json"]
+
+
+def test_refuses_numbers_without_protocol(tmp_path):
+    with pytest.raises(ValueError, match="checkpoint_sha256"):
+        write_report(tmp_path / "a.json", {"seed": 0}, RESULTS)
+    with pytest.raises(ValueError, match=".json"):
+        write_report(tmp_path / "a.txt", PROTOCOL, RESULTS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_environment_fills_its_part_of_the_protocol():
+    found = environment()
+    assert {"versions", "hardware", "git_commit"} <= set(found)
+    assert found["versions"]["jax"]
+    assert json.dumps(found)
+
+
+def test_prints_every_system_beside_the_other(capsys):
+    speech = {"speech": {"stoi": Score(0.6, 0.1, 2)}}
+    generation = {"digits": {"accuracy": {"generated": 0.25, "chance": 0.1}}}
+    print_report(
+        {"reconstruction": {"tokenizer": speech, "griffin_lim": speech}, "generation": generation}
+    )
+    printed = capsys.readouterr().out
+    for word in ("tokenizer", "griffin_lim", "0.600", "digits", "0.250"):
+        assert word in printed
