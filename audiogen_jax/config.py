@@ -198,7 +198,8 @@ class AudioGenConfig(_HFConfig):
         for name in ("dit_norm_layer", "dit_qk_norm"):
             if getattr(self, name) not in ("layernorm", "rmsnorm"):
                 raise ValueError(
-                    f"{name}={getattr(self, name)!r} is not built: expected 'layernorm' or 'rmsnorm'"
+                    f"{name}={getattr(self, name)!r} is not built: "
+                    "expected 'layernorm' or 'rmsnorm'"
                 )
         if self.dit_depth % 2:
             raise ValueError(f"dit_depth={self.dit_depth} must be even (in-blocks + out-blocks)")

@@ -28,24 +28,19 @@ def expand_by_duration(
     content: Float[Array, "b l d"],
     durations: Float[Array, "b l"],
     token_mask: TokenMask,
-    num_frames: int,
-) -> tuple[Float[Array, "b t d"], FrameMask]:
-    """Repeats every token for its duration.
+    frame_mask: FrameMask,
+) -> Float[Array, "b t d"]:
+    """Repeats every token for its duration; zeros past the end of the last one.
 
     Args:
       content: one vector per token.
       durations: latent frames of every token, whole numbers.
       token_mask: True at tokens.
-      num_frames: frames of the result; longer clips are cut, the rest filled with zeros.
-
-    Returns:
-      The content of every frame, and True where a clip has any.
+      frame_mask: True at valid frames; the others are zero.
     """
-    total = (durations * token_mask).sum(axis=1, keepdims=True)
-    frame_mask = jnp.arange(num_frames) < total
     path = alignment_path(durations, token_mask, frame_mask)
     valid = jnp.where(token_mask[:, :, None], content, 0)
-    return jnp.einsum("blt,bld->btd", path, valid), frame_mask
+    return jnp.einsum("blt,bld->btd", path, valid)
 
 
 def align_context(
