@@ -163,6 +163,8 @@ def test_bad_audio(audiogen, tmp_path, tiny_checkpoint, command: str, name: str,
         (("convert", "absent", "copy"), "no checkpoint 'absent'"),
         (("convert", "absent"), "Missing argument"),
         (("train", "--config", "absent.py", "--workdir", "runs"), "absent.py"),
+        (("evaluate", "absent.jsonl"), "absent.jsonl"),
+        (("evaluate", "absent.jsonl", "--part", "speed"), "expected some of"),
         (("frobnicate",), "No such command 'frobnicate'"),
     ],
 )
@@ -170,7 +172,7 @@ def test_bad_input_elsewhere(audiogen, tmp_path, speech, tiny_checkpoint, argume
     Path("text.npz").write_text("no archive")
     Path("text.safetensors").write_text("no tensors, but longer than a header")
     write_latents("wide.npz", np.ones((25, 99), np.float32), 16000)
-    if arguments[0] == "decode":
+    if arguments[0] in ("decode", "evaluate"):
         arguments = (*arguments, "--checkpoint", tiny_checkpoint)
     check_refused(audiogen, tmp_path, arguments, message)
 

@@ -54,7 +54,8 @@ def test_release(pipeline, golden, case: str, steps: int, guidance: float, sched
 
 def test_the_default_is_near_the_release(pipeline, golden):
     """What differs by default is small: integer timesteps, and padding near each clip's end."""
-    arguments = (golden["gen.input_ids"], golden["gen.attention_mask"], released(golden["gen.noise"]))
+    tokens = golden["gen.input_ids"], golden["gen.attention_mask"]
+    arguments = (*tokens, released(golden["gen.noise"]))
     options = {"steps": 10, "guidance": 1.0}
     latents, mask = pipeline.sample_latents(*arguments, **options)
     as_released, _ = pipeline.sample_latents(*arguments, **options, compat="release")
