@@ -1,0 +1,65 @@
+"""Multi-frequency discriminator: 2-D convolutions over complex spectrograms at several scales.
+
+Source: MS-STFT discriminator of EnCodec, https://arxiv.org/abs/2210.13438, section 3.4.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from audiogen_jax.ops.stft import hann_window, stft
+
+
+class SpectrogramDiscriminator(nn.Module):
+    """Logits per time-frequency patch of one complex STFT."""
+
+    n_fft: int
+    channels: int
+    depth: int = 3
+
+    @nn.compact
+    def __call__(
+        self, audio: Float[Array, "b n"]
+    ) -> tuple[Float[Array, "b t f"], list[Float[Array, "b t f c"]]]:
+        # Scaled so that white noise of unit variance has bins of unit variance.
+        scale = 1 / np.sqrt(np.sum(hann_window(self.n_fft) ** 2))
+        spectrum = stft(audio, self.n_fft, self.n_fft // 4) * scale
+        x = jnp.stack([spectrum.real, spectrum.imag], axis=-1)
+        features = []
+        x = nn.Conv(self.channels, (3, 8), strides=(1, 4), name="embed")(x)
+        for i in range(self.depth):
+            x = nn.leaky_relu(x, 0.2)
+            features.append(x)
+            x = nn.Conv(self.channels, (3, 4), strides=(1, 2), name=f"conv{i}")(x)
+        x = nn.leaky_relu(x, 0.2)
+        features.append(x)
+        return nn.Conv(1, (3, 3), name="out")(x)[..., 0], features
+
+
+class MultiFrequencyDiscriminator(nn.Module):
+    """One discriminator per STFT size."""
+
+    n_ffts: tuple[int, ...] = (1024, 512, 256)
+    channels: int = 16
+
+    @nn.compact
+    def __call__(
+        self, audio: Float[Array, "b n"]
+    ) -> tuple[list[Float[Array, "b t f"]], list[Float[Array, "b t f c"]]]:
+        """Judges audio.
+
+        Args:
+          audio: waveform, more than max(n_ffts) // 2 samples.
+
+        Returns:
+          Logits of each scale (high = real), and the feature maps of all scales.
+        """
+        logits, features = [], []
+        for n_fft in self.n_ffts:
+            scale_logits, scale_features = SpectrogramDiscriminator(
+                n_fft, self.channels, name=f"stft{n_fft}"
+            )(audio)
+            logits.append(scale_logits)
+            features += scale_features
+        return logits, features

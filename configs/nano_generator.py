@@ -1,0 +1,101 @@
+r"""Stage (c) of the nano model: text encoder, content adapter and DiT on the tokenizer's latents.
+
+    audiogen train --config configs/nano_generator.py --workdir runs/generator \
+        --set tokenizer=runs/tokenizer/export
+
+Two CPU cores, about NN minutes. Expected: validation flow loss below NN (unit-variance latents:
+2.0 = predicting nothing). `:smoke` is a two-step check.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    config = ConfigDict()
+    config.objective = "flow_matching"
+    config.seed = 0
+    config.steps = 30000
+    config.max_seconds = 0  # > 0: stop with a checkpoint after this time
+
+    config.tokenizer = ""
+    config.ema_decay = 0.999
+    config.time_sampling = ConfigDict(dict(kind="logit_normal", mean=0.0, std=1.0))
+    config.duration_weight = 0.1
+
+    config.model = ConfigDict()
+    config.model.text_encoder = dict(
+        vocab_size=512, d_model=192, d_kv=48, d_ff=384, num_layers=3, num_heads=4
+    )
+    config.model.audiogen = dict(
+        latent_dim=128,
+        dit_in_chans=128,
+        dit_out_chans=128,
+        dit_embed_dim=256,
+        dit_depth=6,
+        dit_num_heads=4,
+        dit_mlp_ratio=2.0,
+        content_dim=192,
+        task_instruction_dim=192,
+        dit_context_dim=192,
+        dit_ta_context_dim=192,
+        adapter_num_heads=4,
+        instruction_seq_len=1,
+        duration_predictor_filter_channels=128,
+        duration_predictor_n_layers=2,
+        text_encoder_name="text_encoder",
+        tokenizer_name="tokenizer",
+        tokenizer_max_length=128,
+    )
+
+    config.data = ConfigDict()
+    config.data.manifests = (
+        ("datasets/manifests/singles.jsonl", 0.85),
+        ("datasets/synthetic/synthetic.jsonl", 0.15),
+    )
+    config.data.buckets = (2.0, 4.0, 8.0)
+    config.data.batch_sizes = (32, 16, 8)
+    config.data.view_dropout = 0.2
+    config.data.condition_dropout = 0.1
+    config.data.text_tokenizer = "datasets/tokenizer.json"
+    config.data.max_tokens = 128
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 5e-4
+    config.optimizer.warmup_steps = 500
+    config.optimizer.b1 = 0.9
+    config.optimizer.b2 = 0.99
+    config.optimizer.weight_decay = 0.01
+    config.optimizer.clip_norm = 1.0
+
+    config.mesh = ConfigDict(dict(data=-1))  # -1: all devices
+    config.log_every = 20
+    config.checkpoint_every = 500
+    config.export_every = 2000
+    config.keep_checkpoints = 2
+    config.eval = ConfigDict(dict(every=1000, batches=8, seed=0))
+
+    if arg == "smoke":
+        config.steps = 2
+        config.model.text_encoder.update(d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
+        config.model.audiogen.update(
+            latent_dim=16,
+            dit_in_chans=16,
+            dit_out_chans=16,
+            dit_embed_dim=32,
+            dit_depth=2,
+            dit_num_heads=2,
+            content_dim=16,
+            task_instruction_dim=16,
+            dit_context_dim=16,
+            dit_ta_context_dim=16,
+            adapter_num_heads=2,
+            duration_predictor_filter_channels=8,
+        )
+        config.data.buckets = (1.0,)
+        config.data.batch_sizes = (8,)
+        config.optimizer.warmup_steps = 0
+        config.log_every = 1
+        config.eval.batches = 1
+    elif arg:
+        raise ValueError(f"unknown config argument {arg!r}: expected '' or 'smoke'")
+    return config
