@@ -37,7 +37,8 @@ class DataConfig:
       view_dropout: probability of dropping each view but the caption.
       condition_dropout: probability of `drop_condition` (for classifier-free guidance).
       text_tokenizer: a `tokenizer.json`; without one batches hold no tokens.
-      max_tokens: text tokens per clip.
+      max_tokens: text tokens per clip, one number per bucket (short clips have short captions) or
+        one for all; longer texts are cut.
       seed: of order, crops, gains and dropout.
       num_workers: processes that read ahead; 0 reads in threads of this process.
       num_threads: reading threads per process.
@@ -54,7 +55,7 @@ class DataConfig:
     view_dropout: float = 0.2
     condition_dropout: float = 0.1
     text_tokenizer: str | None = None
-    max_tokens: int = 128
+    max_tokens: int | tuple[int, ...] = 128
     seed: int = 0
     num_workers: int = 0
     num_threads: int = 2
@@ -69,6 +70,8 @@ class DataConfig:
             raise ValueError(f"buckets={self.buckets}: expected ascending seconds above 0")
         if len(self.batch_sizes) != len(self.buckets) or min(self.batch_sizes) < 1:
             raise ValueError(f"batch_sizes={self.batch_sizes}: expected one per {self.buckets=}")
+        if isinstance(self.max_tokens, tuple) and len(self.max_tokens) != len(self.buckets):
+            raise ValueError(f"max_tokens={self.max_tokens}: expected one per {self.buckets=}")
         if self.crop not in CROPS:
             raise ValueError(f"crop={self.crop!r}: expected one of {CROPS}")
         for name in ("view_dropout", "condition_dropout"):
@@ -148,7 +151,9 @@ def make_iterator(
         raise ValueError(f"batch sizes {uneven} do not divide by {process_count=}")
     tokenizer = TextTokenizer.from_file(config.text_tokenizer) if config.text_tokenizer else None
     cache = AudioCache(config.sample_rate, config.cache_bytes)
-    collate = _Collate(tokenizer, config.max_tokens)
+    max_tokens = config.max_tokens
+    if isinstance(max_tokens, int):
+        max_tokens = (max_tokens,) * len(config.buckets)
     shelves = [_by_bucket(path, config) for path, _ in config.manifests]
 
     batches, rates = [], []
@@ -172,7 +177,7 @@ def make_iterator(
         if clips:
             mixed = grain.MapDataset.mix(clips, shares) if len(clips) > 1 else clips[0]
             batches.append(
-                mixed.batch(batch_size // process_count, drop_remainder=True, batch_fn=collate)
+                mixed.batch(batch_size // process_count, drop_remainder=True, batch_fn=_Collate(tokenizer, max_tokens[b]))
             )
             rates.append(sum(shares) / batch_size)
 

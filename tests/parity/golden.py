@@ -1,0 +1,21 @@
+"""Reading the committed reference tensors and comparing against them."""
+
+import functools
+import pathlib
+
+import numpy as np
+from safetensors.numpy import load_file
+
+FOLDER = pathlib.Path(__file__).parent.parent / "golden"
+
+
+@functools.cache
+def golden(name: str, file: str = "io") -> dict[str, np.ndarray]:
+    """Tensors of tests/golden/<name>/<file>.safetensors."""
+    return load_file(FOLDER / name / f"{file}.safetensors")
+
+
+def error(actual, expected: np.ndarray) -> float:
+    """Largest absolute difference over the largest absolute value expected."""
+    assert actual.shape == expected.shape, (actual.shape, expected.shape)
+    return float(np.abs(np.asarray(actual, np.float64) - expected).max() / np.abs(expected).max())
