@@ -60,7 +60,7 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
 
     net = JudgeNet(num_classes)
     schedule = optax.warmup_cosine_decay_schedule(
-        0.0, training.learning_rate, training.steps // 20 + 1, training.steps
+        0.0, training.learning_rate, training.steps // 20, training.steps
     )
     optimizer = optax.chain(
         optax.clip_by_global_norm(1.0),

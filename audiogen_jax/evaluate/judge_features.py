@@ -37,7 +37,7 @@ def mel_power(samples: Float[np.ndarray, " n"]) -> Float[np.ndarray, "t f"]:
 def windows(
     power: Float[np.ndarray, "t f"],
 ) -> tuple[Float[np.ndarray, "b 200 f"], Float[np.ndarray, " b"]]:
-    """All windows of a clip, one per second, and how much each counts.
+    """All windows of a clip, about one per second, and how much each counts.
 
     A clip shorter than 2 seconds is centred in one window; of a longer one, windows 30 dB under
     the loudest count nothing, the others alike.
@@ -51,7 +51,7 @@ def windows(
     if len(power) <= WINDOW:
         before = (WINDOW - len(power)) // 2
         return np.pad(power, ((before, WINDOW - len(power) - before), (0, 0)))[None], np.ones(1)
-    count = -(-(len(power) - WINDOW) // (WINDOW // 2)) + 1
+    count = max(round((len(power) - WINDOW) / (WINDOW // 2)), 1) + 1
     starts = np.linspace(0, len(power) - WINDOW, count).round().astype(int)
     cut = np.stack([power[start : start + WINDOW] for start in starts])
     energy = cut.sum((1, 2))
