@@ -177,7 +177,11 @@ def make_iterator(
         if clips:
             mixed = grain.MapDataset.mix(clips, shares) if len(clips) > 1 else clips[0]
             batches.append(
-                mixed.batch(batch_size // process_count, drop_remainder=True, batch_fn=_Collate(tokenizer, max_tokens[b]))
+                mixed.batch(
+                    batch_size // process_count,
+                    drop_remainder=True,
+                    batch_fn=_Collate(tokenizer, max_tokens[b]),
+                )
             )
             rates.append(sum(shares) / batch_size)
 
