@@ -188,13 +188,14 @@ class AudioGenConfig(_HFConfig):
                 f"dit_in_chans={self.dit_in_chans} and dit_out_chans={self.dit_out_chans} must "
                 f"both be latent_dim={self.latent_dim}"
             )
-        if self.instruction_length is None:
-            object.__setattr__(self, "instruction_length", self.instruction_seq_len)
-        if not 1 <= self.instruction_length <= self.instruction_seq_len:
+        length = self.instruction_length
+        length = self.instruction_seq_len if length is None else length
+        if not 1 <= length <= self.instruction_seq_len:
             raise ValueError(
-                f"instruction_length={self.instruction_length} must be between 1 and "
+                f"instruction_length={length} must be between 1 and "
                 f"instruction_seq_len={self.instruction_seq_len}"
             )
+        object.__setattr__(self, "instruction_length", length)
         for name in ("dit_norm_layer", "dit_qk_norm"):
             if getattr(self, name) not in ("layernorm", "rmsnorm"):
                 raise ValueError(

@@ -286,7 +286,7 @@ def velocity_fn(
         timestep = 1000.0 * sigma
         if compat == "release":
             timestep = jnp.trunc(timestep)
-        return model.apply(
+        return model.apply(  # pyright: ignore[reportReturnType]
             variables,
             x,
             timestep,
