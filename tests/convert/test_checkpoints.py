@@ -31,13 +31,14 @@ CHECKPOINTS = [
     ("audiogen_mt5_tiny", load_audiogen, save_audiogen),
     ("tokenizer_tiny", load_tokenizer, save_tokenizer),
 ]
+NAMES = [name for name, *_ in CHECKPOINTS]
 
 
 def weights(folder):
     return load_file(folder / "model.safetensors")
 
 
-@pytest.mark.parametrize(("name", "load", "save"), CHECKPOINTS, ids=lambda v: str(v)[:20])
+@pytest.mark.parametrize(("name", "load", "save"), CHECKPOINTS, ids=NAMES)
 def test_round_trip(tmp_path, name, load, save):
     save(tmp_path, *load(FOLDER / name))
     released, written = weights(FOLDER / name), weights(tmp_path)
@@ -111,7 +112,7 @@ def test_other_constants_are_refused(tmp_path):
     def edit(tensors):
         tensors["encoder.front_end.mel_spec.mel_scale.fb"] *= 0.5
 
-    with pytest.raises(ValueError, match="mel_scale.fb is off by 0.5"):
+    with pytest.raises(ValueError, match="mel_scale.fb is off by 0"):
         load_tokenizer(edited(tmp_path, "tokenizer_tiny", edit))
 
 

@@ -30,7 +30,8 @@ def variables():
 
 
 def adapt(variables, content, instruction=INSTRUCTION, config=CONFIG):
-    return ContentAdapter(config).apply(variables, content, MASK, instruction, INSTRUCTION_MASK)
+    inputs = variables, content, MASK, instruction, INSTRUCTION_MASK
+    return jax.jit(ContentAdapter(config).apply)(*inputs)
 
 
 def test_padding_reaches_neither_context_nor_length(variables):
@@ -70,10 +71,9 @@ def test_durations_train_the_adapter_slowly(variables):
 
 def test_dropout_needs_asking_for(variables):
     def apply(key):
-        return ContentAdapter(CONFIG).apply(
-            variables, CONTENT, MASK, INSTRUCTION, INSTRUCTION_MASK, False, rngs={"dropout": key}
-        )
+        inputs = CONTENT, MASK, INSTRUCTION, INSTRUCTION_MASK
+        return ContentAdapter(CONFIG).apply(variables, *inputs, False, rngs={"dropout": key})
 
-    first, again, other = (apply(jax.random.key(seed)).content for seed in (0, 0, 1))
+    first, again, other = (jax.jit(apply)(jax.random.key(seed)).content for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert np.any(first != other)
