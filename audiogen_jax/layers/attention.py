@@ -4,6 +4,7 @@ import functools
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax.nn.initializers import Initializer
 from jaxtyping import Array, Bool, Float
 
 from audiogen_jax.layers.norm import LayerNorm, RMSNorm
@@ -25,6 +26,7 @@ class Attention(nn.Module):
       qk_norm: "layernorm" or "rmsnorm" over each head's queries and keys, before RoPE.
       rope: rotary positions on queries and keys (self-attention only).
       scale: of the logits; 1 / sqrt(head_dim) if None.
+      query_init: initialiser of the query projection.
     """
 
     num_heads: int
@@ -34,6 +36,7 @@ class Attention(nn.Module):
     qk_norm: str | None = None
     rope: bool = False
     scale: float | None = None
+    query_init: Initializer = nn.linear.default_kernel_init
     dtype: jnp.dtype = jnp.float32
     param_dtype: jnp.dtype = jnp.float32
 
@@ -57,12 +60,17 @@ class Attention(nn.Module):
         context = x if context is None else context
         head_dim = self.head_dim or x.shape[-1] // self.num_heads
 
-        def heads(name: str, inputs: Array) -> Array:
+        def heads(
+            name: str, inputs: Array, init: Initializer = nn.linear.default_kernel_init
+        ) -> Array:
             width = self.num_heads * head_dim
-            projected = nn.Dense(width, use_bias=self.qkv_bias, name=name, **dtypes)(inputs)
-            return projected.reshape(*inputs.shape[:2], self.num_heads, head_dim)
+            dense = nn.Dense(
+                width, use_bias=self.qkv_bias, kernel_init=init, name=name, **dtypes
+            )
+            return dense(inputs).reshape(*inputs.shape[:2], self.num_heads, head_dim)
 
-        query, key, value = heads("query", x), heads("key", context), heads("value", context)
+        query = heads("query", x, self.query_init)
+        key, value = heads("key", context), heads("value", context)
         if self.qk_norm is not None:
             norm = functools.partial(NORMS[self.qk_norm], **dtypes)
             query, key = norm(name="query_norm")(query), norm(name="key_norm")(key)

@@ -31,9 +31,15 @@ class T5Block(nn.Module):
         dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         norm = dict(epsilon=c.layer_norm_epsilon, **dtypes)
         y = RMSNorm(name="attention_norm", **norm)(x)
-        # T5 folds 1 / sqrt(d_kv) into its initialisation, so logits are not scaled.
+        # T5 does not scale logits: 1 / sqrt(d_kv) is folded into the initial queries instead.
         attend = Attention(
-            c.num_heads, c.d_kv, out_bias=False, scale=1.0, name="attention", **dtypes
+            c.num_heads,
+            c.d_kv,
+            out_bias=False,
+            scale=1.0,
+            query_init=nn.initializers.variance_scaling(1 / c.d_kv, "fan_in", "truncated_normal"),
+            name="attention",
+            **dtypes,
         )
         x = x + attend(y, key_mask=mask, bias=bias)
 
@@ -57,7 +63,10 @@ class T5Encoder(nn.Module):
     def setup(self):
         c = self.config
         dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        self.token_embed = nn.Embed(c.vocab_size, c.d_model, **dtypes)
+        # Unit variance, as in T5: a token outweighs what the first blocks add to it.
+        self.token_embed = nn.Embed(
+            c.vocab_size, c.d_model, embedding_init=nn.initializers.normal(1.0), **dtypes
+        )
         self.relative_bias = RelativePositionBias(
             c.num_heads,
             c.relative_attention_num_buckets,
