@@ -13,8 +13,8 @@ def get_config(arg: str = "") -> ConfigDict:
     config = ConfigDict()
     config.objective = "masked_autoencoder"
     config.seed = 0
-    config.steps = 6000
-    config.max_seconds = 0  # > 0: stop with a checkpoint after this time
+    config.steps = 2000
+    config.max_seconds = 0.0  # > 0: stop with a checkpoint after this time
 
     config.model = ConfigDict()
     config.model.tokenizer = dict(
@@ -35,7 +35,7 @@ def get_config(arg: str = "") -> ConfigDict:
         ("datasets/synthetic/synthetic.jsonl", 0.15),
     )
     config.data.buckets = (4.0,)
-    config.data.batch_sizes = (32,)
+    config.data.batch_sizes = (16,)
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 1e-3

@@ -14,8 +14,8 @@ def get_config(arg: str = "") -> ConfigDict:
     config = ConfigDict()
     config.objective = "flow_matching"
     config.seed = 0
-    config.steps = 30000
-    config.max_seconds = 0  # > 0: stop with a checkpoint after this time
+    config.steps = 6500
+    config.max_seconds = 0.0  # > 0: stop with a checkpoint after this time
 
     config.tokenizer = ""
     config.ema_decay = 0.999
@@ -24,14 +24,14 @@ def get_config(arg: str = "") -> ConfigDict:
 
     config.model = ConfigDict()
     config.model.text_encoder = dict(
-        vocab_size=512, d_model=192, d_kv=48, d_ff=384, num_layers=3, num_heads=4
+        vocab_size=512, d_model=192, d_kv=48, d_ff=384, num_layers=2, num_heads=4
     )
     config.model.audiogen = dict(
         latent_dim=128,
         dit_in_chans=128,
         dit_out_chans=128,
         dit_embed_dim=256,
-        dit_depth=6,
+        dit_depth=4,
         dit_num_heads=4,
         dit_mlp_ratio=2.0,
         content_dim=192,
@@ -48,29 +48,36 @@ def get_config(arg: str = "") -> ConfigDict:
     )
 
     config.data = ConfigDict()
-    config.data.manifests = (
-        ("datasets/manifests/singles.jsonl", 0.85),
-        ("datasets/synthetic/synthetic.jsonl", 0.15),
+    config.data.manifests = (  # (path, share of the clips): short ones come in larger batches
+        ("datasets/manifests/fsdd.jsonl", 15.0),
+        ("datasets/manifests/words.jsonl", 3.2),
+        ("datasets/synthetic/synthetic.jsonl", 4.5),
+        ("datasets/manifests/esc10.jsonl", 3.0),
+        ("datasets/scenes/scenes.jsonl", 1.5),
+        ("datasets/manifests/music.jsonl", 0.7),
+        ("datasets/manifests/ambience.jsonl", 0.4),
+        ("datasets/manifests/sfx_cc.jsonl", 2.0),
+        ("datasets/manifests/speech.jsonl", 0.1),
     )
-    config.data.buckets = (2.0, 4.0, 8.0)
-    config.data.batch_sizes = (32, 16, 8)
+    config.data.buckets = (0.6, 1.0, 2.0, 5.0)
+    config.data.batch_sizes = (48, 32, 16, 8)
     config.data.view_dropout = 0.2
     config.data.condition_dropout = 0.1
     config.data.text_tokenizer = "datasets/tokenizer.json"
-    config.data.max_tokens = 128
+    config.data.max_tokens = (28, 32, 40, 64)  # of each bucket's longest caption
 
     config.optimizer = ConfigDict()
-    config.optimizer.learning_rate = 5e-4
-    config.optimizer.warmup_steps = 500
+    config.optimizer.learning_rate = 8e-4
+    config.optimizer.warmup_steps = 300
     config.optimizer.b1 = 0.9
     config.optimizer.b2 = 0.99
     config.optimizer.weight_decay = 0.01
     config.optimizer.clip_norm = 1.0
 
     config.mesh = ConfigDict(dict(data=-1))  # -1: all devices
-    config.log_every = 20
+    config.log_every = 50
     config.checkpoint_every = 500
-    config.export_every = 2000
+    config.export_every = 1000
     config.keep_checkpoints = 2
     config.eval = ConfigDict(dict(every=1000, batches=8, seed=0))
 
@@ -93,6 +100,7 @@ def get_config(arg: str = "") -> ConfigDict:
         )
         config.data.buckets = (1.0,)
         config.data.batch_sizes = (8,)
+        config.data.max_tokens = (32,)
         config.optimizer.warmup_steps = 0
         config.log_every = 1
         config.eval.batches = 1

@@ -14,19 +14,25 @@ def get_config(arg: str = "") -> ConfigDict:
     config = ConfigDict()
     config.objective = "tokenizer"
     config.seed = 0
-    config.steps = 20000
-    config.max_seconds = 0  # > 0: stop with a checkpoint after this time
+    config.steps = 7000
+    config.max_seconds = 0.0  # > 0: stop with a checkpoint after this time
 
     config.init = ConfigDict(dict(encoder=""))
-    config.freeze_injection_after = 8000  # steps; latents stay as they are from then on
+    config.freeze_injection_after = 2500  # steps; latents stay as they are from then on
     config.ema_decay = 0.999
     config.statistics_batches = 100
     config.weights = ConfigDict(dict(mel=45.0, semantic=1.0, adversarial=1.0, feature_matching=2.0))
 
     config.data = ConfigDict()
-    config.data.manifests = (
-        ("datasets/manifests/singles.jsonl", 0.85),
-        ("datasets/synthetic/synthetic.jsonl", 0.15),
+    config.data.manifests = (  # shares of the clips
+        ("datasets/manifests/speech.jsonl", 0.30),
+        ("datasets/manifests/words.jsonl", 0.10),
+        ("datasets/manifests/fsdd.jsonl", 0.10),
+        ("datasets/manifests/esc10.jsonl", 0.15),
+        ("datasets/manifests/music.jsonl", 0.15),
+        ("datasets/manifests/sfx_cc.jsonl", 0.07),
+        ("datasets/manifests/ambience.jsonl", 0.06),
+        ("datasets/synthetic/synthetic.jsonl", 0.07),
     )
     config.data.buckets = (1.0,)
     config.data.batch_sizes = (16,)
@@ -40,7 +46,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optimizer.clip_norm = 10.0
 
     config.gan = ConfigDict()
-    config.gan.start_step = 8000
+    config.gan.start_step = 5000
     config.gan.n_ffts = (1024, 512, 256)
     config.gan.channels = 16
     config.gan.optimizer = ConfigDict()
@@ -54,9 +60,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.mesh = ConfigDict(dict(data=-1))  # -1: all devices
     config.log_every = 20
     config.checkpoint_every = 500
-    config.export_every = 2000
+    config.export_every = 1500
     config.keep_checkpoints = 2
-    config.eval = ConfigDict(dict(every=500, batches=8, seed=0))
+    config.eval = ConfigDict(dict(every=500, batches=4, seed=0))
 
     if arg == "smoke":
         config.steps = 2

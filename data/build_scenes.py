@@ -3,7 +3,7 @@
     python -m data.build_scenes --out scenes --train 1500 --val 100 --seed 0 \\
         manifests/singles.jsonl synthetic/synthetic.jsonl
 
-Writes `train.jsonl`, `val.jsonl` and one FLAC per scene. Scene i depends on the seed, the split, i
+Writes `scenes.jsonl`, which holds both splits, and one FLAC per scene. Scene i depends on the seed, the split, i
 and the manifests alone. A scene carries the strictest licence of its parts and names them all.
 """
 
@@ -24,7 +24,7 @@ from data.scene_builder import CATEGORIES, SceneBuilder
 def build_scenes(
     manifests: Sequence[Path], out: Path, split: str, count: int, seed: int, seconds: float
 ) -> list[dict[str, Any]]:
-    """Writes `count` scenes of one split, categories in turn; returns their rows.
+    """Writes the audio of `count` scenes of one split, categories in turn; returns their rows.
 
     Raises:
       FileNotFoundError, ValueError: a manifest or clip that is missing or malformed, named.
@@ -44,7 +44,6 @@ def build_scenes(
         sha256 = hashlib.sha256((out / path).read_bytes()).hexdigest()
         audio_id = f"scenes/{split}/{index:05d}"
         scenes.append({"audio_id": audio_id, "path": path, **scene.row, "sha256": sha256})
-    write_manifest(out / f"{split}.jsonl", scenes)
     return scenes
 
 
@@ -58,12 +57,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     try:
-        for split, count in (("train", args.train), ("val", args.val)):
-            scenes = build_scenes(args.manifests, args.out, split, count, args.seed, args.seconds)
-            licenses = dict(Counter(row["license"] for row in scenes).most_common())
-            print(f"{args.out / split}.jsonl: {summary(scenes)}; licences {licenses}")
+        scenes = [
+            row
+            for split, count in (("train", args.train), ("val", args.val))
+            for row in build_scenes(args.manifests, args.out, split, count, args.seed, args.seconds)
+        ]
+        write_manifest(args.out / "scenes.jsonl", scenes)
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
+    licenses = dict(Counter(row["license"] for row in scenes).most_common())
+    print(f"{args.out / 'scenes.jsonl'}: {summary(scenes)}; licences {licenses}")
 
 
 if __name__ == "__main__":

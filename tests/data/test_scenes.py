@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from audiogen_jax.input.manifest import read_manifest
-from data.build_scenes import build_scenes, main
+from data.build_scenes import build_scenes, main, main
 from data.files import read_rows
 from data.licenses import STRICTNESS, strictest
 from data.mixing import active_power
@@ -113,8 +113,14 @@ def test_scenes_on_disk_are_repeatable_and_prefix_stable(singles, tmp_path):
     for row in first:
         samples, rate = soundfile.read(tmp_path / "a" / row["path"])
         assert (rate, len(samples)) == (16000, 48000)
-    assert len(read_manifest(tmp_path / "a" / "train.jsonl")) == 9
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_one_manifest_holds_both_splits(singles, tmp_path):
+    main([str(singles), "--out", str(tmp_path), "--train", "2", "--val", "1", "--seconds", "7"])
+    records = read_manifest(tmp_path / "scenes.jsonl")
+    assert [record.split for record in records] == ["train", "train", "val"]
+    assert all(record.path.is_file() for record in records)
 
 
 def test_validation_scenes_use_validation_clips_only(singles, tmp_path):
