@@ -64,9 +64,7 @@ class Attention(nn.Module):
             name: str, inputs: Array, init: Initializer = nn.linear.default_kernel_init
         ) -> Array:
             width = self.num_heads * head_dim
-            dense = nn.Dense(
-                width, use_bias=self.qkv_bias, kernel_init=init, name=name, **dtypes
-            )
+            dense = nn.Dense(width, use_bias=self.qkv_bias, kernel_init=init, name=name, **dtypes)
             return dense(inputs).reshape(*inputs.shape[:2], self.num_heads, head_dim)
 
         query = heads("query", x, self.query_init)

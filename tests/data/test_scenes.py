@@ -5,7 +5,7 @@ import pytest
 import soundfile
 
 from audiogen_jax.input.manifest import read_manifest
-from data.build_scenes import build_scenes, main, main
+from data.build_scenes import build_scenes, main
 from data.files import read_rows
 from data.licenses import STRICTNESS, strictest
 from data.mixing import active_power
