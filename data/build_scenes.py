@@ -3,8 +3,9 @@
     python -m data.build_scenes --out scenes --train 1500 --val 100 --seed 0 \\
         manifests/singles.jsonl synthetic/synthetic.jsonl
 
-Writes `scenes.jsonl`, which holds both splits, and one FLAC per scene. Scene i depends on the seed, the split, i
-and the manifests alone. A scene carries the strictest licence of its parts and names them all.
+Writes `scenes.jsonl`, which holds both splits, and one FLAC per scene. Scene i depends on the seed,
+the split, i and the manifests alone. A scene carries the strictest licence of its parts and names
+them all.
 """
 
 import argparse
