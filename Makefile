@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 demo: $(VENV)/installed
 	mkdir -p demo
 	$(BIN)/audiogen generate \
-	  --caption "A man counts numbers in a room while birds sing outside." \
-	  --speech "A man speaks clearly." --asr "one two three" \
-	  --sfx "Birds chirp." --env "A quiet room by a garden." \
-	  --seed 0 --plot --output demo/scene.wav
+	  --caption 'A man saying "seven", a dog barking and rain falling.' \
+	  --speech "a man speaking" --asr "seven" \
+	  --sfx "a dog barking" --env "rain falling" \
+	  --duration 5 --seed 0 --plot --output demo/scene.wav
 	@echo "Written: demo/scene.wav (the scene) and demo/scene.png (its mel spectrogram)"
 
 test: $(VENV)/installed-dev

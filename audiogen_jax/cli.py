@@ -183,8 +183,8 @@ def reconstruct(
 
 
 @app.command(
-    epilog="Example: `audiogen train --config configs/nano_flow.py --workdir runs/flow "
-    "--set batch_size=8`"
+    epilog="Example: `audiogen train --config configs/nano_generator.py --workdir runs/generator "
+    "--set tokenizer=runs/tokenizer/export`"
 )
 def train(
     config: Annotated[str, typer.Option(help="File with get_config(): FILE.py or FILE.py:ARG.")],
