@@ -1,0 +1,42 @@
+"""Rows on disk and the queue of one."""
+
+import json
+
+import jax.numpy as jnp
+import pytest
+
+from audiogen_jax.train.metrics import MetricsWriter, NonFiniteLossError, StepMetrics
+
+
+def test_rows_of_repeated_steps_are_dropped(tmp_path):
+    writer = MetricsWriter(tmp_path, step=0)
+    for step in (1, 2, 3):
+        writer.write(step, {"loss": float(step)})
+    writer.close()
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')  # killed while writing
+    writer = MetricsWriter(tmp_path, step=2)
+    writer.write(3, {"loss": 30.0})
+    writer.close()
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["step"], row["loss"]) for row in rows] == [(1, 1.0), (2, 2.0), (3, 30.0)]
+
+
+def test_means_since_the_last_row():
+    meter = StepMetrics()
+    for step, loss in enumerate((1.0, 2.0, 6.0), 1):
+        meter.submit(step, {"loss": jnp.asarray(loss)}, ["a", "b"])
+    meter.settle()
+    row = meter.drain()
+    assert row["loss"] == 3.0
+    assert row["clips_per_second"] == pytest.approx(2 * row["steps_per_second"])
+    meter.submit(4, {"loss": jnp.asarray(5.0)}, ["a"])
+    meter.settle()
+    assert meter.drain()["loss"] == 5.0
+
+
+def test_reads_one_step_late():
+    meter = StepMetrics()
+    meter.submit(1, {"loss": jnp.asarray(jnp.nan)}, ["bad clip"])  # not read yet
+    with pytest.raises(NonFiniteLossError, match="step 1: .*nan.*bad clip"):
+        meter.submit(2, {"loss": jnp.asarray(0.0)}, ["good clip"])
