@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import ml_collections
 import numpy as np
 from jax.sharding import Mesh
 
@@ -34,14 +33,14 @@ OBJECTIVES: dict[str, Callable[[Any, Callable[[], Iterable[dict]]], Objective]] 
 }
 
 
-def train(config: ml_collections.ConfigDict, workdir: str | Path) -> TrainState:
+def train(config: Any, workdir: str | Path) -> TrainState:
     """Trains from the newest checkpoint in `workdir`, or from the start, to `config.steps`.
 
     Stops early, with a checkpoint, on SIGTERM, SIGINT or after `config.max_seconds`. Going on is
     exact: the same losses as without the stop.
 
     Args:
-      config: what a file in `configs/` returns.
+      config: the ConfigDict that a file in `configs/` returns.
       workdir: receives checkpoints/, metrics.jsonl, tensorboard/, config.json and export/.
 
     Returns:

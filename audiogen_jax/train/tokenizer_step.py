@@ -85,6 +85,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
 
     def prepare(state: TrainState) -> TrainState:
         encoder = jax.tree.map(jnp.asarray, pretrained["audio_encoder"])
+        assert state.ema is not None
         return state.replace(
             params={**state.params, "audio_encoder": encoder},
             ema={**state.ema, "audio_encoder": jax.tree.map(jnp.copy, encoder)},
