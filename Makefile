@@ -15,7 +15,7 @@ demo: $(VENV)/installed
 	@echo "Written: demo/scene.wav (the scene) and demo/scene.png (its mel spectrogram)"
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check
