@@ -209,7 +209,7 @@ def averaged(state: TrainState) -> Params:
 def _centred(params: Params, mean: Float[Array, " c"], rate: Float[Array, ""]) -> Params:
     """Moves the injection's bias against the latent mean of a batch.
 
-    No gradient is lost: the decoder's own bias can add any constant that the latents lack.
+    The decoder hardly misses it: the upsampler's bias adds the constant that the latents lack.
     """
     injection = params["acoustic_injection"]
     norm = {**injection["norm"], "bias": injection["norm"]["bias"] - rate * mean}

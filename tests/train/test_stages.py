@@ -1,0 +1,98 @@
+"""Every stage end to end for two steps, on one device and on eight."""
+
+import jax
+import numpy as np
+import pytest
+
+from audiogen_jax.convert.dasheng import load_audiogen, load_tokenizer
+from audiogen_jax.convert.t5 import load_t5
+from audiogen_jax.train.loop import train
+from audiogen_jax.train.metrics import NonFiniteLossError
+from tests.train.conftest import metrics_rows
+
+STAGES = ("encoder", "tokenizer", "generator")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_two_steps(trained, stage: str):
+    workdir, state = trained(stage)
+    rows = metrics_rows(workdir)
+    assert [row["step"] for row in rows] == [1, 2] and int(state.step) == 2
+    assert all(np.isfinite(list(row.values())).all() for row in rows)
+    assert "val_loss" in rows[-1]
+    assert (workdir / "checkpoints" / "2").is_dir()
+    assert list((workdir / "tensorboard").iterdir()) and (workdir / "config.json").is_file()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_devices_agree(trained, smoke, tmp_path, stage: str):
+    eight, _ = trained(stage)
+    train(smoke(stage, "mesh.data=1"), tmp_path)
+    for one, many in zip(metrics_rows(tmp_path), metrics_rows(eight), strict=True):
+        assert one.keys() == many.keys()
+        for name in one:
+            assert one[name] == pytest.approx(many[name], rel=2e-4), name
+
+
+def test_encoder_export_is_a_tokenizer(trained):
+    workdir, state = trained("encoder")
+    _, params = load_tokenizer(workdir / "export")
+    jax.tree.map(
+        np.testing.assert_array_equal, params["audio_encoder"], state.params["audio_encoder"]
+    )
+    statistics = params["audio_encoder"]["init_bn"]
+    assert -100 < statistics["mean"].mean() < 20 and statistics["var"].min() > 1
+
+
+def test_tokenizer_keeps_the_encoder(trained, tiny_checkpoint):
+    workdir, state = trained("tokenizer")
+    _, before = load_tokenizer(tiny_checkpoint / "tokenizer")
+    jax.tree.map(
+        np.testing.assert_array_equal, state.params["audio_encoder"], before["audio_encoder"]
+    )
+    assert "adversarial" not in metrics_rows(workdir)[0]  # gan.start_step=1
+    assert "adversarial" in metrics_rows(workdir)[1]
+    load_tokenizer(workdir / "export")
+
+
+def test_generator_export(trained):
+    workdir, state = trained("generator")
+    export = workdir / "export"
+    _, params = load_audiogen(export)
+    jax.tree.map(np.testing.assert_array_equal, params, state.ema["audiogen"])
+    load_t5(export / "text_encoder")
+    load_tokenizer(export / "tokenizer")
+    assert (export / "tokenizer.json").is_file()
+
+
+def test_non_finite_loss_stops(smoke, tmp_path):
+    config = smoke(
+        "encoder", "steps=4", "optimizer.learning_rate=1e37", "checkpoint_every=1", "eval.batches=0"
+    )
+    with pytest.raises(NonFiniteLossError, match=r"step 2: .*loss.* on clips \['.*'\]"):
+        train(config, tmp_path)
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["1"]
+
+
+WIDER_LATENTS = ("latent_dim", "dit_in_chans", "dit_out_chans")
+
+
+@pytest.mark.parametrize(
+    ("stage", "overrides", "message"),
+    [
+        ("tokenizer", ["init.encoder="], "init.encoder is empty"),
+        ("generator", ["tokenizer="], "tokenizer is empty"),
+        (
+            "generator",
+            [f"model.audiogen.{name}=24" for name in WIDER_LATENTS],
+            "latent_dim=24 must be the width of the latents of .*, 16",
+        ),
+        ("encoder", ["objective=diffusion"], "objective='diffusion': expected one of"),
+        ("encoder", ["optimizer.warmup_steps=5"], "warmup_steps=5"),
+        ("encoder", ["mesh.data=9"], "mesh.data=9"),
+        ("encoder", ["data.batch_sizes=(7,)"], "batch of 7 clips does not split over 8 devices"),
+    ],
+)
+def test_errors_name_the_key(smoke, tmp_path, stage: str, overrides: list[str], message: str):
+    with pytest.raises(ValueError, match=message):
+        train(smoke(stage, *overrides), tmp_path)
