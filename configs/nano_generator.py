@@ -5,6 +5,11 @@ r"""Stage (c) of the nano model: text encoder, content adapter and DiT on the to
 
 Two CPU cores: 2.5 to 3 steps/s, so 40 minutes alone. Expected: validation flow loss 0.41 (latents
 of unit variance: 2.0 = predicting nothing). `:smoke` is a two-step check.
+
+Then the same model goes on with mixtures as half of its steps:
+
+    audiogen train --config configs/nano_generator.py:mixtures --workdir runs/mixtures \
+        --set tokenizer=runs/tokenizer/export --set init=runs/generator/export
 """
 
 from ml_collections import ConfigDict
@@ -18,6 +23,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.max_seconds = 0.0  # > 0: stop with a checkpoint after this time
 
     config.tokenizer = ""
+    config.init = ""  # the export of a generator to start from; random weights if empty
     config.ema_decay = 0.999
     # Most draws near the noise: which word or sound it will be is decided there (t above 0.8).
     config.time_sampling = ConfigDict(dict(kind="logit_normal", mean=0.8, std=1.3))
@@ -82,7 +88,23 @@ def get_config(arg: str = "") -> ConfigDict:
     config.keep_checkpoints = 2
     config.eval = ConfigDict(dict(every=1000, batches=8, seed=0))
 
-    if arg == "smoke":
+    if arg == "mixtures":
+        config.steps = 12000
+        config.optimizer.learning_rate = 5e-4
+        config.data.max_tokens = (28, 32, 112, 128)  # captions of mixtures are long
+        config.data.manifests = (
+            ("datasets/manifests/fsdd.jsonl", 7.2),
+            ("datasets/manifests/words.jsonl", 1.4),
+            ("datasets/synthetic/synthetic.jsonl", 1.6),
+            ("datasets/manifests/esc10.jsonl", 1.1),
+            ("datasets/mixtures/scenes.jsonl", 4.2),
+            ("datasets/scenes/scenes.jsonl", 2.1),
+            ("datasets/manifests/music.jsonl", 0.4),
+            ("datasets/manifests/ambience.jsonl", 0.2),
+            ("datasets/manifests/sfx_cc.jsonl", 0.6),
+            ("datasets/manifests/speech.jsonl", 0.1),
+        )
+    elif arg == "smoke":
         config.steps = 2
         config.model.text_encoder.update(d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
         config.model.audiogen.update(
@@ -106,5 +128,5 @@ def get_config(arg: str = "") -> ConfigDict:
         config.log_every = 1
         config.eval.batches = 1
     elif arg:
-        raise ValueError(f"unknown config argument {arg!r}: expected '' or 'smoke'")
+        raise ValueError(f"unknown config argument {arg!r}: expected '', 'mixtures' or 'smoke'")
     return config

@@ -11,8 +11,13 @@ import optax
 from jaxtyping import Array, Float
 
 from audiogen_jax.config import AudioGenConfig, T5Config
-from audiogen_jax.convert.dasheng import load_tokenizer, save_audiogen, save_tokenizer
-from audiogen_jax.convert.t5 import save_t5
+from audiogen_jax.convert.dasheng import (
+    load_audiogen,
+    load_tokenizer,
+    save_audiogen,
+    save_tokenizer,
+)
+from audiogen_jax.convert.t5 import load_t5, save_t5
 from audiogen_jax.flow import time_sampling
 from audiogen_jax.flow.loss import duration_loss, flow_matching_loss
 from audiogen_jax.models.audiogen import (
@@ -41,12 +46,13 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
     """The objective of `config.model` on the latents of the tokenizer at `config.tokenizer`.
 
     Args:
-      config: seed, steps, tokenizer, model, data.text_tokenizer, time_sampling, duration_weight,
-        ema_decay, optimizer.
+      config: seed, steps, tokenizer, init, model, data.text_tokenizer, time_sampling,
+        duration_weight, ema_decay, optimizer.
       open_data: not needed here.
 
     Raises:
-      ValueError: `config.tokenizer` is not set or has latents of another width.
+      ValueError: `config.tokenizer` is not set or has latents of another width, or the generator
+        at `config.init` is not of `config.model`.
     """
     if not config.tokenizer:
         raise ValueError(
@@ -74,6 +80,12 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
             opt_state=optimizer.init(params),
             ema=jax.tree.map(jnp.copy, params),  # buffers of their own: the state is donated
         )
+
+    def prepare(state: TrainState) -> TrainState:
+        if not config.init:
+            return state
+        params = _load_generator(Path(config.init), model_config, text_config)
+        return state.replace(params=params, ema=jax.tree.map(jnp.copy, params))
 
     def losses(
         params: Params, frozen: Params, batch: Batch, key: jax.Array, training: bool
@@ -136,7 +148,7 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
     jitted_step = jax.jit(step, donate_argnums=0)
     return Objective(
         init_state=init_state,
-        prepare=lambda state: state,
+        prepare=prepare,
         frozen=jax.tree.map(jnp.asarray, tokenizer_encoder(tokenizer_params)),
         step_at=lambda _: jitted_step,
         evaluate=evaluate,
@@ -147,6 +159,15 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
 def tokenizer_encoder(params: Params) -> Params:
     """The part of a tokenizer's parameters that encodes."""
     return {name: params[name] for name in ("audio_encoder", "acoustic_injection")}
+
+
+def _load_generator(folder: Path, config: AudioGenConfig, text_config: T5Config) -> Params:
+    """Parameters of an exported generator, to train on from."""
+    found, params = load_audiogen(folder)
+    found_text, text_params = load_t5(folder / config.text_encoder_name)
+    if (found, found_text) != (config, text_config):
+        raise ValueError(f"init={folder}: its configuration differs from config.model")
+    return {"text_encoder": text_params, "audiogen": params}
 
 
 def sample_times(key: jax.Array, batch: int, config: Any) -> Float[Array, " b"]:
