@@ -28,18 +28,20 @@ __all__ = [
 ]
 
 
-def load(source: str | Path = "nano") -> "Pipeline":
+def load(source: str | Path = "nano", **options: Any) -> "Pipeline":
     """Loads a text-to-audio generator with its text encoder and audio tokenizer.
 
     Args:
-      source: "nano" for the embedded model, or a folder in Hugging Face layout.
+      source: "nano" for the embedded model, a folder in Hugging Face layout, or the name of a hub
+        repository.
+      **options: revision, dtype, param_dtype, devices: see `Pipeline.load`.
 
     Raises:
       ValueError: there is no such checkpoint, or it does not hold what it should.
     """
     from audiogen_jax.infer.pipeline import Pipeline
 
-    return Pipeline.load(source)
+    return Pipeline.load(source, **options)
 
 
 def load_tokenizer(source: str | Path = "nano") -> "Tokenizer":

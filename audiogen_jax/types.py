@@ -18,5 +18,6 @@ FrameMask: TypeAlias = Bool[Array, "b t"]
 TokenIds: TypeAlias = Int[Array, "b l"]
 TokenMask: TypeAlias = Bool[Array, "b l"]
 
-VelocityFn: TypeAlias = Callable[[Latents, Float[Array, " b"]], Latents]
-"""(x at time sigma, sigma in [0, 1] per clip) -> d x / d sigma."""
+VelocityFn: TypeAlias = Callable[[Latents, Any], Latents]
+"""(x, sigma) -> d x / d sigma. Sigma in [0, 1] is an array [b] in training and a number for all
+clips in sampling; a sampler may put in its place what the model precomputed of it."""

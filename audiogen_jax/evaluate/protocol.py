@@ -1,6 +1,5 @@
 """What has to be known to get a number again: versions, hardware, commit, hashes."""
 
-import hashlib
 import os
 import platform
 import subprocess
@@ -25,20 +24,6 @@ def environment() -> dict[str, Any]:
         },
         "git_commit": _commit(),
     }
-
-
-def sha256(*paths: Path) -> str:
-    """One hash over the contents of files, in the order given."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def checkpoint_sha256(folder: Path) -> str:
-    """One hash over every weight and configuration file of a checkpoint folder, by name."""
-    files = [*folder.rglob("*.safetensors"), *folder.rglob("*.json")]
-    return sha256(*sorted(files))
 
 
 def _versions() -> dict[str, str]:

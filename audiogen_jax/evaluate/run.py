@@ -13,11 +13,12 @@ from audiogen_jax.evaluate.classifier_training import JudgeTraining
 from audiogen_jax.evaluate.generation import evaluate_generation, requests
 from audiogen_jax.evaluate.griffin_lim import FRAME_RATE, ITERATIONS, mel_bands
 from audiogen_jax.evaluate.judge_cache import cached_judge
-from audiogen_jax.evaluate.protocol import checkpoint_sha256, environment, sha256
+from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.evaluate.reconstruction import choose, evaluate_reconstruction, rebuilt_by
 from audiogen_jax.evaluate.recordings import Recording, read_recordings
 from audiogen_jax.evaluate.report import print_report, write_report
 from audiogen_jax.infer.checkpoints import find_checkpoint
+from audiogen_jax.infer.fingerprint import checkpoint_sha256, sha256
 from audiogen_jax.infer.output import check_writable
 from audiogen_jax.infer.pipeline import MAX_BATCH, Pipeline
 from audiogen_jax.infer.tokenizer import Tokenizer

@@ -1,27 +1,57 @@
-"""Classifier-free guidance, Ho and Salimans 2022, equation 6."""
+"""Velocities under several conditions combined into one: classifier-free guidance and per view."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
 
-from audiogen_jax.types import VelocityFn
+from audiogen_jax.types import Latents, VelocityFn
 
 
-def guide(velocity_fn: VelocityFn, scale: float) -> VelocityFn:
-    """Extrapolates from the unconditional velocity past the conditional one.
+def guidance_weights(scale: float, removed: Sequence[float] = ()) -> list[float]:
+    """Weights of [without text, with all of it, and with one view removed each], summing to 1.
 
-    At scale 1 the result is the conditional velocity: call the conditional model by itself then,
-    at half the cost.
+    Without views it is Ho and Salimans 2022, equation 6: u + scale (c - u). A view k with a scale
+    of its own adds (scale_k - scale) (c - c without k), after the composition of Liu et al. 2022
+    (https://arxiv.org/abs/2206.01714): at scale_k = scale nothing changes, below it the view
+    counts less.
 
     Args:
-      velocity_fn: over a doubled batch, unconditional clips first, conditional ones second.
-      scale: guidance scale.
+      scale: guidance scale of the whole prompt.
+      removed: the scales of the views that have one.
+    """
+    extra = [own - scale for own in removed]
+    return [1.0 - scale, scale + sum(extra), *(-one for one in extra)]
+
+
+def guide(
+    velocity_fn: VelocityFn,
+    weights: Float[Array, " k"],
+    *,
+    within: Callable[[Any], Bool[Array, ""]] | None = None,
+    otherwise: VelocityFn | None = None,
+) -> VelocityFn:
+    """The weighted sum of the velocities under k conditions.
+
+    Args:
+      velocity_fn: over k times the batch, one condition after the other.
+      weights: of the conditions.
+      within: level -> is guidance on? Guidance in an interval of noise levels, Kynkäänniemi et al.
+        2024 (https://arxiv.org/abs/2404.07724).
+      otherwise: the velocity where it is off.
 
     Returns:
-      u + scale (c - u), over the single batch.
+      The velocity over the single batch.
     """
+    count = len(weights)
 
-    def guided(x, sigma):
-        both = velocity_fn(jnp.concatenate([x, x]), jnp.concatenate([sigma, sigma]))
-        unconditional, conditional = jnp.split(both, 2)
-        return unconditional + scale * (conditional - unconditional)
+    def guided(x: Latents, level: Any) -> Latents:
+        velocities = velocity_fn(jnp.tile(x, (count, 1, 1)), level)
+        split = velocities.reshape(count, *x.shape).astype(jnp.float32)
+        return jnp.einsum("k,kbtc->btc", weights, split, precision="highest")
 
-    return guided
+    if within is None or otherwise is None:
+        return guided
+    return lambda x, level: jax.lax.cond(within(level), guided, otherwise, x, level)

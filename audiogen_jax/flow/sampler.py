@@ -1,65 +1,82 @@
 """Integration of the flow from noise to data under `lax.scan`."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from audiogen_jax.flow.solvers import Solver, euler
+from audiogen_jax.flow.solvers import Plan
 from audiogen_jax.types import FrameMask, Latents, VelocityFn
 
 
 def sample(
     velocity_fn: VelocityFn,
     noise: Latents,
-    sigmas: Float[np.ndarray | Array, " k"],
+    plan: Plan,
     mask: FrameMask | None = None,
-    solver: Solver = euler,
+    *,
+    prepare: Callable[[Float[Array, " n"]], Any] | None = None,
+    constrain: Callable[[Latents, Float[Array, ""]], Latents] | None = None,
 ) -> Latents:
     """Carries noise along the flow to data; pure, compiled as one step in a loop.
 
     Args:
       velocity_fn: the model, with everything that does not depend on sigma computed already.
-      noise: standard normal noise, the state at sigmas[0].
-      sigmas: falling noise levels from `flow.schedules`; k levels are k - 1 steps.
+      noise: the state at plan.sigmas[0]: standard normal noise if that is 1.
+      plan: solver and noise levels: `SOLVERS[name](SCHEDULES[name](steps))`.
       mask: True at valid frames; the others are set to 0 in the result.
-      solver: one step of it.
+      prepare: makes of all noise levels, at once and before the loop, what `velocity_fn` takes in
+        the place of sigma, with the levels as leading axis; sigma itself if None.
+      constrain: (x, sigma) -> x, applied to the state after every step.
 
     Returns:
-      Float32 latents at sigmas[-1].
+      Float32 latents at the last level.
     """
-    return _integrate(velocity_fn, noise, sigmas, mask, solver, keep=False)[0]
+    return _integrate(velocity_fn, noise, plan, mask, prepare, constrain, keep=False)[0]
 
 
 def trajectory(
-    velocity_fn: VelocityFn,
-    noise: Latents,
-    sigmas: Float[np.ndarray | Array, " k"],
-    mask: FrameMask | None = None,
-    solver: Solver = euler,
+    velocity_fn: VelocityFn, noise: Latents, plan: Plan, mask: FrameMask | None = None, **options
 ) -> Float[Array, "k b t c"]:
-    """`sample` with the state at every level of `sigmas`, noise first."""
-    final, states = _integrate(velocity_fn, noise, sigmas, mask, solver, keep=True)
+    """`sample` with the state at every level of the plan, noise first."""
+    options = {"prepare": None, "constrain": None, **options}
+    final, states = _integrate(velocity_fn, noise, plan, mask, **options, keep=True)
     return jnp.concatenate([states, final[None]])
 
 
 def _integrate(
     velocity_fn: VelocityFn,
     noise: Latents,
-    sigmas: Float[np.ndarray | Array, " k"],
+    plan: Plan,
     mask: FrameMask | None,
-    solver: Solver,
+    prepare: Callable | None,
+    constrain: Callable | None,
     keep: bool,
-) -> tuple[Latents, Float[Array, "steps b t c"] | None]:
+) -> tuple[Latents, Any]:
     """The final state and, if `keep`, the state before every step."""
-
-    def step(x: Latents, levels: tuple[Array, Array]) -> tuple[Latents, Latents | None]:
-        following = solver(velocity_fn, x, *levels)
-        return following, (x if keep else None)
-
-    sigmas = jnp.asarray(sigmas, jnp.float32)
     x = jnp.asarray(noise, jnp.float32)
-    final, states = jax.lax.scan(step, x, (sigmas[:-1], sigmas[1:]))
+    evaluations = jnp.asarray(plan.evaluations)
+    steps, stages = evaluations.shape
+    levels = evaluations.ravel() if prepare is None else prepare(evaluations.ravel())
+    levels = jax.tree.map(lambda leaf: leaf.reshape(steps, stages, *leaf.shape[1:]), levels)
+
+    def step(state: tuple[Latents, Latents], xs: tuple) -> tuple[tuple, Latents | None]:
+        x, memory = state
+        levels, coefficients, following = xs
+
+        def velocity(x: Latents, stage: int) -> Latents:
+            level = jax.tree.map(lambda leaf: leaf[stage], levels)
+            return velocity_fn(x, level).astype(x.dtype)
+
+        out, memory = plan.advance(velocity, x, memory, coefficients)
+        if constrain is not None:
+            out = constrain(out, following)
+        return (out, memory), (x if keep else None)
+
+    per_step = (levels, jnp.asarray(plan.coefficients), jnp.asarray(plan.sigmas)[1:])
+    (final, _), states = jax.lax.scan(step, (x, jnp.zeros_like(x)), per_step)
     if mask is not None:
         final = jnp.where(mask[:, :, None], final, 0)
     return final, states

@@ -1,44 +1,126 @@
-"""One step of an ODE solver along d x / d sigma = v(x, sigma), sigma falling from 1 to 0."""
+"""Fixed-step solvers of d x / d sigma = v(x, sigma), sigma falling from 1 (noise) to 0 (data).
+
+A solver turns noise levels into a `Plan`: where each step evaluates the velocity, and numbers that
+combine the results, both known before sampling starts. Levels are spaced at will, so every formula
+is the one for unequal steps.
+"""
 
 from collections.abc import Callable
 from typing import TypeAlias
 
-import jax.numpy as jnp
+import flax.struct
+import jax
+import numpy as np
 from jaxtyping import Array, Float
 
-from audiogen_jax.types import Latents, VelocityFn
+from audiogen_jax.types import Latents
 
-Solver: TypeAlias = Callable[[VelocityFn, Latents, Float[Array, ""], Float[Array, ""]], Latents]
-"""(velocity_fn, x at sigma, sigma, next sigma) -> x at the next sigma."""
-
-
-def euler(
-    velocity_fn: VelocityFn, x: Latents, sigma: Float[Array, ""], following: Float[Array, ""]
-) -> Latents:
-    """First order, one evaluation."""
-    return x + (following - sigma) * _velocity(velocity_fn, x, sigma)
+Levels: TypeAlias = Float[np.ndarray, " k"]
+Advance: TypeAlias = Callable[
+    [Callable[[Latents, int], Latents], Latents, Latents, Float[Array, " m"]],
+    tuple[Latents, Latents],
+]
+"""(velocity at (x, evaluation of the step), x, memory, coefficients) -> next x, next memory."""
 
 
-def midpoint(
-    velocity_fn: VelocityFn, x: Latents, sigma: Float[Array, ""], following: Float[Array, ""]
-) -> Latents:
+@flax.struct.dataclass
+class Plan:
+    """A solver at given noise levels; a pytree, so that other levels need no other program.
+
+    Attributes:
+      sigmas: the k levels, falling; k - 1 steps.
+      evaluations: the noise level of every velocity that a step needs.
+      coefficients: numbers for `advance`, per step.
+      advance: one step; its memory is x-shaped and starts as zeros.
+    """
+
+    sigmas: Float[np.ndarray | Array, " k"]
+    evaluations: Float[np.ndarray | Array, "steps s"]
+    coefficients: Float[np.ndarray | Array, "steps m"]
+    advance: Advance = flax.struct.field(pytree_node=False)
+
+    @property
+    def calls(self) -> int:
+        """Evaluations of the velocity in all."""
+        return self.evaluations.size
+
+
+def euler(sigmas: Levels) -> Plan:
+    """First order, one evaluation per step."""
+    return _plan(sigmas, [sigmas[:-1]], [np.diff(sigmas)], _euler)
+
+
+def midpoint(sigmas: Levels) -> Plan:
     """Second order, two evaluations: the velocity half way (explicit midpoint rule)."""
-    middle = 0.5 * (sigma + following)
-    half_way = euler(velocity_fn, x, sigma, middle)
-    return x + (following - sigma) * _velocity(velocity_fn, half_way, middle)
+    middle = 0.5 * (sigmas[:-1] + sigmas[1:])
+    steps = [middle - sigmas[:-1], np.diff(sigmas)]
+    return _plan(sigmas, [sigmas[:-1], middle], steps, _midpoint)
 
 
-def heun(
-    velocity_fn: VelocityFn, x: Latents, sigma: Float[Array, ""], following: Float[Array, ""]
-) -> Latents:
+def heun(sigmas: Levels) -> Plan:
     """Second order, two evaluations: the mean of both ends (explicit trapezoidal rule)."""
-    first = _velocity(velocity_fn, x, sigma)
-    second = _velocity(velocity_fn, x + (following - sigma) * first, following)
-    return x + (following - sigma) * 0.5 * (first + second)
+    return _plan(sigmas, [sigmas[:-1], sigmas[1:]], [np.diff(sigmas)], _heun)
 
 
-SOLVERS: dict[str, Solver] = {"euler": euler, "midpoint": midpoint, "heun": heun}
+def ab2(sigmas: Levels) -> Plan:
+    """Second order, one evaluation: Adams-Bashforth from this velocity and the last one.
+
+    Hairer, Nørsett and Wanner 1993, III.5, for unequal steps; the first step is Euler's.
+    """
+    step = np.diff(sigmas)
+    extrapolation = np.append(0.0, 0.5 * step[1:] ** 2 / step[:-1])
+    return _plan(sigmas, [sigmas[:-1]], [step + extrapolation, -extrapolation], _ab2)
 
 
-def _velocity(velocity_fn: VelocityFn, x: Latents, sigma: Float[Array, ""]) -> Latents:
-    return velocity_fn(x, jnp.full(x.shape[0], sigma)).astype(x.dtype)
+def dpmpp2m(sigmas: Levels) -> Plan:
+    """Second order, one evaluation: DPM-Solver++(2M), Lu et al. 2022, algorithm 2.
+
+    On the flow's path x = (1 - sigma) data + sigma noise, in lambda = log((1 - sigma) / sigma) and
+    the data prediction x - sigma v. Where lambda is infinite, at both ends, a step is first order.
+    """
+    sigma, following = sigmas[:-1], sigmas[1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        h = np.diff(np.log1p(-sigmas) - np.log(sigmas))
+        # 1 / (2 r) of the paper, r = the last step over this one.
+        ratio = np.append(0.0, 0.5 * h[1:] / h[:-1])
+    ratio = np.where(np.isfinite(ratio), ratio, 0.0)
+    towards_data = 1.0 - following / sigma
+    coefficients = [
+        sigma, following / sigma, towards_data * (1.0 + ratio), -towards_data * ratio
+    ]  # fmt: skip
+    return _plan(sigmas, [sigma], coefficients, _dpmpp2m)
+
+
+SOLVERS: dict[str, Callable[[Levels], Plan]] = {
+    "euler": euler, "midpoint": midpoint, "heun": heun, "ab2": ab2, "dpmpp2m": dpmpp2m
+}  # fmt: skip
+
+
+def _plan(sigmas: Levels, evaluations: list, coefficients: list, advance: Advance) -> Plan:
+    arrays = (np.stack(columns, axis=1).astype(np.float32) for columns in (evaluations, coefficients))
+    return Plan(sigmas.astype(np.float32), *arrays, advance)
+
+
+def _euler(velocity, x, memory, c):
+    return x + c[0] * velocity(x, 0), memory
+
+
+def _midpoint(velocity, x, memory, c):
+    half_way = x + c[0] * velocity(x, 0)
+    return x + c[1] * velocity(half_way, 1), memory
+
+
+def _heun(velocity, x, memory, c):
+    first = velocity(x, 0)
+    second = velocity(x + c[0] * first, 1)
+    return x + c[0] * 0.5 * (first + second), memory
+
+
+def _ab2(velocity, x, last, c):
+    v = velocity(x, 0)
+    return x + c[0] * v + c[1] * last, v
+
+
+def _dpmpp2m(velocity, x, last, c):
+    data = x - c[0] * velocity(x, 0)
+    return c[1] * x + c[2] * data + c[3] * last, data

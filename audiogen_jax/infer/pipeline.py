@@ -2,33 +2,38 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, NamedTuple, Self
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import tokenizers
-from jaxtyping import ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.config import AudioGenConfig
-from audiogen_jax.convert.dasheng import load_audiogen
-from audiogen_jax.convert.safetensors_io import read_config
-from audiogen_jax.convert.t5 import load_t5
 from audiogen_jax.infer.audio_io import check_audible
 from audiogen_jax.infer.buckets import bucket
-from audiogen_jax.infer.checkpoints import find_checkpoint, find_part
+from audiogen_jax.infer.editing import EditArrays, Source
+from audiogen_jax.infer.fingerprint import checkpoint_sha256
+from audiogen_jax.infer.loading import GeneratorParts, load_generator
 from audiogen_jax.infer.noise import clip_keys, clip_noise
-from audiogen_jax.infer.sampling import Sampler, check_options
-from audiogen_jax.infer.tokenizer import Tokenizer
+from audiogen_jax.infer.sampling import Sampler, SamplingOptions
 from audiogen_jax.input.text import TextTokenizer
 from audiogen_jax.types import FrameMask, Latents
 
 MAX_BATCH = 8
 """Clips sampled together; longer lists run in batches of this size."""
+MAX_SECONDS = 600.0
+"""Longest clip: decoding holds all of it at once."""
+WINDOW_SECONDS = 10.0
+"""Longest clip of the release's training; longer ones are sampled in windows (`long_form`)."""
+DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
 _SMALLEST_TEXT = 16
 _SMALLEST_LATENTS = 32
+_VIEWS_OF = {"speech": {"speech": None, "asr": None}}
+"""What is left out of a caption without one of `GUIDED_VIEWS`, where that is more than itself."""
 
 Prompt = str | StructuredCaption
 
@@ -52,6 +57,47 @@ class Clip:
     seed: int
 
 
+class ClipError(ValueError):
+    """A clip that came out silent or not finite; `id` names it."""
+
+    def __init__(self, id: str, message: str):
+        super().__init__(message)
+        self.id = id
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """One clip to generate, its length known.
+
+    Attributes:
+      id: fixes the noise, with the seed.
+      prompt: tagged string.
+      frames: latent frames to sample.
+      samples: audio samples to keep of them.
+    """
+
+    id: str
+    prompt: str
+    frames: int
+    samples: int
+
+
+class Submitted(NamedTuple):
+    """A batch that the devices are working on.
+
+    Attributes:
+      batch: what was asked for.
+      seed: of all clips.
+      waveforms: float [rows n]; rows beyond the batch only fill it up.
+      finite: bool [rows], are the latents?
+    """
+
+    batch: Sequence[Request]
+    seed: int
+    waveforms: Array
+    finite: Array
+
+
 class Pipeline:
     """Dasheng AudioGen with its text encoder and audio tokenizer.
 
@@ -60,53 +106,69 @@ class Pipeline:
       tokenizer: the audio tokenizer.
     """
 
-    def __init__(self, sampler: Sampler, tokenizer: Tokenizer, text_tokenizer: Path):
-        """Args: the generator, the audio tokenizer, and the path of a tokenizer.json."""
-        self.config = sampler.config
-        self.tokenizer = tokenizer
-        self._sampler = sampler
-        self._text_tokenizer_path = text_tokenizer
+    def __init__(
+        self,
+        parts: GeneratorParts,
+        dtype: Any = jnp.float32,
+        devices: Sequence[jax.Device] | None = None,
+    ):
+        """Args: a checkpoint's parts, taken over; the dtype of the computation; see `load`."""
+        self.config = parts.config
+        self.tokenizer = parts.tokenizer
+        self._source = parts.source
+        self._text_tokenizer_path = parts.text_tokenizer
+        window = min(self.config.dit_img_size, round(WINDOW_SECONDS * self.config.latent_rate))
+        self._sampler = Sampler(
+            parts.config,
+            parts.params,
+            parts.text_config,
+            parts.text_params,
+            parts.special_token_ids,
+            dtype,
+            window,
+            devices,
+        )
 
     @classmethod
-    def load(cls, source: str | Path = "nano") -> Self:
+    def load(
+        cls,
+        source: str | Path = "nano",
+        *,
+        revision: str | None = None,
+        dtype: str = "fp32",
+        param_dtype: str = "fp32",
+        devices: Sequence[jax.Device] | None = None,
+    ) -> Self:
         """Loads a generator.
 
         The text tokenizer is read when the first prompt is, so that a folder without one still
         samples from token ids (unless the checkpoint trained embeddings of special tokens).
 
         Args:
-          source: "nano" for the embedded model, or a generator folder in Hugging Face layout.
+          source: "nano" for the embedded model, a folder in Hugging Face layout, or the name of
+            a hub repository.
+          revision: branch, tag or commit of the hub repository.
+          dtype: of the computation, "fp32" or "bf16"; norms, softmax, rotary angles, spectra and
+            the state of the solver are float32 in both.
+          param_dtype: of the parameters in memory, "fp32" or "bf16".
+          devices: what batches are split over, such as `jax.local_devices()`; the first if None.
 
         Raises:
           ValueError: there is no such checkpoint, or it does not hold what it should.
         """
-        folder = find_checkpoint(source)
-        kind = read_config(folder).get("model_type")
-        if kind != AudioGenConfig.MODEL_TYPE:
-            raise ValueError(
-                f"{folder} holds a {kind!r} checkpoint: expected {AudioGenConfig.MODEL_TYPE!r}"
-            )
-        config, params = load_audiogen(folder)
-        text_folder = find_part(folder, "text_encoder_name", config.text_encoder_name)
-        t5_config, t5_params = load_t5(text_folder)
-        tokenizer = Tokenizer.load(find_part(folder, "tokenizer_name", config.tokenizer_name))
-        if tokenizer.config.embed_dim != config.latent_dim:
-            raise ValueError(
-                f"{folder}: the generator makes {config.latent_dim}-channel latents, its tokenizer "
-                f"reads {tokenizer.config.embed_dim}"
-            )
-        # A tokenizer.json of the generator wins over the text encoder's, as in the release.
-        own = folder / "tokenizer.json"
-        text_tokenizer = own if own.is_file() else text_folder / "tokenizer.json"
-        special_token_ids = ()
-        if config.special_tokens:
-            special_token_ids = _read_text_tokenizer(text_tokenizer, config.special_tokens)[1]
-        sampler = Sampler(config, params, t5_config, t5_params, special_token_ids)
-        return cls(sampler, tokenizer, text_tokenizer)
+        for name, value in (("dtype", dtype), ("param_dtype", param_dtype)):
+            if value not in DTYPES:
+                raise ValueError(f"{name}={value!r} must be one of {sorted(DTYPES)}")
+        parts = load_generator(source, revision=revision, param_dtype=DTYPES[param_dtype])
+        return cls(parts, DTYPES[dtype], devices)
 
     @functools.cached_property
     def _text_tokenizer(self) -> TextTokenizer:
         return _read_text_tokenizer(self._text_tokenizer_path, self.config.special_tokens)[0]
+
+    def checkpoint_sha256(self) -> str:
+        """One hash over the files of the checkpoint's folder."""
+        return checkpoint_sha256(self._source)
 
     def generate(
         self,
@@ -118,6 +180,12 @@ class Pipeline:
         solver: str = "euler",
         schedule: str = "sway",
         ids: Sequence[str] | None = None,
+        *,
+        negative: Prompt | None = None,
+        view_guidance: Mapping[str, float] | None = None,
+        guidance_interval: tuple[float, float] = (0.0, 1.0),
+        source: Source | None = None,
+        compat: str | None = None,
     ) -> list[Clip]:
         """Generates one clip per prompt.
 
@@ -129,66 +197,135 @@ class Pipeline:
         Args:
           prompts: tagged strings or StructuredCaptions.
           seed: in [0, 2**32).
-          steps: solver steps, at least 1.
-          guidance: classifier-free guidance scale, at least 0; above 1 every step evaluates the
-            unconditional model too.
-          duration: seconds, for all or one per prompt; None lets the model decide.
-          solver: "euler", or "midpoint" or "heun" with two evaluations per step.
-          schedule: "sway" or "linear".
+          steps, guidance, solver, schedule, negative, view_guidance, guidance_interval, compat:
+            see `SamplingOptions`.
+          duration: seconds, for all or one per prompt; None lets the model decide, or takes that
+            of `source`. Beyond what the model was trained on, overlapping windows are blended.
           ids: one name per prompt, all different.
+          source: real audio to keep parts of, to continue or to vary.
 
         Raises:
           ValueError: a bad argument, or a clip that came out silent or not finite, named.
         """
+        options = SamplingOptions(
+            steps=steps,
+            guidance=guidance,
+            schedule=schedule,
+            solver=solver,
+            negative=None if negative is None else _tagged(negative),
+            view_guidance=view_guidance or {},
+            guidance_interval=guidance_interval,
+            compat=compat,
+        )
+        if source is not None and duration is None:
+            duration = len(source.audio) / self.config.sample_rate
+        requests = self.requests(prompts, ids, duration)
+        clips: dict[str, Clip] = {}
+        for batch in batches(requests):
+            for clip in self.collect(self.submit(batch, seed, options, source)):
+                if isinstance(clip, ClipError):
+                    raise clip
+                clips[clip.id] = clip
+        return [clips[request.id] for request in requests]
+
+    def requests(
+        self,
+        prompts: Prompt | Sequence[Prompt],
+        ids: Sequence[str] | None = None,
+        duration: float | Sequence[float] | None = None,
+    ) -> list[Request]:
+        """Prompts with the length of each clip; the model decides those that are not given.
+
+        Args:
+          prompts, ids, duration: as in `generate`.
+
+        Raises:
+          ValueError: a bad argument, or a predicted length that is out of range; the clip is named.
+        """
         if isinstance(prompts, str | StructuredCaption):
             prompts = [prompts]
-        texts = [
-            (StructuredCaption.parse(prompt) if isinstance(prompt, str) else prompt).format()
-            for prompt in prompts
-        ]
+        texts = [_tagged(prompt) for prompt in prompts]
         if not texts:
             raise ValueError("no prompts: give at least one")
         names = _check_ids(ids, len(texts))
-        durations = self._check_durations(duration, len(texts))
-        if (
-            isinstance(seed, bool)
-            or not isinstance(seed, int | np.integer)
-            or not 0 <= seed < 2**32
-        ):
-            raise ValueError(f"seed={seed!r} must be an integer in [0, 2**32)")
-        check_options(steps, guidance, schedule, solver)
+        per_frame = self.config.downsampling_ratio
+        if duration is None:
+            frames = self._predicted_frames(texts, names)
+            samples = frames * per_frame
+        else:
+            seconds = np.array(self._check_durations(duration, len(texts)))
+            samples = np.rint(seconds * self.config.sample_rate).astype(int)
+            frames = -(-samples // per_frame)
+        return [Request(*row) for row in zip(names, texts, frames.tolist(), samples.tolist(), strict=True)]
 
-        token_ids, token_mask = self._text_tokenizer.encode_batch(
-            texts, self.config.tokenizer_max_length
+    def submit(
+        self,
+        batch: Sequence[Request],
+        seed: int,
+        options: SamplingOptions,
+        source: Source | None = None,
+    ) -> Submitted:
+        """Starts a batch and returns while the devices work on it.
+
+        The rows are filled up to a power of two and a multiple of the devices, with copies of the
+        last clip, to bound the number of compiled shapes.
+
+        Args:
+          batch: clips of about the same length, from `batches`.
+          seed: in [0, 2**32).
+          options: how to sample.
+          source: real audio to start from.
+
+        Raises:
+          ValueError: a bad argument.
+        """
+        whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if not whole or not 0 <= seed < 2**32:
+            raise ValueError(f"seed={seed!r} must be an integer in [0, 2**32)")
+        count = 1 << (len(batch) - 1).bit_length()
+        count = -(-count // self._sampler.mesh.size) * self._sampler.mesh.size
+        rows = [*batch, *[batch[-1]] * (count - len(batch))]
+        frames = np.array([row.frames for row in rows])
+        length = self._padded_frames(int(frames.max()))
+
+        prompts = [row.prompt for row in rows]
+        texts = [prompts]
+        if options.negative is not None:
+            texts.append([options.negative] * count)
+        for view in options.view_guidance:
+            texts.append([_without(prompt, view) for prompt in prompts])
+        encoded = self._encode_texts(texts)
+        negative = encoded.pop(1) if options.negative is not None else None
+        noise = clip_noise(clip_keys(seed, [row.id for row in rows]), length, self.config.latent_dim)
+        latents = self._sampler.sample(
+            *encoded[0],
+            frames,
+            noise,
+            options,
+            removed=encoded[1:],
+            negative=negative,
+            edit=None if source is None else self._edit(source, frames, length),
+            noise_level=1.0 if source is None else source.noise_level,
         )
-        frames, samples = self._lengths(token_ids, token_mask, durations, names)
-        channels = self.config.latent_dim
-        audio: dict[int, np.ndarray] = {}
-        for size, rows in _batches(frames, _SMALLEST_LATENTS):
-            batch = _padded(rows)
-            tokens = bucket(int(token_mask[rows].sum(axis=1).max()), _SMALLEST_TEXT)
-            latents = self._sampler.sample(
-                token_ids[batch, :tokens],
-                token_mask[batch, :tokens],
-                frames[batch],
-                clip_noise(clip_keys(seed, [names[row] for row in batch]), size, channels),
-                steps=steps,
-                guidance=guidance,
-                schedule=schedule,
-                solver=solver,
-            )
-            finite = np.asarray(jnp.isfinite(latents).all(axis=(1, 2)))
-            waveforms = self.tokenizer.decode_each(latents, frames[batch])
-            # Rows beyond `rows` only fill the batch.
-            for row, waveform, is_finite in zip(rows, waveforms, finite, strict=False):
-                if not is_finite:
-                    raise ValueError(f"clip {names[row]!r}: the sampled latents are not finite")
-                audio[row] = waveform[: samples[row]]
-                check_audible(audio[row], f"clip {names[row]!r}")
-        return [
-            Clip(audio[row], self.tokenizer.sample_rate, names[row], texts[row], int(seed))
-            for row in range(len(texts))
-        ]
+        waveforms = self.tokenizer.decode_each(latents, frames)
+        return Submitted(batch, int(seed), waveforms, jnp.isfinite(latents).all(axis=(1, 2)))
+
+    def collect(self, submitted: Submitted) -> list[Clip | ClipError]:
+        """Waits for a batch; a clip that came out silent or not finite is an error in its place."""
+        waveforms, finite = jax.device_get((submitted.waveforms, submitted.finite))
+        clips: list[Clip | ClipError] = []
+        for row, request in enumerate(submitted.batch):
+            audio = waveforms[row, : request.samples]
+            try:
+                if not finite[row]:
+                    raise ValueError(f"clip {request.id!r}: the sampled latents are not finite")
+                check_audible(audio, f"clip {request.id!r}")
+            except ValueError as error:
+                clips.append(ClipError(request.id, str(error)))
+                continue
+            rate = self.tokenizer.sample_rate
+            clips.append(Clip(audio, rate, request.id, request.prompt, submitted.seed))
+        return clips
 
     def sample_latents(
         self,
@@ -207,9 +344,7 @@ class Pipeline:
           token_mask: bool [b l], True at tokens.
           noise: float [b t c] with t at least the longest prediction; None draws that of seed 0
             and ids "0", "1", ….
-          steps, guidance, schedule: as in `generate`.
-          compat: "release" follows the PyTorch release: timesteps cut to integers, and frames
-            beyond a clip's length sampled along instead of set to zero.
+          steps, guidance, schedule, compat: see `SamplingOptions`.
 
         Returns:
           Latents float [b t c], and bool [b t], True at the frames of each clip.
@@ -217,9 +352,7 @@ class Pipeline:
         Raises:
           ValueError: a bad argument, or a clip with a predicted length beyond the noise.
         """
-        check_options(steps, guidance, schedule, "euler")
-        if compat not in (None, "release"):
-            raise ValueError(f"compat={compat!r} must be None or 'release'")
+        options = SamplingOptions(steps, guidance, schedule, compat=compat)
         token_ids, token_mask = np.asarray(token_ids), np.asarray(token_mask, bool)
         shapes = token_ids.shape, token_mask.shape
         if token_ids.ndim != 2 or shapes[0] != shapes[1]:
@@ -237,37 +370,32 @@ class Pipeline:
             raise ValueError(
                 f"noise of shape {noise.shape}: expected [b t c] with at least {expected}"
             )
+        rows = np.arange(-(-len(names) // self._sampler.mesh.size) * self._sampler.mesh.size)
+        rows = np.minimum(rows, len(names) - 1)  # filled up to a multiple of the devices
         latents = self._sampler.sample(
-            token_ids,
-            token_mask,
-            frames,
-            noise,
-            steps=steps,
-            guidance=guidance,
-            schedule=schedule,
-            compat=compat,
+            token_ids[rows], token_mask[rows], frames[rows], noise[rows], options
         )
-        return latents, jnp.arange(noise.shape[1]) < frames[:, None]
+        return latents[: len(names)], jnp.arange(noise.shape[1]) < frames[:, None]
 
-    def _lengths(
-        self,
-        token_ids: Int[np.ndarray, "b l"],
-        token_mask: Bool[np.ndarray, "b l"],
-        durations: Sequence[float] | None,
-        names: Sequence[str],
-    ) -> tuple[Int[np.ndarray, " b"], Int[np.ndarray, " b"]]:
-        """Latent frames to sample and audio samples to keep, for every clip."""
-        per_frame = self.config.downsampling_ratio
-        if durations is not None:
-            samples = np.rint(np.array(durations) * self.config.sample_rate).astype(np.int32)
-            return -(-samples // per_frame), samples
-        frames = np.zeros(len(token_ids), np.int32)
-        for size, rows in _batches(token_mask.sum(axis=1), _SMALLEST_TEXT):
-            batch = _padded(rows)
-            predicted = self._sampler.frames(token_ids[batch, :size], token_mask[batch, :size])
+    def _encode_texts(
+        self, texts: Sequence[Sequence[str]]
+    ) -> list[tuple[Int[np.ndarray, "b l"], Bool[np.ndarray, "b l"]]]:
+        """Ids and masks of several lists of texts, all padded to one bucket."""
+        encode = self._text_tokenizer.encode_batch
+        encoded = [encode(some, self.config.tokenizer_max_length) for some in texts]
+        longest = max(int(mask.sum(axis=1).max()) for _, mask in encoded)
+        tokens = min(bucket(longest, _SMALLEST_TEXT), self.config.tokenizer_max_length)
+        return [(ids[:, :tokens], mask[:, :tokens]) for ids, mask in encoded]
+
+    def _predicted_frames(self, texts: Sequence[str], names: Sequence[str]) -> Int[np.ndarray, " b"]:
+        ids, mask = self._text_tokenizer.encode_batch(texts, self.config.tokenizer_max_length)
+        frames = np.zeros(len(texts), np.int32)
+        lengths = mask.sum(axis=1)
+        for tokens, rows in _by_bucket(lengths, _SMALLEST_TEXT, MAX_BATCH):
+            padded = np.pad(rows, (0, (1 << (len(rows) - 1).bit_length()) - len(rows)), mode="edge")
+            predicted = self._sampler.frames(ids[padded, :tokens], mask[padded, :tokens])
             frames[rows] = predicted[: len(rows)]
-        frames = self._check_predicted(frames, names)
-        return frames, frames * per_frame
+        return self._check_predicted(frames, names)
 
     def _check_predicted(
         self, frames: Int[np.ndarray, " b"], names: Sequence[str]
@@ -281,23 +409,78 @@ class Pipeline:
                 )
         return frames
 
-    def _check_durations(
-        self, duration: float | Sequence[float] | None, count: int
-    ) -> list[float] | None:
-        if duration is None:
-            return None
+    def _check_durations(self, duration: float | Sequence[float], count: int) -> list[float]:
         durations = [duration] * count if isinstance(duration, int | float) else duration
         durations = [float(seconds) for seconds in durations]
         if len(durations) != count:
             raise ValueError(f"{len(durations)} durations for {count} prompts: give one for each")
-        longest = self.config.dit_img_size / self.config.latent_rate
         shortest = 1 / self.config.latent_rate
         for seconds in durations:
-            if not shortest <= seconds <= longest:
+            if not shortest <= seconds <= MAX_SECONDS:
                 raise ValueError(
-                    f"duration={seconds} must be between {shortest:g} and {longest:g} seconds"
+                    f"duration={seconds} must be between {shortest:g} and {MAX_SECONDS:g} seconds"
                 )
         return durations
+
+    def _padded_frames(self, frames: int) -> int:
+        """Frames to sample for clips of at most so many: a bucket, or a whole number of hops."""
+        window = self._sampler.window
+        if frames <= window:
+            return min(bucket(frames, _SMALLEST_LATENTS), window)
+        hop = window // 2
+        return window + -(-(frames - window) // hop) * hop
+
+    def _edit(self, source: Source, frames: Int[np.ndarray, " b"], length: int) -> EditArrays:
+        """The source in latent time, for every row."""
+        latents = np.asarray(self.tokenizer.encode(source.audio[None])[0])
+        known = len(latents)
+        if source.noise_level < 1 and frames.max() > known:
+            raise ValueError(
+                f"noise_level={source.noise_level} with {frames.max()} latent frames to make and "
+                f"{known} in the source: what lies beyond the source needs noise_level=1"
+            )
+        keep = source.kept(length, known, self.config.latent_rate)
+        padded = np.zeros((length, latents.shape[1]), np.float32)
+        padded[: min(known, length)] = latents[:length]
+        count = len(frames)
+        return EditArrays(np.tile(padded, (count, 1, 1)), np.tile(keep, (count, 1)))  # type: ignore[arg-type]
+
+
+def batches(requests: Sequence[Request], size: int = MAX_BATCH) -> list[list[Request]]:
+    """Groups clips of about the same length; the same requests always give the same groups.
+
+    Args:
+      requests: clips of any length.
+      size: clips per group, at most.
+    """
+    if size < 1:
+        raise ValueError(f"batch size {size} must be at least 1")
+    lengths = np.array([request.frames for request in requests])
+    return [
+        [requests[row] for row in rows] for _, rows in _by_bucket(lengths, _SMALLEST_LATENTS, size)
+    ]
+
+
+def _by_bucket(
+    lengths: Int[np.ndarray, " b"], smallest: int, size: int
+) -> Iterator[tuple[int, Int[np.ndarray, " rows"]]]:
+    """Yields (bucket, indices of at most `size` items)."""
+    buckets = np.array([bucket(int(length), smallest) for length in lengths])
+    for width in np.unique(buckets):
+        rows = np.flatnonzero(buckets == width)
+        for start in range(0, len(rows), size):
+            yield int(width), rows[start : start + size]
+
+
+def _tagged(prompt: Prompt) -> str:
+    caption = StructuredCaption.parse(prompt) if isinstance(prompt, str) else prompt
+    return caption.format()
+
+
+def _without(prompt: str, view: str) -> str:
+    """The prompt with one part of the scene left out of its views (not of its caption)."""
+    removed = _VIEWS_OF.get(view, {view: None})
+    return dataclasses.replace(StructuredCaption.parse(prompt), **removed).format()
 
 
 def _read_text_tokenizer(
@@ -323,20 +506,3 @@ def _check_ids(ids: Sequence[str] | None, count: int) -> list[str]:
     if len(names) != count or len(set(names)) != count:
         raise ValueError(f"ids={names}: expected {count} different names, one for each prompt")
     return names
-
-
-def _batches(
-    lengths: Int[np.ndarray, " b"], smallest: int
-) -> Iterator[tuple[int, Int[np.ndarray, " rows"]]]:
-    """Groups clips by bucket: yields (bucket, indices of at most MAX_BATCH clips)."""
-    buckets = np.array([bucket(int(length), smallest) for length in lengths])
-    for size in np.unique(buckets):
-        rows = np.flatnonzero(buckets == size)
-        for start in range(0, len(rows), MAX_BATCH):
-            yield int(size), rows[start : start + MAX_BATCH]
-
-
-def _padded(rows: Int[np.ndarray, " rows"]) -> Int[np.ndarray, " b"]:
-    """`rows` filled up to a power of two with copies of the last, to bound the compiled shapes."""
-    size = 1 << (len(rows) - 1).bit_length()
-    return np.pad(rows, (0, size - len(rows)), mode="edge")

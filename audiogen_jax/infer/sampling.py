@@ -1,41 +1,122 @@
 """The generator under jit: token ids to predicted lengths, and noise to latents."""
 
+import dataclasses
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.config import AudioGenConfig, T5Config
-from audiogen_jax.flow.guidance import guide
+from audiogen_jax.flow.guidance import guidance_weights, guide
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES, release_sway
-from audiogen_jax.flow.solvers import SOLVERS
-from audiogen_jax.models.audiogen import AudioGen, Condition, condition, velocity_fn
+from audiogen_jax.flow.solvers import SOLVERS, Plan
+from audiogen_jax.infer.editing import EditArrays
+from audiogen_jax.infer.long_form import in_windows
+from audiogen_jax.models.audiogen import AudioGen, Condition, condition
+from audiogen_jax.models.cached_dit import (
+    LevelCache,
+    cached_velocity,
+    prepare_levels,
+    prepare_text,
+    unstack_blocks,
+)
+from audiogen_jax.models.dit import DiT, TextCache
 from audiogen_jax.models.durations import global_latent_lengths
 from audiogen_jax.models.t5 import T5Encoder
 from audiogen_jax.ops.masks import length_mask
-from audiogen_jax.types import Latents, Params, TokenIds, TokenMask
+from audiogen_jax.types import FrameMask, Latents, Params, TokenIds, TokenMask, VelocityFn
+
+GUIDED_VIEWS = ("speech", "sfx", "music", "env")
+"""Parts of a scene that can have a guidance scale of their own; "speech" takes "asr" along."""
 
 
-def check_options(steps: int, guidance: float, schedule: str, solver: str) -> None:
-    """Raises ValueError naming the first sampling option that is out of range."""
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-        raise ValueError(f"steps={steps!r} must be an integer of at least 1")
-    if not (math.isfinite(guidance) and guidance >= 0):
-        raise ValueError(f"guidance={guidance!r} must be a finite number of at least 0")
-    if schedule not in SCHEDULES:
-        raise ValueError(f"schedule={schedule!r} must be one of {sorted(SCHEDULES)}")
-    if solver not in SOLVERS:
-        raise ValueError(f"solver={solver!r} must be one of {sorted(SOLVERS)}")
+@dataclasses.dataclass(frozen=True)
+class SamplingOptions:
+    """How noise becomes latents; checked when made.
+
+    Attributes:
+      steps: solver steps, at least 1.
+      guidance: classifier-free guidance scale, at least 0; 1 turns it off.
+      schedule: noise levels, "sway" or "linear".
+      solver: "euler", "ab2" and "dpmpp2m" evaluate the velocity once per step, "midpoint" and
+        "heun" twice.
+      negative: a tagged string to be guided away from, in the place of no text at all.
+      view_guidance: view to guidance scale of its own; one of `GUIDED_VIEWS`. Each costs another
+        evaluation per step.
+      guidance_interval: noise levels (lowest, highest) in which guidance acts.
+      compat: "release" follows the PyTorch release to the bit of its timesteps: they are cut to
+        integers, the sway schedule ends in a step that moves nothing, and frames beyond a clip's
+        length are sampled along.
+    """
+
+    steps: int = 25
+    guidance: float = 5.0
+    schedule: str = "sway"
+    solver: str = "euler"
+    negative: str | None = None
+    view_guidance: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    guidance_interval: tuple[float, float] = (0.0, 1.0)
+    compat: str | None = None
+
+    def __post_init__(self):
+        steps, guidance = self.steps, self.guidance
+        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
+            raise ValueError(f"steps={steps!r} must be an integer of at least 1")
+        if not (math.isfinite(guidance) and guidance >= 0):
+            raise ValueError(f"guidance={guidance!r} must be a finite number of at least 0")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule={self.schedule!r} must be one of {sorted(SCHEDULES)}")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver={self.solver!r} must be one of {sorted(SOLVERS)}")
+        for view, scale in self.view_guidance.items():
+            if view not in GUIDED_VIEWS:
+                raise ValueError(f"view_guidance={view!r}: expected one of {GUIDED_VIEWS}")
+            if not (math.isfinite(scale) and scale >= 0):
+                raise ValueError(f"view_guidance {view}={scale!r} must be finite and at least 0")
+        low, high = self.guidance_interval
+        if not 0 <= low < high <= 1:
+            raise ValueError(
+                f"guidance_interval={self.guidance_interval} must be (lowest, highest) noise level "
+                "within 0 and 1"
+            )
+        if self.compat not in (None, "release"):
+            raise ValueError(f"compat={self.compat!r} must be None or 'release'")
+
+    def plan(self, noise_level: float = 1.0) -> Plan:
+        """Solver and noise levels from `noise_level` to 0."""
+        released = self.compat == "release" and self.schedule == "sway"
+        sigmas = release_sway(self.steps) if released else SCHEDULES[self.schedule](self.steps)
+        return SOLVERS[self.solver](np.float32(noise_level) * sigmas)
+
+
+class _Static(NamedTuple):
+    """What decides which program is compiled, beside the shapes."""
+
+    weights: tuple[float, ...]
+    without_text: bool
+    interval: tuple[float, float] | None
+    window: int
+    compat: str | None
 
 
 class Sampler:
     """Text encoder and generator with their weights; compiles once per set of shapes.
 
+    Batches are split over the devices, each of which holds all weights.
+
     Attributes:
       config: configuration of the generator.
+      window: latent frames that the model sees at a time; longer clips are sampled in windows.
+      mesh: the devices; the rows of a batch must be a multiple of its size.
+      programs: what was compiled so far, one per set of shapes and options.
     """
 
     def __init__(
@@ -45,14 +126,40 @@ class Sampler:
         t5_config: T5Config,
         t5_params: Params,
         special_token_ids: Sequence[int] = (),
+        dtype: Any = jnp.float32,
+        window: int | None = None,
+        devices: Sequence[jax.Device] | None = None,
     ):
+        """Takes the parameters over: those of the blocks are moved out of `params`.
+
+        Args:
+          config: of the generator.
+          params: its parameters.
+          t5_config: of its text encoder.
+          t5_params: its parameters.
+          special_token_ids: ids of `config.special_tokens`.
+          dtype: of the computation; norms, softmax, rotary angles and the state stay float32.
+          window: see the class; `config.dit_img_size` if None.
+          devices: the first one if None.
+        """
         self.config = config
-        self._model = AudioGen(config, text_dim=t5_config.d_model)
-        self._text_encoder = T5Encoder(t5_config)
+        self.window = window or config.dit_img_size
+        self._model = AudioGen(config, text_dim=t5_config.d_model, dtype=dtype)
+        self._dit = DiT(config, dtype=dtype)
+        self._text_encoder = T5Encoder(t5_config, dtype=dtype)
         self._special_token_ids = tuple(special_token_ids)
-        self._params = jax.device_put({"text_encoder": t5_params, "audiogen": params})
+        self.mesh = Mesh(np.array(devices or jax.local_devices()[:1]), ("data",))
+        self._params = jax.device_put(
+            {
+                "text_encoder": t5_params,
+                "audiogen": {k: v for k, v in params.items() if k != "dit"},
+                "dit": unstack_blocks(params["dit"]),
+            },
+            NamedSharding(self.mesh, P()),
+        )
         self._log_duration = jax.jit(self._predict)
-        self._sample = jax.jit(self._integrate, static_argnames=("guided", "solver", "compat"))
+        self._sample = jax.jit(self._integrate_sharded, static_argnames="static")
+        self.programs: dict[Any, jax.stages.Compiled] = {}
 
     def frames(
         self, token_ids: Int[np.ndarray, "b l"], token_mask: Bool[np.ndarray, "b l"]
@@ -73,41 +180,54 @@ class Sampler:
         token_mask: Bool[np.ndarray, "b l"],
         frames: Int[np.ndarray, " b"],
         noise: Latents,
+        options: SamplingOptions,
         *,
-        steps: int,
-        guidance: float,
-        schedule: str,
-        solver: str = "euler",
-        compat: str | None = None,
+        removed: Sequence[tuple[Int[np.ndarray, "b l"], Bool[np.ndarray, "b l"]]] = (),
+        negative: tuple[Int[np.ndarray, "b l"], Bool[np.ndarray, "b l"]] | None = None,
+        edit: EditArrays | None = None,
+        noise_level: float = 1.0,
     ) -> Latents:
-        """Carries noise to latents along the guided flow.
+        """Carries noise to latents along the guided flow; returns before the device is done.
 
         Args:
           token_ids: int [b l].
           token_mask: bool [b l].
           frames: latent frames of each clip, at most t.
           noise: float [b t c].
-          steps, guidance, schedule, solver, compat: see `Pipeline`.
+          options: how.
+          removed: ids and mask of the prompts without one view each, in the order of
+            `options.view_guidance`.
+          negative: ids and mask of what `options.negative` says.
+          edit: real audio to start from or to keep.
+          noise_level: where sampling starts; below 1 needs an `edit`.
 
         Returns:
           Float32 [b t c]; frames past the end of a clip are 0, but sampled along under "release".
         """
-        if compat == "release" and schedule == "sway":
-            sigmas = release_sway(steps)
-        else:
-            sigmas = SCHEDULES[schedule](steps)
-        return self._sample(
-            self._params,
-            token_ids,
-            token_mask,
-            frames,
-            noise,
-            sigmas,
-            guidance,
-            guided=guidance > 1,
-            solver=solver,
-            compat=compat,
+        scales = tuple(options.view_guidance.values())
+        weights = tuple(guidance_weights(options.guidance, scales))
+        without_text = negative is None
+        if options.guidance == 1 and negative is None and not scales:
+            weights, without_text = (1.0,), False
+        texts = [(token_ids, token_mask), *removed]
+        if negative is not None:
+            texts = [negative, *texts]
+        static = _Static(
+            weights=weights,
+            without_text=without_text,
+            interval=None if options.guidance_interval == (0.0, 1.0) else options.guidance_interval,
+            window=self.window,
+            compat=options.compat,
         )
+        rows = NamedSharding(self.mesh, P("data"))
+        ids, masks = (np.stack(arrays, axis=1) for arrays in zip(*texts, strict=True))
+        batch = jax.device_put((ids, masks, np.asarray(frames), noise, edit), rows)
+        arguments = (self._params, *batch, options.plan(noise_level))
+        leaves, structure = jax.tree.flatten(arguments[1:])
+        key = (static, structure, *(leaf.shape for leaf in leaves))
+        if key not in self.programs:
+            self.programs[key] = self._sample.lower(*arguments, static=static).compile()
+        return self.programs[key](*arguments)
 
     def _condition(self, params: Params, token_ids: TokenIds, token_mask: TokenMask) -> Condition:
         return condition(
@@ -119,23 +239,75 @@ class Sampler:
     ) -> Float[Array, " b"]:
         return self._condition(params, token_ids, token_mask).log_duration
 
+    def _integrate_sharded(self, params: Params, *batch_and_plan: Any, static: _Static) -> Latents:
+        # Nothing is exchanged between clips, so each device runs the program for its own rows.
+        integrate = jax.shard_map(
+            functools.partial(self._integrate, static=static),
+            mesh=self.mesh,
+            in_specs=(P(), *(P("data"),) * 5, P()),
+            out_specs=P("data"),
+            check_vma=False,
+        )
+        return integrate(params, *batch_and_plan)
+
     def _integrate(
         self,
         params: Params,
-        token_ids: TokenIds,
-        token_mask: TokenMask,
+        token_ids: Int[Array, "b texts l"],
+        token_mask: Bool[Array, "b texts l"],
         frames: Int[Array, " b"],
         noise: Latents,
-        sigmas: Float[Array, " k"],
-        guidance: Float[Array, ""],
-        guided: bool,
-        solver: str,
-        compat: str | None,
+        edit: EditArrays | None,
+        plan: Plan,
+        static: _Static,
     ) -> Latents:
         mask = length_mask(frames, noise.shape[1])
-        conditioned = self._condition(params, token_ids, token_mask)
-        velocity = velocity_fn(self._model, params, conditioned, mask, guided, compat)
-        if guided:
-            velocity = guide(velocity, guidance)  # type: ignore[arg-type]
-        kept = None if compat == "release" else mask
-        return sample(velocity, noise, sigmas, kept, SOLVERS[solver])
+        # One text after the other, the clips of each together, as `guide` orders velocities.
+        ids, token_mask = (jnp.concatenate(jnp.unstack(a, axis=1)) for a in (token_ids, token_mask))
+        told = self._condition(params, ids, token_mask)
+        time_aligned = told.time_aligned
+        if static.without_text:
+            nothing = jnp.zeros_like(time_aligned[: len(noise)])
+            time_aligned = jnp.concatenate([nothing, time_aligned])
+        text = prepare_text(self._dit, params["dit"], told.context, time_aligned)
+
+        def velocity(text: Sequence[TextCache], token_mask: TokenMask, copies: int) -> VelocityFn:
+            def in_frames(mask: FrameMask) -> VelocityFn:
+                rows = jnp.tile(mask, (copies, 1))
+                return cached_velocity(
+                    self._dit, params["dit"], text, token_mask, rows, static.compat
+                )
+
+            return in_windows(in_frames, mask, static.window)
+
+        count = len(static.weights)
+        velocity_fn = velocity(text, token_mask, count)
+        if count > 1:
+            within = otherwise = None
+            if static.interval is not None:
+                low, high = static.interval
+                within = lambda level: (low <= level.sigma) & (level.sigma <= high)  # noqa: E731
+                start = 0 if static.without_text else len(noise)  # of the prompts' own text
+                own, own_mask = _rows(text, token_mask, start, len(noise), static.without_text)
+                otherwise = velocity(own, own_mask, 1)
+            weights = jnp.array(static.weights)
+            velocity_fn = guide(velocity_fn, weights, within=within, otherwise=otherwise)
+
+        def prepare(sigmas: Float[Array, " n"]) -> LevelCache:
+            return prepare_levels(self._dit, params["dit"], sigmas, static.compat)
+
+        start, constrain = noise, None
+        if edit is not None:
+            start, constrain = edit.at(plan.sigmas[0], noise), edit.constraint(noise)
+        kept = None if static.compat == "release" else mask
+        return sample(velocity_fn, start, plan, kept, prepare=prepare, constrain=constrain)
+
+
+def _rows(
+    text: Sequence[TextCache], token_mask: TokenMask, start: int, count: int, without_text: bool
+) -> tuple[list[TextCache], TokenMask]:
+    """The caches of the prompts themselves, out of those of all texts."""
+    part = slice(start, start + count)
+    aligned = slice(start + count, start + 2 * count) if without_text else part
+    own = [TextCache(c.key[part], c.value[part], c.aligned[aligned]) for c in text]
+    return own, token_mask[part]

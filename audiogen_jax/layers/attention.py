@@ -19,8 +19,9 @@ class Attention(nn.Module):
     """Multi-head attention over `x`, or from `x` to a context.
 
     Attributes:
+      features: width of `x` and of the result.
       num_heads: heads.
-      head_dim: width of one head; the width of `x` divided by `num_heads` if None.
+      head_dim: width of one head; `features` divided by `num_heads` if None.
       qkv_bias: whether queries, keys and values have a bias.
       out_bias: whether the output projection has one.
       qk_norm: "layernorm" or "rmsnorm" over each head's queries and keys, before RoPE.
@@ -29,6 +30,7 @@ class Attention(nn.Module):
       query_init: initialiser of the query projection.
     """
 
+    features: int
     num_heads: int
     head_dim: int | None = None
     qkv_bias: bool = False
@@ -40,7 +42,16 @@ class Attention(nn.Module):
     dtype: jnp.dtype = jnp.float32
     param_dtype: jnp.dtype = jnp.float32
 
-    @nn.compact
+    def setup(self):
+        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        width = self.num_heads * (self.head_dim or self.features // self.num_heads)
+        project = functools.partial(nn.Dense, width, use_bias=self.qkv_bias, **dtypes)
+        self.query = project(kernel_init=self.query_init)
+        self.key, self.value = project(), project()
+        if self.qk_norm is not None:
+            self.query_norm, self.key_norm = (NORMS[self.qk_norm](**dtypes) for _ in range(2))
+        self.out = nn.Dense(self.features, use_bias=self.out_bias, **dtypes)
+
     def __call__(
         self,
         x: Float[Array, "b t d"],
@@ -56,24 +67,38 @@ class Attention(nn.Module):
           key_mask: True at the keys to attend to; padded queries are still computed.
           bias: added to the logits.
         """
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        context = x if context is None else context
-        head_dim = self.head_dim or x.shape[-1] // self.num_heads
+        key, value = self.keys_and_values(x if context is None else context)
+        return self.attend(x, key, value, key_mask, bias)
 
-        def heads(
-            name: str, inputs: Array, init: Initializer = nn.linear.default_kernel_init
-        ) -> Array:
-            width = self.num_heads * head_dim
-            dense = nn.Dense(width, use_bias=self.qkv_bias, kernel_init=init, name=name, **dtypes)
-            return dense(inputs).reshape(*inputs.shape[:2], self.num_heads, head_dim)
-
-        query = heads("query", x, self.query_init)
-        key, value = heads("key", context), heads("value", context)
+    def keys_and_values(
+        self, context: Float[Array, "b l e"]
+    ) -> tuple[Float[Array, "b l h k"], Float[Array, "b l h k"]]:
+        """What `attend` needs to know of a context."""
+        key, value = self._heads(self.key(context)), self._heads(self.value(context))
         if self.qk_norm is not None:
-            norm = functools.partial(NORMS[self.qk_norm], **dtypes)
-            query, key = norm(name="query_norm")(query), norm(name="key_norm")(key)
+            key = self.key_norm(key)
+        return (apply_rope(key) if self.rope else key), value
+
+    def attend(
+        self,
+        x: Float[Array, "b t d"],
+        key: Float[Array, "b l h k"],
+        value: Float[Array, "b l h k"],
+        key_mask: Bool[Array, "b l"] | None = None,
+        bias: Float[Array, "h t l"] | None = None,
+    ) -> Float[Array, "b t d"]:
+        """Attends from `x` to keys and values at hand."""
+        query = self._heads(self.query(x))
+        if self.qk_norm is not None:
+            query = self.query_norm(query)
         if self.rope:
-            query, key = apply_rope(query), apply_rope(key)
+            query = apply_rope(query)
         attended = attention(query, key, value, key_mask, bias, self.scale)
-        out = nn.Dense(x.shape[-1], use_bias=self.out_bias, name="out", **dtypes)
-        return out(attended.reshape(*x.shape[:2], -1))
+        return self.out(attended.reshape(*x.shape[:2], -1))
+
+    def of_one_value(self, context: Float[Array, " e"]) -> Float[Array, " d"]:
+        """Attention to a context that holds this vector alone, however often: the query is moot."""
+        return self.out(self.value(context))
+
+    def _heads(self, projected: Float[Array, "b l d"]) -> Float[Array, "b l h k"]:
+        return projected.reshape(*projected.shape[:2], self.num_heads, -1)

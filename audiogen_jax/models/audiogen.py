@@ -104,23 +104,6 @@ class AudioGen(nn.Module):
         """Time-aligned content of clips without any, the same at every frame."""
         return jnp.broadcast_to(self.no_time_aligned, (batch, 1, self.no_time_aligned.shape[0]))
 
-    def embed_context(self, context: Float[Array, "b l d"]) -> Float[Array, "b l w"]:
-        """The part of `velocity` that neither noise nor time reaches."""
-        return self.dit.embed_context(context)
-
-    def velocity_from_embedded(
-        self,
-        x: Latents,
-        timestep: Float[Array, " b"],
-        context: Float[Array, "b l w"],
-        context_mask: TokenMask | None,
-        time_aligned: Float[Array, "b _ d"],
-        x_mask: FrameMask | None,
-        compat: str | None = None,
-    ) -> Latents:
-        """`velocity` of a context that went through `embed_context`."""
-        return self.dit(x, timestep, context, context_mask, time_aligned, x_mask, compat)
-
     def velocity(
         self,
         x: Latents,
@@ -142,7 +125,6 @@ class AudioGen(nn.Module):
           x_mask: True at valid frames.
           compat: "release" lets masked frames reach the last valid one (see `DiT`).
         """
-        context = self.embed_context(context)
         return self.dit(x, timestep, context, context_mask, time_aligned, x_mask, compat)
 
     def __call__(
@@ -257,30 +239,21 @@ def velocity_fn(
     params: Params,
     condition: Condition,
     frame_mask: FrameMask | None,
-    with_unconditional: bool = False,
     compat: str | None = None,
 ) -> VelocityFn:
-    """The velocity as a function of noisy latents and sigma alone.
+    """The velocity as a function of noisy latents and the sigma of each clip, as training needs it.
 
-    What does not depend on them is computed here, once, and so stays outside a sampler's loop.
+    Samplers use `models.cached_dit`, which does less at each step.
 
     Args:
       model: the generator.
       params: {"text_encoder": ..., "audiogen": ...}.
       condition: from `condition`.
       frame_mask: True at valid frames; all if None.
-      with_unconditional: the function takes a doubled batch, unconditional clips first and
-        conditional ones second, as `flow.guidance.guide` feeds it.
       compat: "release" follows the PyTorch release: timesteps are cut to integers, and masked
         frames reach the last valid one.
     """
     variables = {"params": params["audiogen"]}
-    if with_unconditional:
-        dropped = drop_condition(condition, jnp.ones(condition.context.shape[0], bool))
-        condition = jax.tree.map(lambda u, c: jnp.concatenate([u, c]), dropped, condition)
-        if frame_mask is not None:
-            frame_mask = jnp.concatenate([frame_mask, frame_mask])
-    context = model.apply(variables, condition.context, method="embed_context")
 
     def velocity(x: Latents, sigma: Float[Array, " b"]) -> Latents:
         timestep = 1000.0 * sigma
@@ -290,12 +263,12 @@ def velocity_fn(
             variables,
             x,
             timestep,
-            context,
+            condition.context,
             condition.context_mask,
             condition.time_aligned,
             frame_mask,
             compat,
-            method="velocity_from_embedded",
+            method="velocity",
         )
 
     return velocity

@@ -82,7 +82,9 @@ class ContentAdapter(nn.Module):
         c = self.config
         dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         valid = token_mask[:, :, None]
-        attend = Attention(c.adapter_num_heads, qkv_bias=True, name="attention", **dtypes)
+        attend = Attention(
+            c.content_dim, c.adapter_num_heads, qkv_bias=True, name="attention", **dtypes
+        )
         attended = attend(content, instruction, key_mask=instruction_mask)
         attended = nn.Dropout(c.adapter_dropout)(attended, deterministic=deterministic)
         x = LayerNorm(epsilon=1e-5, name="norm", **dtypes)(jnp.where(valid, attended, 0) + content)

@@ -33,6 +33,7 @@ class T5Block(nn.Module):
         y = RMSNorm(name="attention_norm", **norm)(x)
         # T5 does not scale logits: 1 / sqrt(d_kv) is folded into the initial queries instead.
         attend = Attention(
+            c.d_model,
             c.num_heads,
             c.d_kv,
             out_bias=False,

@@ -81,14 +81,10 @@ def test_unconditional_is_zero_context_before_its_embedding(params, encoded):
     np.testing.assert_array_equal(dropped.context[0], encoded.context[0])
     np.testing.assert_array_equal(dropped.context_mask, encoded.context_mask)
 
-    guided = velocity_fn(MODEL, params, encoded, FRAMES, with_unconditional=True)
-    both = jax.jit(guided)(np.concatenate([X, X]), np.concatenate([SIGMA, SIGMA]))
     single = jax.jit(velocity_fn(MODEL, params, encoded, FRAMES))(X, SIGMA)
-    unconditional = drop_condition(encoded, np.ones(2, bool))
-    none = jax.jit(velocity_fn(MODEL, params, unconditional, FRAMES))(X, SIGMA)
-    np.testing.assert_allclose(both[:2], none, atol=1e-5)
-    np.testing.assert_allclose(both[2:], single, atol=1e-5)
-    assert np.abs(none - single).max() > 1e-3
+    mixed = jax.jit(velocity_fn(MODEL, params, dropped, FRAMES))(X, SIGMA)
+    np.testing.assert_allclose(mixed[0], single[0], atol=1e-5)
+    assert np.abs(mixed[1] - single[1]).max() > 1e-3
 
 
 def test_the_velocity_function_is_the_velocity(params, encoded):
@@ -105,16 +101,6 @@ def test_only_the_release_cuts_timesteps(params, encoded):
     np.testing.assert_allclose(release(X, SIGMA)[1], release(X, cut)[1], atol=1e-6)
     exact = jax.jit(velocity_fn(MODEL, params, encoded, FRAMES))
     assert np.abs(exact(X, SIGMA)[1] - exact(X, cut)[1]).max() > 1e-5
-
-
-def test_the_context_is_embedded_outside_the_loop(params, encoded):
-    def products(function):
-        return str(jax.make_jaxpr(function)(X, SIGMA)).count("dot_general")
-
-    def whole(x, sigma):
-        return velocity_fn(MODEL, params, encoded, FRAMES)(x, sigma)
-
-    assert products(whole) == products(velocity_fn(MODEL, params, encoded, FRAMES)) + 2
 
 
 def test_lengths_round_half_to_even():

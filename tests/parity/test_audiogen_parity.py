@@ -99,7 +99,12 @@ def test_hidden_states(name):
 
     def run(block, x, skip):
         return DiTBlock(config).apply(
-            {"params": block}, x, skip, *shared, capture_intermediates=True, mutable="intermediates"
+            {"params": block},
+            x,
+            skip,
+            *shared,
+            capture_intermediates=lambda _, method: method in ("__call__", "attend"),
+            mutable="intermediates",
         )
 
     for i in range(half):
@@ -112,7 +117,7 @@ def test_hidden_states(name):
             modulation = inside["modulation"]["__call__"][0]
             measured["in_block_0.adaln"] = modulation.reshape(2, 6, -1)
             measured["in_block_0.attn"] = inside["attention"]["__call__"][0]
-            measured["in_block_0.cross_attn"] = inside["cross_attention"]["__call__"][0]
+            measured["in_block_0.cross_attn"] = inside["cross_attention"]["attend"][0]
             measured["in_block_0.mlp"] = inside["mlp"]["__call__"][0]
     (x, _), _ = run(params["dit"]["mid_block"], x, None)
     measured["mid_block"] = x

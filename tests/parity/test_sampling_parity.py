@@ -9,11 +9,18 @@ import pytest
 
 from audiogen_jax.convert.dasheng import load_audiogen, load_tokenizer
 from audiogen_jax.convert.t5 import load_t5
-from audiogen_jax.flow.guidance import guide
+from audiogen_jax.flow.guidance import guidance_weights, guide
 from audiogen_jax.flow.sampler import sample, trajectory
 from audiogen_jax.flow.schedules import linear, release_sway, sway
 from audiogen_jax.flow.solvers import euler
-from audiogen_jax.models.audiogen import AudioGen, condition, velocity_fn
+from audiogen_jax.models.audiogen import AudioGen, condition
+from audiogen_jax.models.cached_dit import (
+    cached_velocity,
+    prepare_levels,
+    prepare_text,
+    unstack_blocks,
+)
+from audiogen_jax.models.dit import DiT
 from audiogen_jax.models.durations import global_latent_lengths
 from audiogen_jax.models.t5 import T5Encoder
 from audiogen_jax.models.tokenizer import Tokenizer
@@ -53,7 +60,8 @@ def test_scheduler_steps():
     for velocity, state, sigma, following in zip(
         IO["sched.v"], IO["sched.traj"], sigmas[:-1], sigmas[1:], strict=True
     ):
-        x = euler(lambda x, sigma, v=velocity: jnp.asarray(v), x, sigma, following)
+        plan = euler(np.array([sigma, following]))
+        x = sample(lambda x, sigma, v=velocity: jnp.asarray(v), x, plan)
         assert error(x, state) < TOLERANCE
 
 
@@ -68,12 +76,20 @@ def generator():
     return model, both, encode(IO["gen.input_ids"], mask)
 
 
-def release_velocity(guidance: float):
+def release_sampler(guidance: float):
+    """The velocity with and without text together, as the release evaluates it, and its levels."""
     model, params, encoded = generator()
-    mask = IO["gen.latent_mask"].astype(bool)
-    guided = guidance > 1
-    velocity = velocity_fn(model, params, encoded, mask, guided, "release")
-    return guide(velocity, guidance) if guided else velocity
+    mask, guided = IO["gen.latent_mask"].astype(bool), guidance > 1
+    dit, weights = DiT(model.config), unstack_blocks(params["audiogen"]["dit"])
+    time_aligned = encoded.time_aligned
+    if guided:
+        mask = np.concatenate([mask, mask])
+        time_aligned = jnp.concatenate([jnp.zeros_like(time_aligned), time_aligned])
+    text = prepare_text(dit, weights, encoded.context, time_aligned)
+    velocity = cached_velocity(dit, weights, text, encoded.context_mask, mask, "release")
+    if guided:
+        velocity = guide(velocity, jnp.array(guidance_weights(guidance)))
+    return velocity, functools.partial(prepare_levels, dit, weights, compat="release")
 
 
 def test_conditions_and_lengths():
@@ -89,18 +105,10 @@ def test_conditions_and_lengths():
     np.testing.assert_array_equal(lengths, IO["gen.latent_length"])
 
 
-def test_both_halves_of_the_first_evaluation():
-    model, params, encoded = generator()
-    mask = IO["gen.latent_mask"].astype(bool)
-    velocity = velocity_fn(model, params, encoded, mask, True, "release")
-    noise = IO["gen.noise"].swapaxes(1, 2)
-    both = jax.jit(velocity)(np.concatenate([noise, noise]), np.ones(6, np.float32))
-    assert error(both.swapaxes(1, 2), IO["gen.n4_g5.backbone_out_step0"]) < TOLERANCE
-
-
 def test_trajectory():
-    noise, velocity = IO["gen.noise"].swapaxes(1, 2), release_velocity(5.0)
-    states = jax.jit(lambda noise: trajectory(velocity, noise, release_sway(4)))(noise)
+    noise, (velocity, prepare) = IO["gen.noise"].swapaxes(1, 2), release_sampler(5.0)
+    plan = euler(release_sway(4))
+    states = jax.jit(lambda noise: trajectory(velocity, noise, plan, prepare=prepare))(noise)
     assert error(states.swapaxes(2, 3), IO["gen.n4_g5.traj"]) < TOLERANCE
 
 
@@ -116,8 +124,8 @@ def test_trajectory():
 )
 def test_generation(case, steps, guidance, coefficient):
     noise = IO["gen.noise"].swapaxes(1, 2)
-    velocity, sigmas = release_velocity(guidance), release_sway(steps, coefficient)
-    latents = jax.jit(lambda noise: sample(velocity, noise, sigmas))(noise)
+    (velocity, prepare), plan = release_sampler(guidance), euler(release_sway(steps, coefficient))
+    latents = jax.jit(lambda noise: sample(velocity, noise, plan, prepare=prepare))(noise)
     assert error(latents.swapaxes(1, 2), IO[f"gen.{case}.latent"]) < TOLERANCE
     config, params = load_tokenizer(FOLDER / "tokenizer_tiny")
     waveform = Tokenizer(config).apply({"params": params}, latents, method="decode")

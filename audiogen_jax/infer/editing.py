@@ -1,0 +1,100 @@
+"""Generation that starts from real audio: keep some of it, or move all of it a little.
+
+One mask in latent time serves inpainting (frames to keep around a gap), continuation (frames to
+keep at the start) and, with nothing kept, variation from a lower noise level.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Self
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from audiogen_jax.types import Latents
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Real audio to generate from.
+
+    Attributes:
+      audio: float [n] at the tokenizer's sample rate.
+      regenerate: (start, end) in seconds of the parts to make anew; what is left is kept. Times
+        beyond the end of `audio` are always made anew.
+      noise_level: where sampling starts, in (0, 1]: 1 forgets the audio outside what is kept, 0.5
+        keeps its outline.
+    """
+
+    audio: Float[np.ndarray, " n"]
+    regenerate: Sequence[tuple[float, float]] = ()
+    noise_level: float = 1.0
+
+    def __post_init__(self):
+        if np.ndim(self.audio) != 1 or not np.isfinite(self.audio).all():
+            raise ValueError(
+                f"source audio of shape {np.shape(self.audio)}: expected finite samples [n], mono"
+            )
+        if not 0 < self.noise_level <= 1:
+            raise ValueError(f"noise_level={self.noise_level} must be above 0 and at most 1")
+        for start, end in self.regenerate:
+            if not 0 <= start < end:
+                raise ValueError(f"regenerate=({start}, {end}): expected 0 <= start < end seconds")
+
+    @classmethod
+    def inpaint(cls, audio: Float[np.ndarray, " n"], start: float, end: float) -> Self:
+        """Keeps everything but the seconds from `start` to `end`."""
+        return cls(audio, ((start, end),))
+
+    @classmethod
+    def extend(cls, audio: Float[np.ndarray, " n"]) -> Self:
+        """Keeps the audio; a longer duration continues it."""
+        return cls(audio)
+
+    @classmethod
+    def vary(cls, audio: Float[np.ndarray, " n"], noise_level: float) -> Self:
+        """Keeps nothing exactly, and the less the higher the noise level."""
+        return cls(audio, ((0.0, float("inf")),), noise_level)
+
+    def kept(self, frames: int, known: int, latent_rate: float) -> Bool[np.ndarray, " t"]:
+        """The latent frames to keep.
+
+        Args:
+          frames: of the clip to make.
+          known: of the source.
+          latent_rate: latent frames per second.
+        """
+        middle = (np.arange(frames) + 0.5) / latent_rate
+        anew = np.arange(frames) >= known
+        for start, end in self.regenerate:
+            anew |= (start <= middle) & (middle < end)
+        return ~anew
+
+
+class EditArrays(NamedTuple):
+    """Sources of a batch in latent time.
+
+    Attributes:
+      latents: of the source, 0 where it has none.
+      keep: True at frames that end as they are in the source.
+    """
+
+    latents: Latents
+    keep: Bool[Array, "b t"]
+
+    def at(self, sigma: Float[Array, ""], noise: Latents) -> Latents:
+        """The source on the straight path to the noise."""
+        return (1 - sigma) * self.latents + sigma * noise
+
+    def constraint(self, noise: Latents) -> Callable[[Latents, Float[Array, ""]], Latents]:
+        """Puts kept frames back on their own path after each step.
+
+        As RePaint (Lugmayr et al. 2022, equation 8) without resampling, and with one noise for
+        the whole path, which is the straight one of the flow.
+        """
+
+        def constrain(x: Latents, sigma: Float[Array, ""]) -> Latents:
+            return jnp.where(self.keep[:, :, None], self.at(sigma, noise), x)
+
+        return constrain
