@@ -432,7 +432,9 @@ class Pipeline:
 
     def _edit(self, source: Source, frames: Int[np.ndarray, " b"], length: int) -> EditArrays:
         """The source in latent time, for every row."""
-        latents = np.asarray(self.tokenizer.encode(source.audio[None])[0])
+        audio = np.asarray(source.audio, np.float32)
+        padding = -len(audio) % self.config.downsampling_ratio  # whole latent frames
+        latents = np.asarray(self.tokenizer.encode(np.pad(audio, (0, padding))[None])[0])
         known = len(latents)
         if source.noise_level < 1 and frames.max() > known:
             raise ValueError(
