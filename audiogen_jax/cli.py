@@ -161,8 +161,10 @@ def generate(
     )
     with _progress("loading the model"):
         from audiogen_jax.infer.audio_io import write_audio
+        from audiogen_jax.infer.compile_cache import use_compile_cache
         from audiogen_jax.infer.pipeline import Pipeline
 
+        use_compile_cache()
         pipeline = Pipeline.load(
             checkpoint, revision=revision, dtype=dtype, param_dtype=param_dtype
         )
@@ -273,13 +275,14 @@ def evaluate(
     checkpoint: Checkpoint = "nano",
     part: Annotated[
         list[str] | None,
-        typer.Option(help="reconstruction or generation, may be repeated; default: both"),
+        typer.Option(help="reconstruction, generation or mixtures; repeatable; default: all"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
     steps: Annotated[int, typer.Option(help="Solver steps.")] = 25,
     guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 5.0,
     per_group: Annotated[int, typer.Option(help="Clips to rebuild of each group.")] = 50,
     per_class: Annotated[int, typer.Option(help="Clips to generate of each class.")] = 10,
+    pairs: Annotated[int, typer.Option(help="Mixtures of a digit and a sound to make.")] = 100,
     cache: Annotated[Path, typer.Option(help="Folder that keeps the trained judge.")] = Path(
         "runs/judge"
     ),
@@ -298,6 +301,7 @@ def evaluate(
         guidance=guidance,
         per_group=per_group,
         per_class=per_class,
+        pairs=pairs,
     )
 
 

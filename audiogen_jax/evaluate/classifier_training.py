@@ -20,12 +20,17 @@ from audiogen_jax.types import Params
 class JudgeTraining:
     """How the judge is trained; the defaults are the protocol of the published numbers."""
 
-    steps: int = 1000
+    steps: int = 1500
     batch_size: int = 48
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
+    mixed: float = 0.5  # share of windows with a clip of another task under or over the right one
     seed: int = 0
+
+
+MIXED_DB = 12.0
+"""A mixed-in clip is up to so much louder or quieter than the one that is asked about."""
 
 
 def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None = None) -> Judge:
@@ -104,8 +109,25 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
             for index, label in zip(task_ids, labels, strict=True)
         ]
         power = np.stack([random_window(one, rng) for one in drawn])
+        for row in np.flatnonzero(rng.random(len(power)) < training.mixed):
+            others = [pool for index, pool in enumerate(pools) if index != task_ids[row]]
+            if others:
+                power[row] = _mixed(power[row], others, rng)
         params, state, _ = step(
             params, state, jax.random.fold_in(key, number), power, np.array(labels),
             allowed[task_ids],
         )  # fmt: skip
     return Judge(tasks, jax.device_get(params))
+
+
+def _mixed(
+    power: Float[np.ndarray, "t f"],
+    others: Sequence[dict[int, list[np.ndarray]]],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "t f"]:
+    """A window with a random clip of another task added; mel powers of unrelated sounds add up."""
+    pool = others[rng.integers(len(others))]
+    clips = pool[int(rng.choice(list(pool)))]
+    other = random_window(clips[rng.integers(len(clips))], rng)
+    level = 10 ** (rng.uniform(-MIXED_DB, MIXED_DB) / 10)
+    return power + level * power.mean() / max(float(other.mean()), 1e-12) * other

@@ -76,6 +76,13 @@ def print_report(results: Mapping[str, Any], console: Console | None = None) -> 
                 title, *(_number(task.get(part, {}).get(name)) for task in tasks.values())
             )
         console.print(table)
+    if found := results.get("mixtures"):
+        table = Table("heard", "generated", "real", "chance", title="Digit and sound at once")
+        for part in found["chance"]:
+            table.add_row(
+                part, *(_number(found[source][part]) for source in ("generated", "real", "chance"))
+            )
+        console.print(table)
 
 
 def _number(value: float | None) -> str:

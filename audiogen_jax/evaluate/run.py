@@ -13,6 +13,7 @@ from audiogen_jax.evaluate.classifier_training import JudgeTraining
 from audiogen_jax.evaluate.generation import evaluate_generation, requests
 from audiogen_jax.evaluate.griffin_lim import FRAME_RATE, ITERATIONS, mel_bands
 from audiogen_jax.evaluate.judge_cache import cached_judge
+from audiogen_jax.evaluate.mixtures import LEVEL_DB, SECONDS, evaluate_mixtures, mixtures
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.evaluate.reconstruction import choose, evaluate_reconstruction, rebuilt_by
 from audiogen_jax.evaluate.recordings import Recording, read_recordings
@@ -23,7 +24,7 @@ from audiogen_jax.infer.output import check_writable
 from audiogen_jax.infer.pipeline import MAX_BATCH, Pipeline
 from audiogen_jax.infer.tokenizer import Tokenizer
 
-PARTS = ("reconstruction", "generation")
+PARTS = ("reconstruction", "generation", "mixtures")
 
 
 def run(
@@ -40,6 +41,7 @@ def run(
     schedule: str = "sway",
     per_group: int = 50,
     per_class: int = 10,
+    pairs: int = 100,
     judge_training: JudgeTraining | None = None,
 ) -> dict[str, Any]:
     """Evaluates a checkpoint, writes the report with its protocol and prints its tables.
@@ -55,6 +57,7 @@ def run(
       steps, guidance, solver, schedule: as in `Pipeline.generate`.
       per_group: held-out clips to rebuild of speech, of music and of sounds.
       per_class: clips to generate of each digit, word and sound.
+      pairs: mixtures of a digit and a sound to generate.
       judge_training: how the judge is trained.
 
     Returns:
@@ -67,8 +70,8 @@ def run(
     """
     if not parts or not set(parts) <= set(PARTS):
         raise ValueError(f"parts={list(parts)}: expected some of {list(PARTS)}")
-    if per_group < 1 or per_class < 1:
-        raise ValueError(f"per_group={per_group} and per_class={per_class} must be at least 1")
+    if min(per_group, per_class, pairs) < 1:
+        raise ValueError(f"{per_group=}, {per_class=} and {pairs=} must be at least 1")
     check_writable(out)
     judge_training = judge_training or JudgeTraining()
     tokenizer = Tokenizer.load(checkpoint)
@@ -97,8 +100,8 @@ def run(
             },
         }
         results["reconstruction"] = evaluate_reconstruction(chosen, tokenizer)
+    options = {"steps": steps, "guidance": guidance, "solver": solver, "schedule": schedule}
     if "generation" in parts:
-        options = {"steps": steps, "guidance": guidance, "solver": solver, "schedule": schedule}
         protocol["generation"] = {
             **options,
             "per_class": per_class,
@@ -111,6 +114,21 @@ def run(
             Pipeline.load(checkpoint), tokenizer, recordings, cache, judge_training, per_class,
             seed, options, protocol["generation"],
         )  # fmt: skip
+    if "mixtures" in parts:
+        judge = cached_judge(recordings, cache, judge_training)
+        wanted = mixtures(judge.tasks, recordings, pairs, seed)
+        protocol["mixtures"] = {
+            **options,
+            "seconds": SECONDS,
+            "sound_below_voice_db": LEVEL_DB,
+            "prompts": {one.id: one.prompt.format() for one in wanted},
+        }
+        if wanted:
+            prompts, ids = [one.prompt for one in wanted], [one.id for one in wanted]
+            made = _generate(
+                Pipeline.load(checkpoint), prompts, ids, seed, options, "mixtures", SECONDS
+            )
+            results["mixtures"] = evaluate_mixtures(wanted, made, judge)
     write_report(out, protocol, results)
     print_report(results)
     return results
@@ -154,12 +172,15 @@ def _generate(
     seed: int,
     options: dict[str, Any],
     title: str,
+    duration: float | None = None,
 ) -> list[Any]:
     clips = []
     starts = range(0, len(prompts), 4 * MAX_BATCH)
     console = Console(stderr=True)
     for start in track(starts, f"generating {title}", console=console, transient=True):
         part = slice(start, start + 4 * MAX_BATCH)
-        made = pipeline.generate(prompts[part], seed=seed, ids=ids[part], **options)
+        made = pipeline.generate(
+            prompts[part], seed=seed, ids=ids[part], duration=duration, **options
+        )
         clips.extend(clip.audio for clip in made)
     return clips
