@@ -30,9 +30,7 @@ Checkpoint = Annotated[
 ]
 
 
-Revision = Annotated[
-    str | None, typer.Option(help="Branch, tag or commit of a hub repository.")
-]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")]
 Dtype = Annotated[str, typer.Option(help="Of the computation: fp32 or bf16.")]
 
 
@@ -122,7 +120,9 @@ def generate(
     checkpoint: Checkpoint = "nano",
     revision: Revision = None,
     dtype: Dtype = "fp32",
-    param_dtype: Annotated[str, typer.Option(help="Of the weights in memory: fp32 or bf16.")] = "fp32",
+    param_dtype: Annotated[
+        str, typer.Option(help="Of the weights in memory: fp32 or bf16.")
+    ] = "fp32",
     plot: Annotated[
         bool, typer.Option("--plot", help="Also write the mel spectrogram beside it as PNG.")
     ] = False,
@@ -320,9 +320,7 @@ def convert(
         typer.echo(f"{output / part}: {count} parameters, {dtype}")
 
 
-def _read_source(
-    path: Path, regenerate: Sequence[str], noise_level: float, pipeline: Any
-) -> Any:
+def _read_source(path: Path, regenerate: Sequence[str], noise_level: float, pipeline: Any) -> Any:
     from audiogen_jax.infer.audio_io import read_audio
     from audiogen_jax.infer.editing import Source
 

@@ -39,6 +39,7 @@ def get_config(arg: str = "") -> ConfigDict:
         dit_out_chans=128,
         dit_embed_dim=256,
         dit_depth=4,
+        dit_img_size=125,  # 5 s; longer clips are sampled in windows of it
         dit_num_heads=4,
         dit_mlp_ratio=2.0,
         content_dim=192,

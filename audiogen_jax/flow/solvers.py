@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import flax.struct
-import jax
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -97,7 +96,9 @@ SOLVERS: dict[str, Callable[[Levels], Plan]] = {
 
 
 def _plan(sigmas: Levels, evaluations: list, coefficients: list, advance: Advance) -> Plan:
-    arrays = (np.stack(columns, axis=1).astype(np.float32) for columns in (evaluations, coefficients))
+    arrays = (
+        np.stack(columns, axis=1).astype(np.float32) for columns in (evaluations, coefficients)
+    )
     return Plan(sigmas.astype(np.float32), *arrays, advance)
 
 

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from audiogen_jax.config import AudioGenConfig, T5Config
@@ -28,7 +27,9 @@ class GeneratorParts:
     special_token_ids: tuple[int, ...]
 
 
-def load_generator(source: str | Path, *, revision: str | None = None, param_dtype: Any = jnp.float32) -> GeneratorParts:
+def load_generator(
+    source: str | Path, *, revision: str | None = None, param_dtype: Any = jnp.float32
+) -> GeneratorParts:
     folder = find_checkpoint(source)
     kind = read_config(folder).get("model_type")
     if kind != AudioGenConfig.MODEL_TYPE:
@@ -41,4 +42,6 @@ def load_generator(source: str | Path, *, revision: str | None = None, param_dty
     tokenizer = Tokenizer.load(find_part(folder, "tokenizer_name", config.tokenizer_name))
     own = folder / "tokenizer.json"
     text_tokenizer = own if own.is_file() else text_folder / "tokenizer.json"
-    return GeneratorParts(folder, config, params, t5_config, t5_params, tokenizer, text_tokenizer, ())
+    return GeneratorParts(
+        folder, config, params, t5_config, t5_params, tokenizer, text_tokenizer, ()
+    )

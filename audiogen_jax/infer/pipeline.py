@@ -256,7 +256,8 @@ class Pipeline:
             seconds = np.array(self._check_durations(duration, len(texts)))
             samples = np.rint(seconds * self.config.sample_rate).astype(int)
             frames = -(-samples // per_frame)
-        return [Request(*row) for row in zip(names, texts, frames.tolist(), samples.tolist(), strict=True)]
+        rows = zip(names, texts, frames.tolist(), samples.tolist(), strict=True)
+        return [Request(*row) for row in rows]
 
     def submit(
         self,
@@ -296,7 +297,9 @@ class Pipeline:
             texts.append([_without(prompt, view) for prompt in prompts])
         encoded = self._encode_texts(texts)
         negative = encoded.pop(1) if options.negative is not None else None
-        noise = clip_noise(clip_keys(seed, [row.id for row in rows]), length, self.config.latent_dim)
+        noise = clip_noise(
+            clip_keys(seed, [row.id for row in rows]), length, self.config.latent_dim
+        )
         latents = self._sampler.sample(
             *encoded[0],
             frames,
@@ -387,7 +390,9 @@ class Pipeline:
         tokens = min(bucket(longest, _SMALLEST_TEXT), self.config.tokenizer_max_length)
         return [(ids[:, :tokens], mask[:, :tokens]) for ids, mask in encoded]
 
-    def _predicted_frames(self, texts: Sequence[str], names: Sequence[str]) -> Int[np.ndarray, " b"]:
+    def _predicted_frames(
+        self, texts: Sequence[str], names: Sequence[str]
+    ) -> Int[np.ndarray, " b"]:
         ids, mask = self._text_tokenizer.encode_batch(texts, self.config.tokenizer_max_length)
         frames = np.zeros(len(texts), np.int32)
         lengths = mask.sum(axis=1)
@@ -400,7 +405,7 @@ class Pipeline:
     def _check_predicted(
         self, frames: Int[np.ndarray, " b"], names: Sequence[str]
     ) -> Int[np.ndarray, " b"]:
-        longest = self.config.dit_img_size
+        longest = round(MAX_SECONDS * self.config.latent_rate)
         for name, count in zip(names, frames, strict=True):
             if not 1 <= count <= longest:
                 raise ValueError(

@@ -12,7 +12,7 @@ from audiogen_jax.models.cached_dit import (
     unstack_blocks,
 )
 from audiogen_jax.models.dit import DiT
-from tests.models.test_dit import ALIGNED, CONFIG, CONTEXT, CONTEXT_MASK, RNG, X, X_MASK, variables
+from tests.models.test_dit import ALIGNED, CONFIG, CONTEXT, CONTEXT_MASK, RNG, X_MASK, X, variables
 
 __all__ = ["variables"]  # a fixture
 DIT = DiT(CONFIG)
@@ -45,7 +45,7 @@ def test_clips_with_and_without_text(variables, compat, aligned):
         velocity = cached_velocity(DIT, params, text, CONTEXT_MASK, mask, compat)
         levels = prepare_levels(DIT, params, SIGMAS, compat)
         x = jnp.concatenate([FREE, X])
-        return [velocity(x, jax.tree.map(lambda leaf: leaf[i], levels)) for i in range(2)]
+        return [velocity(x, jax.tree.map(lambda leaf, i=i: leaf[i], levels)) for i in range(2)]
 
     found = cached(copied(variables))
     apply = jax.jit(DIT.apply, static_argnums=7)
