@@ -126,8 +126,8 @@ def _mixed(
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "t f"]:
     """A window with a random clip of another task added; mel powers of unrelated sounds add up."""
-    pool = others[rng.integers(len(others))]
+    pool = others[int(rng.integers(len(others)))]
     clips = pool[int(rng.choice(list(pool)))]
-    other = random_window(clips[rng.integers(len(clips))], rng)
+    other = random_window(clips[int(rng.integers(len(clips)))], rng)
     level = 10 ** (rng.uniform(-MIXED_DB, MIXED_DB) / 10)
     return power + level * power.mean() / max(float(other.mean()), 1e-12) * other

@@ -110,7 +110,7 @@ class Pipeline:
         self,
         parts: GeneratorParts,
         dtype: Any = jnp.float32,
-        devices: Sequence[jax.Device] | None = None,
+        devices: Sequence[Any] | None = None,
     ):
         """Args: a checkpoint's parts, taken over; the dtype of the computation; see `load`."""
         self.config = parts.config
@@ -137,7 +137,7 @@ class Pipeline:
         revision: str | None = None,
         dtype: str = "fp32",
         param_dtype: str = "fp32",
-        devices: Sequence[jax.Device] | None = None,
+        devices: Sequence[Any] | None = None,
     ) -> Self:
         """Loads a generator.
 

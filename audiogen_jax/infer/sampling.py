@@ -128,7 +128,7 @@ class Sampler:
         special_token_ids: Sequence[int] = (),
         dtype: Any = jnp.float32,
         window: int | None = None,
-        devices: Sequence[jax.Device] | None = None,
+        devices: Sequence[Any] | None = None,
     ):
         """Takes the parameters over: those of the blocks are moved out of `params`.
 
