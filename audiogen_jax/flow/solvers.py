@@ -5,10 +5,11 @@ combine the results, both known before sampling starts. Levels are spaced at wil
 is the one for unequal steps.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import TypeAlias
 
-import flax.struct
+import jax
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -22,7 +23,8 @@ Advance: TypeAlias = Callable[
 """(velocity at (x, evaluation of the step), x, memory, coefficients) -> next x, next memory."""
 
 
-@flax.struct.dataclass
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """A solver at given noise levels; a pytree, so that other levels need no other program.
 
@@ -36,7 +38,7 @@ class Plan:
     sigmas: Float[np.ndarray | Array, " k"]
     evaluations: Float[np.ndarray | Array, "steps s"]
     coefficients: Float[np.ndarray | Array, "steps m"]
-    advance: Advance = flax.struct.field(pytree_node=False)
+    advance: Advance = dataclasses.field(metadata={"static": True})
 
     @property
     def calls(self) -> int:
