@@ -98,10 +98,12 @@ SOLVERS: dict[str, Callable[[Levels], Plan]] = {
 
 
 def _plan(sigmas: Levels, evaluations: list, coefficients: list, advance: Advance) -> Plan:
-    arrays = (
-        np.stack(columns, axis=1).astype(np.float32) for columns in (evaluations, coefficients)
+    return Plan(
+        sigmas=sigmas.astype(np.float32),
+        evaluations=np.stack(evaluations, axis=1).astype(np.float32),
+        coefficients=np.stack(coefficients, axis=1).astype(np.float32),
+        advance=advance,
     )
-    return Plan(sigmas.astype(np.float32), *arrays, advance)
 
 
 def _euler(velocity, x, memory, c):

@@ -10,8 +10,9 @@ from typing import NamedTuple, Self
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
+from audiogen_jax.infer.tokenizer import Tokenizer
 from audiogen_jax.types import Latents
 
 
@@ -98,3 +99,33 @@ class EditArrays(NamedTuple):
             return jnp.where(self.keep[:, :, None], self.at(sigma, noise), x)
 
         return constrain
+
+
+def encode_source(
+    source: Source, tokenizer: Tokenizer, frames: Int[np.ndarray, " b"], length: int
+) -> EditArrays:
+    """A source in latent time, the same for every clip of a batch.
+
+    Args:
+      source: real audio and what to keep of it.
+      tokenizer: encodes it.
+      frames: latent frames of each clip to make.
+      length: of the padded batch.
+
+    Raises:
+      ValueError: sampling starts below full noise, but a clip is longer than the source.
+    """
+    audio = np.asarray(source.audio, np.float32)
+    padding = -len(audio) % tokenizer.samples_per_latent  # whole latent frames
+    latents = np.asarray(tokenizer.encode(np.pad(audio, (0, padding))[None])[0])
+    known = len(latents)
+    if source.noise_level < 1 and frames.max() > known:
+        raise ValueError(
+            f"noise_level={source.noise_level} with {frames.max()} latent frames to make and "
+            f"{known} in the source: what lies beyond the source needs noise_level=1"
+        )
+    keep = source.kept(length, known, tokenizer.sample_rate / tokenizer.samples_per_latent)
+    padded = np.zeros((length, latents.shape[1]), np.float32)
+    padded[: min(known, length)] = latents[:length]
+    count = len(frames)
+    return EditArrays(np.tile(padded, (count, 1, 1)), np.tile(keep, (count, 1)))  # type: ignore[arg-type]

@@ -1,8 +1,7 @@
 """Text to audio: captions in, trimmed waveforms out, few compiled programs whatever the lengths."""
 
-import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -10,76 +9,38 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tokenizers
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Int
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.infer.audio_io import check_audible
 from audiogen_jax.infer.buckets import bucket
-from audiogen_jax.infer.editing import EditArrays, Source
+from audiogen_jax.infer.editing import Source, encode_source
 from audiogen_jax.infer.fingerprint import checkpoint_sha256
 from audiogen_jax.infer.loading import GeneratorParts, load_generator
 from audiogen_jax.infer.noise import clip_keys, clip_noise
+from audiogen_jax.infer.requests import (
+    MAX_BATCH,
+    MAX_SECONDS,
+    SMALLEST_LATENTS,
+    SMALLEST_TEXT,
+    Clip,
+    ClipError,
+    Prompt,
+    Request,
+    batches,
+    by_bucket,
+    check_durations,
+    check_ids,
+    tagged,
+    without,
+)
 from audiogen_jax.infer.sampling import Sampler, SamplingOptions
 from audiogen_jax.input.text import TextTokenizer
 from audiogen_jax.types import FrameMask, Latents
 
-MAX_BATCH = 8
-"""Clips sampled together; longer lists run in batches of this size."""
-MAX_SECONDS = 600.0
-"""Longest clip: decoding holds all of it at once."""
 WINDOW_SECONDS = 10.0
 """Longest clip of the release's training; longer ones are sampled in windows (`long_form`)."""
 DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
-_SMALLEST_TEXT = 16
-_SMALLEST_LATENTS = 32
-_VIEWS_OF = {"speech": {"speech": None, "asr": None}}
-"""What is left out of a caption without one of `GUIDED_VIEWS`, where that is more than itself."""
-
-Prompt = str | StructuredCaption
-
-
-@dataclasses.dataclass(frozen=True)
-class Clip:
-    """One generated clip.
-
-    Attributes:
-      audio: float32 [n].
-      sample_rate: Hz.
-      id: the clip's id, which with the seed fixes its noise.
-      prompt: the tagged string it was generated from.
-      seed: the seed.
-    """
-
-    audio: Float[np.ndarray, " n"]
-    sample_rate: int
-    id: str
-    prompt: str
-    seed: int
-
-
-class ClipError(ValueError):
-    """A clip that came out silent or not finite; `id` names it."""
-
-    def __init__(self, id: str, message: str):
-        super().__init__(message)
-        self.id = id
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """One clip to generate, its length known.
-
-    Attributes:
-      id: fixes the noise, with the seed.
-      prompt: tagged string.
-      frames: latent frames to sample.
-      samples: audio samples to keep of them.
-    """
-
-    id: str
-    prompt: str
-    frames: int
-    samples: int
 
 
 class Submitted(NamedTuple):
@@ -212,7 +173,7 @@ class Pipeline:
             guidance=guidance,
             schedule=schedule,
             solver=solver,
-            negative=None if negative is None else _tagged(negative),
+            negative=None if negative is None else tagged(negative),
             view_guidance=view_guidance or {},
             guidance_interval=guidance_interval,
             compat=compat,
@@ -244,16 +205,16 @@ class Pipeline:
         """
         if isinstance(prompts, str | StructuredCaption):
             prompts = [prompts]
-        texts = [_tagged(prompt) for prompt in prompts]
+        texts = [tagged(prompt) for prompt in prompts]
         if not texts:
             raise ValueError("no prompts: give at least one")
-        names = _check_ids(ids, len(texts))
+        names = check_ids(ids, len(texts))
         per_frame = self.config.downsampling_ratio
         if duration is None:
             frames = self._predicted_frames(texts, names)
             samples = frames * per_frame
         else:
-            seconds = np.array(self._check_durations(duration, len(texts)))
+            seconds = np.array(check_durations(duration, len(texts), self.config.latent_rate))
             samples = np.rint(seconds * self.config.sample_rate).astype(int)
             frames = -(-samples // per_frame)
         rows = zip(names, texts, frames.tolist(), samples.tolist(), strict=True)
@@ -294,7 +255,7 @@ class Pipeline:
         if options.negative is not None:
             texts.append([options.negative] * count)
         for view in options.view_guidance:
-            texts.append([_without(prompt, view) for prompt in prompts])
+            texts.append([without(prompt, view) for prompt in prompts])
         encoded = self._encode_texts(texts)
         negative = encoded.pop(1) if options.negative is not None else None
         noise = clip_noise(
@@ -307,7 +268,7 @@ class Pipeline:
             options,
             removed=encoded[1:],
             negative=negative,
-            edit=None if source is None else self._edit(source, frames, length),
+            edit=None if source is None else encode_source(source, self.tokenizer, frames, length),
             noise_level=1.0 if source is None else source.noise_level,
         )
         waveforms = self.tokenizer.decode_each(latents, frames)
@@ -387,7 +348,7 @@ class Pipeline:
         encode = self._text_tokenizer.encode_batch
         encoded = [encode(some, self.config.tokenizer_max_length) for some in texts]
         longest = max(int(mask.sum(axis=1).max()) for _, mask in encoded)
-        tokens = min(bucket(longest, _SMALLEST_TEXT), self.config.tokenizer_max_length)
+        tokens = min(bucket(longest, SMALLEST_TEXT), self.config.tokenizer_max_length)
         return [(ids[:, :tokens], mask[:, :tokens]) for ids, mask in encoded]
 
     def _predicted_frames(
@@ -396,7 +357,7 @@ class Pipeline:
         ids, mask = self._text_tokenizer.encode_batch(texts, self.config.tokenizer_max_length)
         frames = np.zeros(len(texts), np.int32)
         lengths = mask.sum(axis=1)
-        for tokens, rows in _by_bucket(lengths, _SMALLEST_TEXT, MAX_BATCH):
+        for tokens, rows in by_bucket(lengths, SMALLEST_TEXT, MAX_BATCH):
             padded = np.pad(rows, (0, (1 << (len(rows) - 1).bit_length()) - len(rows)), mode="edge")
             predicted = self._sampler.frames(ids[padded, :tokens], mask[padded, :tokens])
             frames[rows] = predicted[: len(rows)]
@@ -414,80 +375,13 @@ class Pipeline:
                 )
         return frames
 
-    def _check_durations(self, duration: float | Sequence[float], count: int) -> list[float]:
-        durations = [duration] * count if isinstance(duration, int | float) else duration
-        durations = [float(seconds) for seconds in durations]
-        if len(durations) != count:
-            raise ValueError(f"{len(durations)} durations for {count} prompts: give one for each")
-        shortest = 1 / self.config.latent_rate
-        for seconds in durations:
-            if not shortest <= seconds <= MAX_SECONDS:
-                raise ValueError(
-                    f"duration={seconds} must be between {shortest:g} and {MAX_SECONDS:g} seconds"
-                )
-        return durations
-
     def _padded_frames(self, frames: int) -> int:
         """Frames to sample for clips of at most so many: a bucket, or a whole number of hops."""
         window = self._sampler.window
         if frames <= window:
-            return min(bucket(frames, _SMALLEST_LATENTS), window)
+            return min(bucket(frames, SMALLEST_LATENTS), window)
         hop = window // 2
         return window + -(-(frames - window) // hop) * hop
-
-    def _edit(self, source: Source, frames: Int[np.ndarray, " b"], length: int) -> EditArrays:
-        """The source in latent time, for every row."""
-        audio = np.asarray(source.audio, np.float32)
-        padding = -len(audio) % self.config.downsampling_ratio  # whole latent frames
-        latents = np.asarray(self.tokenizer.encode(np.pad(audio, (0, padding))[None])[0])
-        known = len(latents)
-        if source.noise_level < 1 and frames.max() > known:
-            raise ValueError(
-                f"noise_level={source.noise_level} with {frames.max()} latent frames to make and "
-                f"{known} in the source: what lies beyond the source needs noise_level=1"
-            )
-        keep = source.kept(length, known, self.config.latent_rate)
-        padded = np.zeros((length, latents.shape[1]), np.float32)
-        padded[: min(known, length)] = latents[:length]
-        count = len(frames)
-        return EditArrays(np.tile(padded, (count, 1, 1)), np.tile(keep, (count, 1)))  # type: ignore[arg-type]
-
-
-def batches(requests: Sequence[Request], size: int = MAX_BATCH) -> list[list[Request]]:
-    """Groups clips of about the same length; the same requests always give the same groups.
-
-    Args:
-      requests: clips of any length.
-      size: clips per group, at most.
-    """
-    if size < 1:
-        raise ValueError(f"batch size {size} must be at least 1")
-    lengths = np.array([request.frames for request in requests])
-    return [
-        [requests[row] for row in rows] for _, rows in _by_bucket(lengths, _SMALLEST_LATENTS, size)
-    ]
-
-
-def _by_bucket(
-    lengths: Int[np.ndarray, " b"], smallest: int, size: int
-) -> Iterator[tuple[int, Int[np.ndarray, " rows"]]]:
-    """Yields (bucket, indices of at most `size` items)."""
-    buckets = np.array([bucket(int(length), smallest) for length in lengths])
-    for width in np.unique(buckets):
-        rows = np.flatnonzero(buckets == width)
-        for start in range(0, len(rows), size):
-            yield int(width), rows[start : start + size]
-
-
-def _tagged(prompt: Prompt) -> str:
-    caption = StructuredCaption.parse(prompt) if isinstance(prompt, str) else prompt
-    return caption.format()
-
-
-def _without(prompt: str, view: str) -> str:
-    """The prompt with one part of the scene left out of its views (not of its caption)."""
-    removed = _VIEWS_OF.get(view, {view: None})
-    return dataclasses.replace(StructuredCaption.parse(prompt), **removed).format()
 
 
 def _read_text_tokenizer(
@@ -506,10 +400,3 @@ def _read_text_tokenizer(
     extended.add_special_tokens(list(special_tokens))
     vocabulary = extended.get_vocab()
     return TextTokenizer(extended), tuple(vocabulary[token] for token in special_tokens)
-
-
-def _check_ids(ids: Sequence[str] | None, count: int) -> list[str]:
-    names = [str(row) for row in range(count)] if ids is None else [str(name) for name in ids]
-    if len(names) != count or len(set(names)) != count:
-        raise ValueError(f"ids={names}: expected {count} different names, one for each prompt")
-    return names

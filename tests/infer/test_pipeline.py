@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import audiogen_jax as ag
-from audiogen_jax.infer.pipeline import Request, batches
+from audiogen_jax.infer.requests import Request, batches
 
 SCENES = ["<|caption|> rain", "<|env|> street <|caption|> a dog barks in the rain <|sfx|> bark"]
 
