@@ -1,6 +1,7 @@
 """DashengTokenizer and Dasheng AudioGen checkpoints."""
 
 import dataclasses
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,8 @@ from audiogen_jax.convert.audiogen_rules import (
     audiogen_buffers,
     audiogen_rules,
 )
-from audiogen_jax.convert.mapping import export_params, import_params
-from audiogen_jax.convert.safetensors_io import (
-    WEIGHTS,
-    SafetensorsFile,
-    read_config,
-    write_folder,
-)
+from audiogen_jax.convert.mapping import check_tensors, export_params, import_params
+from audiogen_jax.convert.safetensors_io import SafetensorsFolder, read_config, write_folder
 from audiogen_jax.convert.tokenizer_rules import tokenizer_buffers, tokenizer_rules
 from audiogen_jax.models.audiogen import AudioGen
 from audiogen_jax.models.tokenizer import Tokenizer
@@ -34,26 +30,53 @@ def tokenizer_template(config: TokenizerConfig, dtype: Any = jnp.float32) -> Par
     return _with_dtype(variables["params"], dtype)
 
 
-def load_tokenizer(folder: str | Path, dtype: Any = jnp.float32) -> tuple[TokenizerConfig, Params]:
-    """Reads an audio tokenizer.
+ENCODER = ("audio_encoder", "acoustic_injection")
+DECODER = ("upsampler", "decoder")
+STACKS = ("dit/in_blocks", "dit/out_blocks")
 
-    Args:
-      folder: config.json and model.safetensors.
-      dtype: of the parameters, whatever that of the file.
 
-    Raises:
-      FileNotFoundError: one of the files is not there.
-      ValueError: the tensors are not those of the configuration; all differences are named.
+class TokenizerCheckpoint:
+    """An audio tokenizer on disk, checked; its parts are read when asked for.
+
+    Attributes:
+      config: its configuration.
     """
-    config = TokenizerConfig.from_hf(read_config(folder))
-    with SafetensorsFile(Path(folder) / WEIGHTS) as file:
-        template = tokenizer_template(config, dtype)
-        rules, buffers = tokenizer_rules(config), tokenizer_buffers(config)
-        return config, import_params(file, rules, buffers, template)
+
+    def __init__(self, folder: str | Path, dtype: Any = jnp.float32):
+        """Checks the names and shapes of all tensors.
+
+        Args:
+          folder: config.json and the weights.
+          dtype: of the parameters, whatever that of the file.
+
+        Raises:
+          FileNotFoundError: one of the files is not there.
+          ValueError: the tensors are not those of the configuration; all differences are named.
+        """
+        self.config = TokenizerConfig.from_hf(read_config(folder))
+        self._file = SafetensorsFolder(folder)
+        self._rules = tokenizer_rules(self.config)
+        self._template = tokenizer_template(self.config, dtype)
+        buffers = tokenizer_buffers(self.config)
+        check_tensors(self._file, self._rules, buffers, self._template)
+
+    def read(self, parts: Collection[str], place: Callable = lambda value: value) -> Params:
+        """Some of the parameters: `ENCODER`, `DECODER` or both; `place` as in `import_params`."""
+        return import_params(self._file, self._rules, self._template, place=place, only=parts)
+
+
+def load_tokenizer(folder: str | Path, dtype: Any = jnp.float32) -> tuple[TokenizerConfig, Params]:
+    """Reads a whole audio tokenizer; see `TokenizerCheckpoint`."""
+    checkpoint = TokenizerCheckpoint(folder, dtype)
+    return checkpoint.config, checkpoint.read(())
 
 
 def save_tokenizer(
-    folder: str | Path, config: TokenizerConfig, params: Params, dtype: Any = None
+    folder: str | Path,
+    config: TokenizerConfig,
+    params: Params,
+    dtype: Any = None,
+    max_shard_bytes: int | None = None,
 ) -> None:
     """Writes an audio tokenizer in the layout that `load_tokenizer` reads.
 
@@ -62,9 +85,10 @@ def save_tokenizer(
       config: its configuration.
       params: its parameters.
       dtype: of the file; that of the parameters if None.
+      max_shard_bytes: see `write_folder`.
     """
     tensors = export_params(params, tokenizer_rules(config), tokenizer_buffers(config))
-    write_folder(folder, config.to_hf(), tensors, dtype)
+    write_folder(folder, config.to_hf(), tensors, dtype, max_shard_bytes)
 
 
 def audiogen_template(
@@ -79,12 +103,19 @@ def audiogen_template(
     return _with_dtype(variables["params"], dtype)
 
 
-def load_audiogen(folder: str | Path, dtype: Any = jnp.float32) -> tuple[AudioGenConfig, Params]:
+def load_audiogen(
+    folder: str | Path,
+    dtype: Any = jnp.float32,
+    place: Callable = lambda value: value,
+    stacked: bool = True,
+) -> tuple[AudioGenConfig, Params]:
     """Reads a generator, without its text encoder and its tokenizer.
 
     Args:
-      folder: config.json and model.safetensors.
+      folder: config.json and the weights.
       dtype: of the parameters, whatever that of the file.
+      place: see `import_params`.
+      stacked: False keeps the blocks of the DiT apart, as samplers need them.
 
     Returns:
       The configuration, with `instruction_length` from the checkpoint, and the parameters.
@@ -94,22 +125,27 @@ def load_audiogen(folder: str | Path, dtype: Any = jnp.float32) -> tuple[AudioGe
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
     config = AudioGenConfig.from_hf(read_config(folder))
-    with SafetensorsFile(Path(folder) / WEIGHTS) as file:
-        shapes = file.shapes()
-        text_dim = None
-        # Two facts that config.json leaves out; import_params reports the tensors if missing.
-        if INSTRUCTION_LENGTH in shapes:
-            length = int(file.read(INSTRUCTION_LENGTH).reshape(-1)[0])
-            config = dataclasses.replace(config, instruction_length=length)
-        if TEXT_PROJ in shapes:
-            text_dim = shapes[TEXT_PROJ][-1]
-        template = audiogen_template(config, text_dim, dtype)
-        params = import_params(file, audiogen_rules(config), audiogen_buffers(config), template)
-    return config, params
+    file = SafetensorsFolder(folder)
+    shapes = file.shapes()
+    text_dim = None
+    # Two facts that config.json leaves out; check_tensors reports the tensors if missing.
+    if INSTRUCTION_LENGTH in shapes:
+        length = int(file.read(INSTRUCTION_LENGTH).reshape(-1)[0])
+        config = dataclasses.replace(config, instruction_length=length)
+    if TEXT_PROJ in shapes:
+        text_dim = shapes[TEXT_PROJ][-1]
+    template, rules = audiogen_template(config, text_dim, dtype), audiogen_rules(config)
+    check_tensors(file, rules, audiogen_buffers(config), template)
+    apart = () if stacked else STACKS
+    return config, import_params(file, rules, template, place=place, apart=apart)
 
 
 def save_audiogen(
-    folder: str | Path, config: AudioGenConfig, params: Params, dtype: Any = None
+    folder: str | Path,
+    config: AudioGenConfig,
+    params: Params,
+    dtype: Any = None,
+    max_shard_bytes: int | None = None,
 ) -> None:
     """Writes a generator in the layout that `load_audiogen` reads.
 
@@ -118,9 +154,10 @@ def save_audiogen(
       config: its configuration.
       params: its parameters, without the text encoder's.
       dtype: of the file; that of the parameters if None.
+      max_shard_bytes: see `write_folder`.
     """
     tensors = export_params(params, audiogen_rules(config), audiogen_buffers(config))
-    write_folder(folder, config.to_hf(), tensors, dtype)
+    write_folder(folder, config.to_hf(), tensors, dtype, max_shard_bytes)
 
 
 def _with_dtype(template: Params, dtype: Any) -> Params:

@@ -1,7 +1,7 @@
 """Between the named tensors of a checkpoint and a parameter tree, by one table read both ways."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ class TensorFile(Protocol):
 
     def shapes(self) -> dict[str, tuple[int, ...]]: ...
     def read(self, name: str) -> np.ndarray: ...
+    def check_floating(self, names: Collection[str]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -95,49 +96,86 @@ class Buffer:
     tolerance: float | None = 5e-3
 
 
-def import_params(
+def check_tensors(
     file: TensorFile,
     rules: Sequence[Rule],
     buffers: Sequence[Buffer],
     template: Params,
     ignore: str = "",
-) -> dict[str, Any]:
-    """Reads a parameter tree.
+) -> None:
+    """Checks that a checkpoint holds exactly the tensors of a model, reading buffers alone.
 
     Args:
       file: the checkpoint.
       rules: where every parameter of `template` is.
       buffers: what else there is.
-      template: shapes and dtypes to make, from `jax.eval_shape` of the model's init.
-      ignore: regular expression of tensors to leave unread.
-
-    Returns:
-      Nested dicts of numpy arrays with the dtypes of `template`.
+      template: shapes of the parameters.
+      ignore: regular expression of tensors that may be there and are not used.
 
     Raises:
-      ValueError: tensors are missing, surplus, misshapen or not what the configuration implies;
-        all of them in one message.
+      ValueError: tensors are missing, surplus, misshapen, no floating-point numbers or not what
+        the configuration implies; all of them in one message.
     """
     shapes = flatten_dict(template, sep="/")
     expected = {name: shape for rule in rules for name, shape in _tensors(rule, shapes)}
+    parameters = list(expected)
     expected |= {buffer.tensor: buffer.value.shape for buffer in buffers}
     found = file.shapes()
     if ignore:
         found = {n: s for n, s in found.items() if n in expected or not re.fullmatch(ignore, n)}
     _check_names(expected, found)
+    file.check_floating(parameters)
     _check_buffers(file, buffers)
 
-    params: dict[str, np.ndarray] = {}
+
+def import_params(
+    file: TensorFile,
+    rules: Sequence[Rule],
+    template: Params,
+    *,
+    place: Callable[[np.ndarray], Any] = lambda value: value,
+    only: Collection[str] = (),
+    apart: Collection[str] = (),
+) -> dict[str, Any]:
+    """Reads a parameter tree from a checkpoint that `check_tensors` has checked.
+
+    Tensors are read one parameter at a time: beside what `place` returned, no more than one
+    parameter is in memory.
+
+    Args:
+      file: the checkpoint.
+      rules: where every parameter of `template` is.
+      template: shapes and dtypes to make, from `jax.eval_shape` of the model's init.
+      place: what is done with each array, such as `jax.device_put`.
+      only: top-level names to read; all if empty.
+      apart: paths of stacks ("dit/in_blocks") whose layers become trees of their own, under the
+        names "0", "1", …
+
+    Returns:
+      Nested dicts of what `place` returned.
+    """
+    shapes = flatten_dict(template, sep="/")
+    params: dict[str, Any] = {}
     for rule in rules:
+        if only and rule.params[0].split("/")[0] not in only:
+            continue
         parts = [shapes[path] for path in rule.params]
+        names = rule.names(parts[0].shape)
         layered = "{i}" in rule.tensor
-        for path, shape in zip(rule.params, parts, strict=True):
-            params[path] = np.empty(shape.shape, shape.dtype)
-        for i, name in enumerate(rule.names(parts[0].shape)):
-            pieces = np.split(file.read(name), len(parts))
-            for path, piece in zip(rule.params, pieces, strict=True):
-                layer = params[path][i] if layered else params[path]
-                layer[...] = rule.to_param(piece, layer.shape)
+        stack = next((one for one in apart if rule.params[0].startswith(f"{one}/")), None)
+        if layered and stack is None:
+            arrays = [np.empty(part.shape, part.dtype) for part in parts]
+            for i, name in enumerate(names):
+                for array, piece in zip(arrays, np.split(file.read(name), len(parts)), strict=True):
+                    array[i] = rule.to_param(piece, array.shape[1:])
+            params |= {path: place(a) for path, a in zip(rule.params, arrays, strict=True)}
+            continue
+        for i, name in enumerate(names):
+            pieces = np.split(file.read(name), len(parts)) if parts[0].shape else [file.read(name)]
+            for path, part, piece in zip(rule.params, parts, pieces, strict=True):
+                shape = part.shape[layered:]
+                own = f"{stack}/{i}{path.removeprefix(stack)}" if layered else path
+                params[own] = place(rule.to_param(piece, shape).astype(part.dtype, order="C"))
     return unflatten_dict(params, sep="/")
 
 

@@ -1,5 +1,6 @@
 """T5EncoderModel and MT5EncoderModel checkpoints."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from audiogen_jax.config import T5Config
-from audiogen_jax.convert.mapping import Rule, export_params, import_params
+from audiogen_jax.convert.mapping import Rule, check_tensors, export_params, import_params
 from audiogen_jax.convert.safetensors_io import (
-    WEIGHTS,
-    SafetensorsFile,
+    SafetensorsFolder,
     read_config,
     write_folder,
 )
@@ -49,24 +49,34 @@ def t5_template(config: T5Config, dtype: Any = jnp.float32) -> Params:
     return jax.eval_shape(model.init, jax.random.key(0), ids, mask)["params"]
 
 
-def load_t5(folder: str | Path, dtype: Any = jnp.float32) -> tuple[T5Config, Params]:
+def load_t5(
+    folder: str | Path, dtype: Any = jnp.float32, place: Callable = lambda value: value
+) -> tuple[T5Config, Params]:
     """Reads a text encoder.
 
     Args:
-      folder: config.json and model.safetensors.
+      folder: config.json and the weights.
       dtype: of the parameters, whatever that of the file.
+      place: see `import_params`.
 
     Raises:
       FileNotFoundError: one of the files is not there.
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
     config = T5Config.from_hf(read_config(folder))
-    with SafetensorsFile(Path(folder) / WEIGHTS) as file:
-        params = import_params(file, RULES, (), t5_template(config, dtype), _IGNORE)
-    return config, params
+    file = SafetensorsFolder(folder)
+    template = t5_template(config, dtype)
+    check_tensors(file, RULES, (), template, _IGNORE)
+    return config, import_params(file, RULES, template, place=place)
 
 
-def save_t5(folder: str | Path, config: T5Config, params: Params, dtype: Any = None) -> None:
+def save_t5(
+    folder: str | Path,
+    config: T5Config,
+    params: Params,
+    dtype: Any = None,
+    max_shard_bytes: int | None = None,
+) -> None:
     """Writes a text encoder in the layout that `load_t5` reads.
 
     Args:
@@ -74,5 +84,7 @@ def save_t5(folder: str | Path, config: T5Config, params: Params, dtype: Any = N
       config: its configuration.
       params: its parameters.
       dtype: of the file; that of the parameters if None.
+      max_shard_bytes: see `write_folder`.
     """
-    write_folder(folder, config.to_hf(), export_params(params, RULES, ()), dtype)
+    tensors = export_params(params, RULES, ())
+    write_folder(folder, config.to_hf(), tensors, dtype, max_shard_bytes)

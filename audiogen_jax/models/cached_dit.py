@@ -32,7 +32,11 @@ class LevelCache(NamedTuple):
 
 
 def unstack_blocks(params: Params) -> dict[str, Any]:
-    """Parameters of a DiT with a tuple of blocks (in, mid, out) in place of stacked ones."""
+    """Parameters of a DiT with a tuple of blocks (in, mid, out) in place of two stacks.
+
+    Args:
+      params: of a DiT; its stacks may be apart already (`convert.dasheng.load_audiogen`).
+    """
     ends = {k: v for k, v in params.items() if k not in ("in_blocks", "mid_block", "out_blocks")}
     blocks = (
         *_unstack(params["in_blocks"]), params["mid_block"], *_unstack(params["out_blocks"])
@@ -41,6 +45,8 @@ def unstack_blocks(params: Params) -> dict[str, Any]:
 
 
 def _unstack(stacked: Params) -> list[Params]:
+    if "0" in stacked:
+        return [stacked[str(i)] for i in range(len(stacked))]
     depth = len(jax.tree.leaves(stacked)[0])
     return [jax.tree.map(lambda leaf, i=i: leaf[i], stacked) for i in range(depth)]
 
