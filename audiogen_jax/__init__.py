@@ -44,19 +44,20 @@ def load(source: str | Path = "nano", **options: Any) -> "Pipeline":
     return Pipeline.load(source, **options)
 
 
-def load_tokenizer(source: str | Path = "nano") -> "Tokenizer":
+def load_tokenizer(source: str | Path = "nano", **options: Any) -> "Tokenizer":
     """Loads an audio tokenizer (waveform <-> latents).
 
     Args:
-      source: "nano" for the embedded one, a tokenizer folder in Hugging Face layout, or a
-        generator folder, whose tokenizer is taken.
+      source: "nano" for the embedded one, a tokenizer folder in Hugging Face layout, the name of a
+        hub repository, or a generator of any of these kinds, whose tokenizer is taken.
+      **options: revision, dtype, param_dtype: see `Tokenizer.load`.
 
     Raises:
       ValueError: there is no such checkpoint, or it does not hold what it should.
     """
     from audiogen_jax.infer.tokenizer import Tokenizer
 
-    return Tokenizer.load(source)
+    return Tokenizer.load(source, **options)
 
 
 def __getattr__(name: str) -> Any:

@@ -113,11 +113,11 @@ class T5Config(_HFConfig):
     relative_attention_num_buckets: int = 32
     relative_attention_max_distance: int = 128
     layer_norm_epsilon: float = 1e-6
+    model_type: str = "t5"  # "mt5" differs in vocabulary alone
 
-    @classmethod
-    def from_hf(cls, values: Mapping[str, Any]) -> Self:
-        # mT5 differs from T5 v1.1 in vocabulary alone.
-        return super().from_hf({k: v for k, v in values.items() if k != "model_type"})
+    def __post_init__(self):
+        if self.model_type not in ("t5", "mt5"):
+            raise ValueError(f"model_type={self.model_type!r}: expected 't5' or 'mt5'")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Eight CPU devices, full float32 matmuls and a compile cache, set before any test uses jax."""
 
+import os
 from pathlib import Path
 
 import hypothesis
@@ -7,6 +8,9 @@ import jax
 import numpy as np
 import pytest
 import tokenizers
+
+# No test may wait for a network: hub names are found in a cache or refused.
+os.environ["HF_HUB_OFFLINE"] = "1"
 
 CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
 

@@ -116,7 +116,7 @@ BAD_GENERATE = {
     "text as seed": ((*SCENE, "--seed", "x"), "Invalid value for '--seed'"),
     "mp3 output": ((*SCENE, "--output", "a.mp3"), "cannot write '.mp3' audio"),
     "output in a file": ((*SCENE, "--output", "speech.mp3/a.wav"), "is a file, not a folder"),
-    "hub checkpoint": ((*SCENE, "--checkpoint", "org/name"), "no checkpoint 'org/name'"),
+    "hub checkpoint": ((*SCENE, "--checkpoint", "org/name"), "org/name is not in the cache"),
 }
 
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tokenizers
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, ArrayLike, Bool, Int
 
 from audiogen_jax.caption import StructuredCaption
@@ -77,18 +78,19 @@ class Pipeline:
         self.config = parts.config
         self.tokenizer = parts.tokenizer
         self._source = parts.source
-        self._text_tokenizer_path = parts.text_tokenizer
+        self._read_text_tokenizer = parts.read_text_tokenizer
         window = min(self.config.dit_img_size, round(WINDOW_SECONDS * self.config.latent_rate))
         self._sampler = Sampler(
             parts.config,
             parts.params,
             parts.text_config,
             parts.text_params,
-            parts.special_token_ids,
+            parts.read_text_tokenizer()[1] if self.config.special_tokens else (),
             dtype,
             window,
             devices,
         )
+        self.tokenizer.sharding = NamedSharding(self._sampler.mesh, P())
 
     @classmethod
     def load(
@@ -120,12 +122,14 @@ class Pipeline:
         for name, value in (("dtype", dtype), ("param_dtype", param_dtype)):
             if value not in DTYPES:
                 raise ValueError(f"{name}={value!r} must be one of {sorted(DTYPES)}")
-        parts = load_generator(source, revision=revision, param_dtype=DTYPES[param_dtype])
+        parts = load_generator(
+            source, revision=revision, dtype=DTYPES[dtype], param_dtype=DTYPES[param_dtype]
+        )
         return cls(parts, DTYPES[dtype], devices)
 
     @functools.cached_property
     def _text_tokenizer(self) -> TextTokenizer:
-        return _read_text_tokenizer(self._text_tokenizer_path, self.config.special_tokens)[0]
+        return self._read_text_tokenizer()[0]
 
     def checkpoint_sha256(self) -> str:
         """One hash over the files of the checkpoint's folder."""
@@ -382,21 +386,3 @@ class Pipeline:
             return min(bucket(frames, SMALLEST_LATENTS), window)
         hop = window // 2
         return window + -(-(frames - window) // hop) * hop
-
-
-def _read_text_tokenizer(
-    path: Path, special_tokens: Sequence[str]
-) -> tuple[TextTokenizer, tuple[int, ...]]:
-    """The text tokenizer with special tokens added, and their ids."""
-    if not path.is_file():
-        raise ValueError(
-            f"no text tokenizer at {path}: put the text encoder's tokenizer.json there, or sample "
-            "from token ids with sample_latents"
-        )
-    text_tokenizer = TextTokenizer.from_file(path)
-    if not special_tokens:
-        return text_tokenizer, ()
-    extended = tokenizers.Tokenizer.from_file(str(path))
-    extended.add_special_tokens(list(special_tokens))
-    vocabulary = extended.get_vocab()
-    return TextTokenizer(extended), tuple(vocabulary[token] for token in special_tokens)

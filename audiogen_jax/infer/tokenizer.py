@@ -1,5 +1,6 @@
 """The audio tokenizer as an object: waveforms to latents and back."""
 
+import functools
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from audiogen_jax.config import AudioGenConfig, TokenizerConfig
-from audiogen_jax.convert.dasheng import load_tokenizer
+from audiogen_jax.config import AudioGenConfig
+from audiogen_jax.convert.dasheng import DECODER, ENCODER, TokenizerCheckpoint
 from audiogen_jax.convert.safetensors_io import read_config
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.checkpoints import find_checkpoint, find_part
@@ -24,36 +25,64 @@ _SMALLEST_DECODE = 32
 class Tokenizer:
     """DashengTokenizer with its weights: 16 kHz mono waveforms <-> 25 Hz latents.
 
+    The parameters of each half are read when it is first used.
+
     Attributes:
       config: the model configuration.
-      params: its parameters.
     """
 
-    def __init__(self, config: TokenizerConfig, params: Params):
-        self.config = config
-        self.params = params
-        self._model = TokenizerModel(config)
+    def __init__(
+        self,
+        checkpoint: TokenizerCheckpoint,
+        dtype: Any = jnp.float32,
+        sharding: jax.sharding.Sharding | None = None,
+    ):
+        """Args: the weights on disk; dtype of the computation; where parameters are placed."""
+        self.config = checkpoint.config
+        self.sharding = sharding
+        self._checkpoint = checkpoint
+        self._model = TokenizerModel(checkpoint.config, dtype=dtype)
         self._encode = jax.jit(self._apply_encode, static_argnames="compat")
         self._decode = jax.jit(self._apply_decode)
 
     @classmethod
-    def load(cls, source: str | Path = "nano") -> Self:
+    def load(
+        cls,
+        source: str | Path = "nano",
+        *,
+        revision: str | None = None,
+        dtype: Any = jnp.float32,
+        param_dtype: Any = jnp.float32,
+    ) -> Self:
         """Loads a tokenizer; see `load_tokenizer` of the package.
 
         Args:
-          source: "nano", a tokenizer folder in Hugging Face layout, or a generator folder, whose
-            tokenizer is taken.
+          source: "nano", a tokenizer folder in Hugging Face layout, the name of a hub repository,
+            or a generator of either kind, whose tokenizer is taken.
+          revision: branch, tag or commit of a hub repository.
+          dtype: of the computation; mel spectra, norms and the inverse STFT are float32 in any.
+          param_dtype: of the parameters.
 
         Raises:
           ValueError: there is no such checkpoint, or it does not hold what it should.
         """
-        folder = find_checkpoint(source)
+        folder = find_checkpoint(source, revision)
         values = read_config(folder)
         if values.get("model_type") == AudioGenConfig.MODEL_TYPE:
             name = AudioGenConfig.from_hf(values).tokenizer_name
             folder = find_part(folder, "tokenizer_name", name)
-        config, params = load_tokenizer(folder)
-        return cls(config, jax.device_put(params))
+        return cls(TokenizerCheckpoint(folder, param_dtype), dtype)
+
+    @functools.cached_property
+    def _encoder(self) -> Params:
+        return self._checkpoint.read(ENCODER, self._place)
+
+    @functools.cached_property
+    def _decoder(self) -> Params:
+        return self._checkpoint.read(DECODER, self._place)
+
+    def _place(self, value: np.ndarray) -> Array:
+        return jax.device_put(value, self.sharding)
 
     @property
     def sample_rate(self) -> int:
@@ -94,7 +123,7 @@ class Tokenizer:
             samples = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
         elif lengths is None:
             valid = None
-        return self._encode(self.params, samples, valid, compat=compat)[:, :frames]
+        return self._encode(self._encoder, samples, valid, compat=compat)[:, :frames]
 
     def decode(self, latents: ArrayLike) -> Waveform:
         """Decodes latents; one program is compiled per shape.
@@ -114,11 +143,9 @@ class Tokenizer:
                 f"latents of shape {latents.shape}: expected [b t c] with t > 0 frames and "
                 f"c = {self.config.embed_dim} channels"
             )
-        return self._decode(self.params, latents)
+        return self._decode(self._decoder, latents)
 
-    def decode_each(
-        self, latents: Latents, frames: Int[np.ndarray, " b"]
-    ) -> Float[np.ndarray, "b n"]:
+    def decode_each(self, latents: Latents, frames: Int[np.ndarray, " b"]) -> Waveform:
         """Decodes clips of different lengths; a clip's audio never depends on the others'.
 
         The last frame of each clip is repeated past its end, further than the decoder sees, so
@@ -133,9 +160,7 @@ class Tokenizer:
         """
         size = bucket(latents.shape[1] + self._decoder_reach, _SMALLEST_DECODE)
         last = np.minimum(np.arange(size), np.asarray(frames)[:, None] - 1)
-        return np.asarray(
-            self._decode(self.params, jnp.take_along_axis(latents, last[..., None], 1))
-        )
+        return self._decode(self._decoder, jnp.take_along_axis(latents, last[..., None], 1))
 
     @property
     def _decoder_reach(self) -> int:

@@ -1,48 +1,112 @@
-"""Text to token ids with any HF fast tokenizer file, padded to a fixed length."""
+"""Text to token ids with the tokenizer files of the Hugging Face hub, padded to a fixed length."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+import sentencepiece
 import tokenizers
 from jaxtyping import Bool, Int32
 
 PAD = "<pad>"
+FAST = "tokenizer.json"
+SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 
 
 class TextTokenizer:
-    """Wraps a `tokenizer.json`; holds no padding or truncation state, so threads may share it."""
+    """Texts to ids; holds no padding or truncation state, so threads may share it.
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer):
-        pad_id = tokenizer.token_to_id(PAD)
-        if pad_id is None:
-            raise ValueError(f"the text tokenizer has no {PAD} token: train it with one")
-        tokenizer.no_padding()
-        tokenizer.no_truncation()
-        self._tokenizer = tokenizer
-        self.pad_id: int = pad_id
+    Attributes:
+      pad_id: id of `<pad>`.
+      vocab_size: number of token ids, added tokens included.
+    """
+
+    def __init__(
+        self, encode: Callable[[list[str]], list[list[int]]], pad_id: int, vocab_size: int
+    ):
+        """Args: texts -> ids that end in the end of text; the attributes."""
+        self._encode = encode
+        self.pad_id = pad_id
+        self.vocab_size = vocab_size
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
-        """Loads a `tokenizer.json`.
+        """Loads a `tokenizer.json` or a sentencepiece `.model`.
 
         Raises:
           FileNotFoundError: no such file.
           ValueError: not a tokenizer file, or one without a `<pad>` token.
         """
-        if not Path(path).is_file():
+        return cls.with_special_tokens(Path(path), ())[0]
+
+    @classmethod
+    def with_special_tokens(
+        cls, path: Path, special_tokens: Sequence[str]
+    ) -> tuple[Self, tuple[int, ...]]:
+        """Loads a tokenizer file and appends tokens to its vocabulary.
+
+        Args:
+          path: `tokenizer.json`, or a sentencepiece `.model` if there is nothing to append.
+          special_tokens: the tokens.
+
+        Returns:
+          The tokenizer and the ids of the special tokens.
+
+        Raises:
+          FileNotFoundError: no such file.
+          ValueError: not a tokenizer file, one without a `<pad>` token, or special tokens for a
+            sentencepiece model.
+        """
+        if not path.is_file():
             raise FileNotFoundError(f"no text tokenizer at {path}")
+        if path.suffix == ".model":
+            if special_tokens:
+                raise ValueError(
+                    f"{path}: a sentencepiece model takes no special tokens "
+                    f"{list(special_tokens)}; put the {FAST} of the text encoder beside it"
+                )
+            return cls._from_sentencepiece(path), ()
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception
-            raise ValueError(f"{path} is not a tokenizer.json: {error}") from error
-        return cls(tokenizer)
+            raise ValueError(f"{path} is not a {FAST}: {error}") from error
+        if special_tokens:
+            tokenizer.add_special_tokens(list(special_tokens))
+        vocabulary = tokenizer.get_vocab()
+        return cls.from_fast(tokenizer), tuple(vocabulary[token] for token in special_tokens)
 
-    @property
-    def vocab_size(self) -> int:
-        """Number of token ids, added tokens included."""
-        return self._tokenizer.get_vocab_size(with_added_tokens=True)
+    @classmethod
+    def from_fast(cls, tokenizer: tokenizers.Tokenizer) -> Self:
+        """Wraps a tokenizer at hand.
+
+        Raises:
+          ValueError: it has no `<pad>` token.
+        """
+        pad_id = tokenizer.token_to_id(PAD)
+        if pad_id is None:
+            raise ValueError(f"the text tokenizer has no {PAD} token: train it with one")
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+
+        def encode(texts: list[str]) -> list[list[int]]:
+            return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+
+        return cls(encode, pad_id, tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @classmethod
+    def _from_sentencepiece(cls, path: Path) -> Self:
+        try:
+            model = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f"{path} is not a sentencepiece model: {error}") from error
+        if model.pad_id() < 0 or model.eos_id() < 0:
+            raise ValueError(f"{path} has no {PAD} or no end of text: not the model of a T5")
+
+        def encode(texts: list[str]) -> list[list[int]]:
+            return [[*ids, model.eos_id()] for ids in model.encode(texts)]
+
+        return cls(encode, model.pad_id(), model.vocab_size())
 
     def encode_batch(
         self, texts: Sequence[str], max_length: int
@@ -63,10 +127,26 @@ class TextTokenizer:
             raise ValueError(f"max_length={max_length} must be at least 1")
         ids = np.full((len(texts), max_length), self.pad_id, np.int32)
         mask = np.zeros((len(texts), max_length), bool)
-        for row, encoding in enumerate(self._tokenizer.encode_batch(list(texts))):
-            tokens = encoding.ids
+        for row, tokens in enumerate(self._encode(list(texts))):
             if len(tokens) > max_length:
                 tokens = [*tokens[: max_length - 1], tokens[-1]]
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = True
         return ids, mask
+
+
+def find_text_tokenizer(*folders: Path) -> Path:
+    """The first tokenizer file in these folders, a fast one before a sentencepiece model.
+
+    Raises:
+      ValueError: there is none.
+    """
+    for folder in folders:
+        for name in (FAST, *SENTENCEPIECE):
+            if (folder / name).is_file():
+                return folder / name
+    names = ", ".join((FAST, *SENTENCEPIECE))
+    raise ValueError(
+        f"no text tokenizer in {' or '.join(map(str, folders))}, looked for {names}: "
+        "put the one of the text encoder there, or sample from token ids with sample_latents"
+    )

@@ -201,7 +201,7 @@ def test_a_folder_without_text_tokenizer_samples_from_ids(tiny_checkpoint, tmp_p
     (tmp_path / "copy" / "tokenizer.json").unlink()
     pipeline = ag.load(tmp_path / "copy")
     assert pipeline.sample_latents(np.full((1, 5), 7), np.ones((1, 5), bool), steps=1)
-    with pytest.raises(ValueError, match="no text tokenizer at"):
+    with pytest.raises(ValueError, match="no text tokenizer in .*tokenizer.json"):
         pipeline.generate(SCENES[0])
 
 
@@ -255,15 +255,15 @@ def test_a_broken_clip_is_named(pipeline, monkeypatch):
 
 
 def test_missing_checkpoints(tiny_checkpoint, tmp_path):
-    with pytest.raises(ValueError, match="no checkpoint 'org/name': expected 'nano' or a folder"):
-        ag.load("org/name")
+    with pytest.raises(ValueError, match="no checkpoint 'nan': expected 'nano', a folder"):
+        ag.load("nan")
     with pytest.raises(ValueError, match="holds no config.json"):
         ag.load(tmp_path)
     with pytest.raises(ValueError, match="holds a 'dashengtokenizer' checkpoint"):
         ag.load(tiny_checkpoint / "tokenizer")
     shutil.copytree(tiny_checkpoint, tmp_path / "copy")
     config = json.loads((tmp_path / "copy" / "config.json").read_text())
-    config["tokenizer_name"] = "org/tokenizer"
+    config["tokenizer_name"] = "tokenizer_16k"
     (tmp_path / "copy" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="tokenizer_name='org/tokenizer' is no checkpoint folder"):
+    with pytest.raises(ValueError, match="tokenizer_name='tokenizer_16k' is no checkpoint folder"):
         ag.load(tmp_path / "copy")

@@ -43,4 +43,4 @@ def test_errors(tokenizer, tmp_path):
     with pytest.raises(ValueError, match="is not a tokenizer.json"):
         TextTokenizer.from_file(tmp_path / "tokenizer.json")
     with pytest.raises(ValueError, match="no <pad> token"):
-        TextTokenizer(tokenizers.Tokenizer(tokenizers.models.BPE()))
+        TextTokenizer.from_fast(tokenizers.Tokenizer(tokenizers.models.BPE()))

@@ -1,0 +1,33 @@
+"""`audiogen …`: the command line.
+
+Bad input ends with exit code 2 and one line on stderr; outputs are whole or absent. Modules that
+need jax are imported inside the commands, so that `--help` answers at once.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from audiogen_jax.cli import generate, tokenizer, train  # noqa: F401 (they add their commands)
+from audiogen_jax.cli.app import app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits; `arguments` defaults to those of the process."""
+    try:
+        code = app(arguments, prog_name="audiogen", standalone_mode=False)
+    except TyperException as error:
+        code = _refuse(error.format_message())
+    except (ValueError, OSError) as error:
+        code = _refuse(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    sys.exit(code)
+
+
+def _refuse(message: str) -> int:
+    if message:  # `audiogen` alone has shown the help already
+        print("audiogen:", " ".join(message.split()), file=sys.stderr)
+    return 2

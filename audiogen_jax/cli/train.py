@@ -1,0 +1,83 @@
+"""`audiogen train`, `evaluate` and `convert`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiogen_jax.cli.app import Checkpoint, app, progress
+
+
+@app.command(
+    epilog="Example: `audiogen train --config configs/nano_generator.py --workdir runs/generator "
+    "--set tokenizer=runs/tokenizer/export`"
+)
+def train(
+    config: Annotated[str, typer.Option(help="File with get_config(): FILE.py or FILE.py:ARG.")],
+    workdir: Annotated[Path, typer.Option(help="Folder of checkpoints and metrics; resumed.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key.path=value, may be repeated.")
+    ] = None,
+) -> None:
+    """Train a model as a config file says, or go on from the last checkpoint in WORKDIR."""
+    from audiogen_jax.train.config import load_config
+    from audiogen_jax.train.loop import train as run
+
+    run(load_config(config, set_ or []), workdir)
+
+
+@app.command(
+    epilog="Example: `audiogen evaluate clips/manifest.jsonl --part reconstruction "
+    "--output nano.json`"
+)
+def evaluate(
+    manifest: Annotated[Path, typer.Argument(help="Real recordings (jsonl), train and val split.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The report with its protocol, .json")
+    ] = Path("evaluation.json"),
+    checkpoint: Checkpoint = "nano",
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="reconstruction, generation or mixtures; repeatable; default: all"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
+    steps: Annotated[int, typer.Option(help="Solver steps.")] = 25,
+    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 5.0,
+    per_group: Annotated[int, typer.Option(help="Clips to rebuild of each group.")] = 50,
+    per_class: Annotated[int, typer.Option(help="Clips to generate of each class.")] = 10,
+    pairs: Annotated[int, typer.Option(help="Mixtures of a digit and a sound to make.")] = 100,
+    cache: Annotated[Path, typer.Option(help="Folder that keeps the trained judge.")] = Path(
+        "runs/judge"
+    ),
+) -> None:
+    """Measure a checkpoint on held-out recordings and write one report."""
+    from audiogen_jax.evaluate.run import PARTS, run
+
+    run(
+        checkpoint,
+        manifest,
+        output,
+        cache=cache,
+        parts=part or PARTS,
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+        per_group=per_group,
+        per_class=per_class,
+        pairs=pairs,
+    )
+
+
+@app.command(epilog="Example: `audiogen convert downloads/dashengtokenizer tok16 --dtype bfloat16`")
+def convert(
+    source: Annotated[str, typer.Argument(help="Folder in Hugging Face layout.")],
+    output: Annotated[Path, typer.Argument(help="Folder to make.")],
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
+) -> None:
+    """Check every tensor of a checkpoint and write a copy in another precision."""
+    from audiogen_jax.infer.conversion import convert_checkpoint
+
+    with progress("converting"):
+        written = convert_checkpoint(source, output, dtype)
+    for part, count in written.items():
+        typer.echo(f"{output / part}: {count} parameters, {dtype}")

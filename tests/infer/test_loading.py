@@ -1,0 +1,284 @@
+"""Checkpoints by hub name, in shards, multilingual: the whole path on a cache laid out like the
+hub's, made of the goldens; and everything that can be wrong with one."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import sentencepiece
+from huggingface_hub import constants
+from safetensors.numpy import load_file, save_file
+
+import audiogen_jax as ag
+from audiogen_jax.convert.dasheng import load_audiogen, load_tokenizer, save_tokenizer
+from audiogen_jax.convert.safetensors_io import SafetensorsFolder
+from audiogen_jax.infer.conversion import convert_checkpoint
+from audiogen_jax.infer.loading import load_generator
+from tests.parity.golden import FOLDER, golden
+
+IO = golden("audiogen_tiny")
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def publish(cache: Path, name: str, folder: Path, **config) -> None:
+    """Puts a folder in a hub cache: blobs, a snapshot of links to them, and a branch."""
+    repository = cache / f"models--{name.replace('/', '--')}"
+    snapshot = repository / "snapshots" / COMMIT
+    for part in (snapshot, repository / "blobs", repository / "refs"):
+        part.mkdir(parents=True, exist_ok=True)
+    (repository / "refs" / "main").write_text(COMMIT)
+    for number, file in enumerate(sorted(folder.iterdir())):
+        if file.name.startswith("io."):
+            continue
+        blob = repository / "blobs" / f"{number:040x}"
+        if file.name == "config.json":
+            blob.write_text(json.dumps(json.loads(file.read_text()) | config))
+        else:
+            shutil.copyfile(file, blob)
+        (snapshot / file.name).symlink_to(os.path.relpath(blob, snapshot))
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """An empty cache that is all there is of the hub."""
+    cache = tmp_path / "hub"
+    cache.mkdir()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    return cache
+
+
+@pytest.fixture
+def published(hub):
+    publish(hub, "google/t5", FOLDER / "t5_tiny")
+    publish(hub, "org/tokenizer", FOLDER / "tokenizer_tiny")
+    names = {"text_encoder_name": "google/t5", "tokenizer_name": "org/tokenizer"}
+    publish(hub, "org/generator", FOLDER / "audiogen_tiny", **names)
+    return hub
+
+
+def sharded(source: Path, target: Path, count: int = 3) -> Path:
+    """A copy whose tensors are in several files."""
+    shutil.copytree(source, target)
+    tensors = load_file(target / "model.safetensors")
+    (target / "model.safetensors").unlink()
+    names = [f"model-{i + 1:05}-of-{count:05}.safetensors" for i in range(count)]
+    weight_map = {tensor: names[i % count] for i, tensor in enumerate(sorted(tensors))}
+    for name in names:
+        save_file({t: tensors[t] for t, n in weight_map.items() if n == name}, target / name)
+    index = {"metadata": {"total_size": 1}, "weight_map": weight_map}
+    (target / "model.safetensors.index.json").write_text(json.dumps(index))
+    return target
+
+
+def assert_generates_the_golden(source):
+    pipeline = ag.load(source)
+    latents, _ = pipeline.sample_latents(
+        IO["gen.input_ids"],
+        IO["gen.attention_mask"],
+        IO["gen.noise"].swapaxes(1, 2),
+        steps=4,
+        compat="release",
+    )
+    expected = IO["gen.n4_g5.latent"].swapaxes(1, 2)
+    np.testing.assert_allclose(latents, expected, atol=1e-4 * np.abs(expected).max())
+    waveform = pipeline.tokenizer.decode(latents)
+    np.testing.assert_allclose(waveform, IO["gen.n4_g5.waveform"], atol=1e-4)
+
+
+def test_a_generator_by_its_hub_name(published):
+    assert_generates_the_golden("org/generator")
+    tokenizer = ag.load_tokenizer("org/tokenizer")
+    assert tokenizer.config == ag.load_tokenizer("org/generator").config
+
+
+def test_shards(hub, tmp_path):
+    publish(hub, "google/t5", sharded(FOLDER / "t5_tiny", tmp_path / "t5"))
+    publish(hub, "org/tokenizer", sharded(FOLDER / "tokenizer_tiny", tmp_path / "tok"))
+    names = {"text_encoder_name": "google/t5", "tokenizer_name": "org/tokenizer"}
+    publish(hub, "org/g", sharded(FOLDER / "audiogen_tiny", tmp_path / "g"), **names)
+    assert_generates_the_golden("org/g")
+
+
+def test_revisions(published):
+    assert load_generator("org/generator", revision=COMMIT).source.name == COMMIT
+    with pytest.raises(ValueError, match="org/generator at revision 'v2' is not in the cache"):
+        load_generator("org/generator", revision="v2")
+    with pytest.raises(ValueError, match="revision='v2' is for hub repositories"):
+        load_generator("nano", revision="v2")
+
+
+def test_the_multilingual_variant(hub, tmp_path, tiny_checkpoint):
+    """mT5 with special tokens of its own, from text to latents; config.json stays what it was."""
+    text = FOLDER / "mt5_tiny"
+    folder = tmp_path / "mt5"
+    shutil.copytree(text, folder)
+    shutil.copyfile(tiny_checkpoint / "tokenizer.json", folder / "tokenizer.json")
+    publish(hub, "google/mt5", folder)
+    publish(hub, "org/tokenizer", FOLDER / "tokenizer_tiny")
+    names = {"text_encoder_name": "google/mt5", "tokenizer_name": "org/tokenizer"}
+    publish(hub, "org/multilingual", FOLDER / "audiogen_mt5_tiny", **names)
+    parts = load_generator("org/multilingual")
+    assert parts.text_config.model_type == "mt5"
+    _, ids = parts.read_text_tokenizer()
+    assert len(ids) == len(set(ids)) == 6
+    convert_checkpoint(folder, tmp_path / "copy")
+    assert json.loads((tmp_path / "copy" / "config.json").read_text())["model_type"] == "mt5"
+    (clip,) = ag.load("org/multilingual").generate("<|caption|> rain", duration=0.5, steps=2)
+    assert np.isfinite(clip.audio).all()
+
+
+def test_nothing_cached_and_no_hub(hub):
+    with pytest.raises(ValueError) as caught:
+        ag.load("org/absent")
+    message = str(caught.value)
+    assert "org/absent is not in the cache" in message and "cannot be reached" in message
+    assert "\n" not in message
+
+
+def test_a_part_that_is_nowhere(hub):
+    publish(hub, "org/generator", FOLDER / "audiogen_tiny", text_encoder_name="google/absent")
+    with pytest.raises(ValueError, match="text_encoder_name='google/absent' is no checkpoint fold"):
+        ag.load("org/generator")
+
+
+def test_a_sentencepiece_model(hub, tmp_path):
+    folder = tmp_path / "t5"
+    shutil.copytree(FOLDER / "t5_tiny", folder)
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(f"a dog barks {i} times in the rain" for i in range(200)))
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(corpus),
+        model_prefix=str(folder / "spiece"),
+        vocab_size=40,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+    )
+    publish(hub, "google/t5", folder)
+    publish(hub, "org/tokenizer", FOLDER / "tokenizer_tiny")
+    names = {"text_encoder_name": "google/t5", "tokenizer_name": "org/tokenizer"}
+    publish(hub, "org/generator", FOLDER / "audiogen_tiny", **names)
+    tokenizer, _ = load_generator("org/generator").read_text_tokenizer()
+    ids, mask = tokenizer.encode_batch(["a dog in the rain"], 16)
+    model = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
+    expected = [*model.encode("a dog in the rain"), 1]
+    assert ids[0][mask[0]].tolist() == expected
+    assert (ids[0][~mask[0]] == 0).all()
+
+
+def test_a_folder_without_any_text_tokenizer(published):
+    with pytest.raises(ValueError, match="no text tokenizer in .* looked for tokenizer.json, spie"):
+        ag.load("org/generator").generate("<|caption|> rain")
+
+
+def broken(tmp_path, name="tokenizer_tiny") -> Path:
+    folder = tmp_path / "broken"
+    shutil.copytree(FOLDER / name, folder)
+    return folder
+
+
+def test_a_truncated_file(tmp_path):
+    folder = broken(tmp_path)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match=r"model.safetensors is not a .*cut short \(\d+ bytes\)"):
+        load_tokenizer(folder)
+
+
+def test_integers_where_numbers_belong(tmp_path):
+    folder = broken(tmp_path)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["decoder.head.out.bias"] = tensors["decoder.head.out.bias"].astype(np.int32)
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(ValueError, match="decoder.head.out.bias is I32.*must hold floating-point"):
+        load_tokenizer(folder)
+
+
+def test_broken_shards(tmp_path):
+    folder = sharded(FOLDER / "tokenizer_tiny", tmp_path / "tok")
+    index = folder / "model.safetensors.index.json"
+    values = json.loads(index.read_text())
+    tensor = sorted(values["weight_map"])[0]
+    values["weight_map"][tensor] = "model-00002-of-00003.safetensors"
+    index.write_text(json.dumps(values))
+    with pytest.raises(ValueError, match=f"says that model-00002-of-00003.*{tensor!r}, which it"):
+        load_tokenizer(folder)
+    (folder / "model-00002-of-00003.safetensors").unlink()
+    with pytest.raises(FileNotFoundError, match="no weights at .*model-00002-of-00003"):
+        load_tokenizer(folder)
+
+
+def test_variants_that_are_not_built(hub, published):
+    publish(hub, "org/other", FOLDER / "audiogen_tiny", dit_time_fusion="token")
+    with pytest.raises(ValueError, match="variants that are not built:.*dit_time_fusion='token'"):
+        ag.load("org/other")
+    publish(hub, "org/another", FOLDER / "audiogen_tiny", dit_sparsity=2)
+    with pytest.raises(ValueError, match=r"unknown fields \['dit_sparsity'\]"):
+        ag.load("org/another")
+
+
+def test_only_what_is_used_is_read(published, monkeypatch):
+    read = []
+    plain = SafetensorsFolder.read
+    monkeypatch.setattr(
+        SafetensorsFolder, "read", lambda self, name: read.append(name) or plain(self, name)
+    )
+    pipeline = ag.load("org/generator")
+    weights = [name for name in read if not name.endswith(("fb", "window"))]
+    assert not [name for name in weights if name.startswith(("encoder.model", "upsampler"))]
+    read.clear()
+    pipeline.tokenizer.decode(np.zeros((1, 8, pipeline.config.latent_dim), np.float32))
+    assert read and all(name.startswith(("decoder", "upsampler")) for name in read)
+    read.clear()
+    pipeline.tokenizer.encode(np.zeros((1, 16000), np.float32))
+    assert read and all(name.startswith("encoder") for name in read)
+
+
+def test_blocks_come_apart_as_they_are_read():
+    _, stacked = load_audiogen(FOLDER / "audiogen_tiny")
+    _, apart = load_audiogen(FOLDER / "audiogen_tiny", stacked=False)
+    for stack in ("in_blocks", "out_blocks"):
+        for i in range(len(apart["dit"][stack])):
+            layer = jax.tree.map(lambda leaf, i=i: leaf[i], stacked["dit"][stack])
+            jax.tree.map(np.testing.assert_array_equal, apart["dit"][stack][str(i)], layer)
+
+
+MEASURE = """
+import resource, sys
+import jax, jax.numpy as jnp
+from audiogen_jax.convert.dasheng import TokenizerCheckpoint
+jax.devices()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+checkpoint = TokenizerCheckpoint(sys.argv[1], jnp.dtype(sys.argv[2]))
+params = jax.block_until_ready(checkpoint.read((), jax.device_put))
+size = sum(leaf.nbytes for leaf in jax.tree.leaves(params)) / 1024
+largest = max(leaf.nbytes for leaf in jax.tree.leaves(params)) / 1024
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before - 2 * largest) / size, size)
+"""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_loading_holds_no_second_copy(tmp_path, dtype):
+    """Beside the parameters only the one that is being read, and what imports need."""
+    from audiogen_jax.config import TokenizerConfig
+    from audiogen_jax.convert.dasheng import tokenizer_template
+
+    config = TokenizerConfig(
+        embed_dim=512, depth=24, num_heads=8, decoder_embed_dim=512, decoder_depth=12,
+        decoder_intermediate_size=2048,
+    )  # fmt: skip
+    params = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), tokenizer_template(config))
+    save_tokenizer(tmp_path, config, params)
+    command = [sys.executable, "-c", MEASURE, str(tmp_path), dtype]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    ratio, kilobytes = map(float, done.stdout.split())
+    assert kilobytes > 190_000
+    assert ratio < 1.25, f"{ratio:.2f} times the parameters"
