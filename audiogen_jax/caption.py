@@ -5,12 +5,8 @@
 Tags are written in the order of `VIEWS`; any order is read. The caption view is required.
 """
 
-import csv
 import dataclasses
-import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -136,107 +132,6 @@ def parse(text: str) -> StructuredCaption:
       ValueError: text before the first tag, an unknown or repeated tag, or no caption.
     """
     return StructuredCaption.parse(text)
-
-
-@dataclasses.dataclass(frozen=True)
-class PromptRecord:
-    """One row of a prompt file: a scene, the id of its clip and an optional category."""
-
-    audio_id: str
-    caption: StructuredCaption
-    category: str | None = None
-
-    @classmethod
-    def from_row(cls, row: Mapping[str, Any], default_id: str) -> Self:
-        """Reads any of the three row shapes in use; columns of other names are ignored.
-
-        `{"audio_id", "content": tagged}`, `{"audio_id", "caption": tagged}` or
-        `{"audio_id", "caption", "speech", "asr", "sfx", "music", "env"}`.
-
-        Args:
-          row: column name to value; blank, None and NaN cells count as absent.
-          default_id: the id of a row without `audio_id`.
-
-        Raises:
-          ValueError: no caption, or a tagged string beside separate views.
-        """
-        cells = {name: _cell(value) for name, value in row.items()}
-        views = {view: cells[view] for view in VIEWS if cells.get(view)}
-        tagged = cells.get("content")
-        if tagged is None and _TAG.search(views.get("caption") or ""):
-            tagged = views.pop("caption")
-        if tagged is not None and views:
-            raise ValueError(f"a tagged string beside the separate views {sorted(views)}: keep one")
-        if tagged is None and "caption" not in views:
-            raise ValueError("neither 'content' nor 'caption' holds text")
-        caption = StructuredCaption(**views) if tagged is None else StructuredCaption.parse(tagged)  # type: ignore[arg-type]
-        return cls(cells.get("audio_id") or default_id, caption, cells.get("category"))
-
-
-def read_prompts(path: str | Path) -> list[PromptRecord]:
-    """Reads a prompt file by its suffix: `.jsonl`, `.csv` or `.parquet` (needs pyarrow).
-
-    A row without `audio_id` takes its 0-based row number.
-
-    Raises:
-      FileNotFoundError: no such file.
-      ValueError: unknown suffix, a malformed row (named by its number), or a repeated id.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no prompt file at {path}")
-    readers = {".jsonl": _jsonl_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
-    if path.suffix not in readers:
-        raise ValueError(f"{path}: unknown suffix {path.suffix!r}, expected {sorted(readers)}")
-    records: list[PromptRecord] = []
-    seen: set[str] = set()
-    for index, row in enumerate(readers[path.suffix](path)):
-        try:
-            record = PromptRecord.from_row(row, default_id=str(index))
-        except ValueError as error:
-            raise ValueError(f"{path}, row {index}: {error}") from error
-        if record.audio_id in seen:
-            raise ValueError(f"{path}, row {index}: audio_id {record.audio_id!r} appears twice")
-        seen.add(record.audio_id)
-        records.append(record)
-    if not records:
-        raise ValueError(f"{path} holds no prompts")
-    return records
-
-
-def _jsonl_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    lines = (line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip())
-    for index, line in enumerate(lines):
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}, row {index}: not JSON ({error})") from error
-        if not isinstance(row, dict):
-            raise ValueError(f"{path}, row {index}: expected a JSON object, got {_shorten(line)!r}")
-        yield row
-
-
-def _csv_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.DictReader(file)
-
-
-def _parquet_rows(path: Path) -> Iterable[Mapping[str, Any]]:
-    try:
-        import pyarrow.parquet  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ValueError(
-            f"{path}: reading parquet needs pyarrow: pip install pyarrow, or save as .jsonl"
-        ) from error
-    return pyarrow.parquet.read_table(path).to_pylist()
-
-
-def _cell(value: Any) -> str | None:
-    if value is None or value != value:  # NaN is not itself
-        return None
-    if isinstance(value, list | dict):
-        raise ValueError(f"expected text in every column, got {_shorten(str(value))!r}")
-    return str(value).strip() or None
 
 
 def _shorten(text: str, width: int = 60) -> str:

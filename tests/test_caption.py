@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiogen_jax.caption import VIEWS, StructuredCaption, compose, parse, read_prompts
+from audiogen_jax.caption import VIEWS, StructuredCaption, compose, parse
 
 plain_text = st.text(min_size=1).filter(lambda text: text.strip() and not _has_tag(text))
 scenes = st.builds(StructuredCaption, plain_text, *([st.none() | plain_text] * (len(VIEWS) - 1)))
@@ -92,68 +92,3 @@ def test_dropping_draws_the_same_numbers_whichever_views_are_present():
     StructuredCaption("c", "s", "a", "f", "m", "e").drop_views(full)
     StructuredCaption("c").drop_views(bare)
     assert full.random() == bare.random()
-
-
-ROWS = {
-    "views": {"audio_id": "a", "caption": "rain", "asr": "", "env": "street", "category": "00A"},
-    "content": {"audio_id": "a", "content": "<|caption|> rain <|env|> street", "category": "00A"},
-    "tagged": {"audio_id": "a", "caption": "<|env|> street <|caption|> rain", "category": "00A"},
-}
-
-
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
-def test_prompt_files(tmp_path: Path, row: dict, suffix: str):
-    path = tmp_path / f"prompts{suffix}"
-    if suffix == ".jsonl":
-        path.write_text(json.dumps(row) + "\n\n", encoding="utf-8-sig")
-    else:
-        path.write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
-    (record,) = read_prompts(path)
-    assert record.caption == StructuredCaption("rain", env="street")
-    assert (record.audio_id, record.category) == ("a", "00A")
-
-
-def test_rows_without_an_id_are_numbered(tmp_path: Path):
-    path = tmp_path / "prompts.csv"
-    path.write_text("caption,music\nrain,\nwind,piano\n")
-    assert [record.audio_id for record in read_prompts(path)] == ["0", "1"]
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("p.jsonl", "{", "row 0: not JSON"),
-        ("p.jsonl", '{"caption": "x"}\n[1]', "row 1: expected a JSON object"),
-        ("p.jsonl", '{"caption": "x"}\n{"music": "y"}', "row 1: neither 'content' nor 'caption'"),
-        ("p.jsonl", '{"caption": ["x"]}', "row 0: expected text"),
-        ("p.jsonl", '{"content": "<|caption|> x", "env": "y"}', "row 0: a tagged string beside"),
-        ("p.csv", "audio_id,caption\na,x\na,y\n", "row 1: audio_id 'a' appears twice"),
-        ("p.csv", "audio_id,caption\n", "holds no prompts"),
-        ("p.txt", "x", "unknown suffix '.txt'"),
-    ],
-)
-def test_malformed_prompt_files(tmp_path: Path, name: str, text: str, message: str):
-    (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=re.escape(message)):
-        read_prompts(tmp_path / name)
-
-
-def test_missing_prompt_file(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match="no prompt file"):
-        read_prompts(tmp_path / "absent.jsonl")
-
-
-def test_parquet(tmp_path: Path):
-    """Read where pyarrow is installed; a clear error where it is not."""
-    path = tmp_path / "prompts.parquet"
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        path.write_bytes(b"PAR1")
-        with pytest.raises(ValueError, match="needs pyarrow"):
-            read_prompts(path)
-        return
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"caption": "rain", "env": None}]), path)
-    assert read_prompts(path)[0].caption == StructuredCaption("rain")

@@ -10,7 +10,12 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from audiogen_jax.cli import generate, tokenizer, train  # noqa: F401 (they add their commands)
+from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
+    batch,
+    generate,
+    tokenizer,
+    train,
+)
 from audiogen_jax.cli.app import app
 
 
