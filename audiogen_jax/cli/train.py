@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from audiogen_jax.cli.app import Checkpoint, app, progress
+from audiogen_jax.cli.app import Checkpoint, Revision, app, progress
 
 
 @app.command(
@@ -68,16 +68,28 @@ def evaluate(
     )
 
 
-@app.command(epilog="Example: `audiogen convert downloads/dashengtokenizer tok16 --dtype bfloat16`")
+@app.command(
+    epilog="Example: `audiogen convert mispeech/dashengtokenizer tokenizer --dtype bfloat16`"
+)
 def convert(
-    source: Annotated[str, typer.Argument(help="Folder in Hugging Face layout.")],
+    source: Annotated[str, typer.Argument(help="Folder in Hugging Face layout, or a hub name.")],
     output: Annotated[Path, typer.Argument(help="Folder to make.")],
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
+    format: Annotated[
+        str, typer.Option(help="hf (safetensors, the released layout) or orbax")
+    ] = "hf",
+    max_shard_size: Annotated[
+        float | None, typer.Option(help="Split safetensors that are larger, in GB.")
+    ] = None,
+    revision: Revision = None,
 ) -> None:
-    """Check every tensor of a checkpoint and write a copy in another precision."""
+    """Check every tensor of a checkpoint and write a copy in another precision or format."""
     from audiogen_jax.infer.conversion import convert_checkpoint
 
+    shard_bytes = None if max_shard_size is None else round(max_shard_size * 1e9)
     with progress("converting"):
-        written = convert_checkpoint(source, output, dtype)
+        written = convert_checkpoint(
+            source, output, dtype, revision=revision, format=format, max_shard_bytes=shard_bytes
+        )
     for part, count in written.items():
         typer.echo(f"{output / part}: {count} parameters, {dtype}")

@@ -16,6 +16,7 @@ from audiogen_jax.convert.audiogen_rules import (
     audiogen_rules,
 )
 from audiogen_jax.convert.mapping import check_tensors, export_params, import_params
+from audiogen_jax.convert.orbax_io import is_orbax, load_orbax, save_orbax
 from audiogen_jax.convert.safetensors_io import SafetensorsFolder, read_config, write_folder
 from audiogen_jax.convert.tokenizer_rules import tokenizer_buffers, tokenizer_rules
 from audiogen_jax.models.audiogen import AudioGen
@@ -54,14 +55,19 @@ class TokenizerCheckpoint:
           ValueError: the tensors are not those of the configuration; all differences are named.
         """
         self.config = TokenizerConfig.from_hf(read_config(folder))
-        self._file = SafetensorsFolder(folder)
+        self._folder = Path(folder)
         self._rules = tokenizer_rules(self.config)
         self._template = tokenizer_template(self.config, dtype)
-        buffers = tokenizer_buffers(self.config)
-        check_tensors(self._file, self._rules, buffers, self._template)
+        if not is_orbax(folder):
+            self._file = SafetensorsFolder(folder)
+            buffers = tokenizer_buffers(self.config)
+            check_tensors(self._file, self._rules, buffers, self._template)
 
     def read(self, parts: Collection[str], place: Callable = lambda value: value) -> Params:
         """Some of the parameters: `ENCODER`, `DECODER` or both; `place` as in `import_params`."""
+        if is_orbax(self._folder):
+            params = load_orbax(self._folder, self._template, place)
+            return {name: params[name] for name in parts or params}
         return import_params(self._file, self._rules, self._template, place=place, only=parts)
 
 
@@ -124,7 +130,13 @@ def load_audiogen(
       FileNotFoundError: one of the files is not there.
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
-    config = AudioGenConfig.from_hf(read_config(folder))
+    values = read_config(folder)
+    if is_orbax(folder):  # what tensors say elsewhere is in its config.json
+        length, text_dim = values.pop("instruction_length"), values.pop("text_dim")
+        config = AudioGenConfig.from_hf(values)
+        config = dataclasses.replace(config, instruction_length=length)
+        return config, load_orbax(folder, audiogen_template(config, text_dim, dtype), place)
+    config = AudioGenConfig.from_hf(values)
     file = SafetensorsFolder(folder)
     shapes = file.shapes()
     text_dim = None
@@ -158,6 +170,17 @@ def save_audiogen(
     """
     tensors = export_params(params, audiogen_rules(config), audiogen_buffers(config))
     write_folder(folder, config.to_hf(), tensors, dtype, max_shard_bytes)
+
+
+def save_audiogen_orbax(
+    folder: str | Path, config: AudioGenConfig, params: Params, dtype: Any = None
+) -> None:
+    """Writes a generator as an Orbax checkpoint, which `load_audiogen` reads too."""
+    derived = {
+        "instruction_length": config.instruction_length,
+        "text_dim": params["text_proj"]["kernel"].shape[0],
+    }
+    save_orbax(folder, config.to_hf() | derived, params, dtype)
 
 
 def _with_dtype(template: Params, dtype: Any) -> Params:

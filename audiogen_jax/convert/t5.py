@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from audiogen_jax.config import T5Config
 from audiogen_jax.convert.mapping import Rule, check_tensors, export_params, import_params
+from audiogen_jax.convert.orbax_io import is_orbax, load_orbax
 from audiogen_jax.convert.safetensors_io import (
     SafetensorsFolder,
     read_config,
@@ -64,8 +65,10 @@ def load_t5(
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
     config = T5Config.from_hf(read_config(folder))
-    file = SafetensorsFolder(folder)
     template = t5_template(config, dtype)
+    if is_orbax(folder):
+        return config, load_orbax(folder, template, place)
+    file = SafetensorsFolder(folder)
     check_tensors(file, RULES, (), template, _IGNORE)
     return config, import_params(file, RULES, template, place=place)
 

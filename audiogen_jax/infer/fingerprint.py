@@ -18,5 +18,5 @@ def sha256(*paths: Path) -> str:
 
 def checkpoint_sha256(folder: Path) -> str:
     """One hash over every weight and configuration file of a checkpoint folder, by name."""
-    files = [*folder.rglob("*.safetensors"), *folder.rglob("*.json")]
+    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"]
     return sha256(*sorted(files))

@@ -282,3 +282,23 @@ def test_loading_holds_no_second_copy(tmp_path, dtype):
     ratio, kilobytes = map(float, done.stdout.split())
     assert kilobytes > 190_000
     assert ratio < 1.25, f"{ratio:.2f} times the parameters"
+
+
+def test_converted_copies_load_again(published, tmp_path):
+    """Sharded safetensors and Orbax, from a hub name, bit for bit."""
+    for name, options in {
+        "sharded": {"max_shard_bytes": 200_000},
+        "orbax": {"format": "orbax"},
+    }.items():
+        copy = tmp_path / name
+        for part in ("generator", "t5", "tokenizer"):
+            owner = "google" if part == "t5" else "org"
+            convert_checkpoint(f"{owner}/{part}", copy / part, **options)
+        config = json.loads((copy / "generator" / "config.json").read_text())
+        config |= {"text_encoder_name": "../t5", "tokenizer_name": "../tokenizer"}
+        (copy / "generator" / "config.json").write_text(json.dumps(config))
+        assert_generates_the_golden(copy / "generator")
+    assert len(list((tmp_path / "sharded" / "generator").glob("model-*-of-*.safetensors"))) > 5
+    assert not list((tmp_path / "orbax").rglob("*.safetensors"))
+    with pytest.raises(ValueError, match="format='zip' must be one of"):
+        convert_checkpoint("org/tokenizer", tmp_path / "x", format="zip")
