@@ -19,6 +19,15 @@ _BOOKKEEPING = frozenset(
 )
 
 
+def _like(default: Any, value: Any) -> bool:
+    """Is a value of config.json of the type of a field's default?"""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, tuple):
+        return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    return isinstance(value, int | float if isinstance(default, float) else type(default))
+
+
 class _HFConfig:
     """Shared (de)serialisation of the dataclasses below."""
 
@@ -31,24 +40,28 @@ class _HFConfig:
         """Builds the dataclass from the contents of a HF `config.json`.
 
         Raises:
-          ValueError: a field is unknown, or selects a variant that is not built.
+          ValueError: a field is unknown, of another type, or selects a variant that is not built.
         """
-        fields = {f.name for f in dataclasses.fields(cls)}  # pyright: ignore[reportArgumentType]
-        fields -= cls.DERIVED
-        kept, unknown, unbuilt = {}, [], []
+        own = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+        defaults = {field.name: field.default for field in own if field.name not in cls.DERIVED}
+        kept, unknown, unbuilt, wrong = {}, [], [], []
         for name, value in values.items():
             if name in cls.FIXED:
                 if value != cls.FIXED[name]:
                     unbuilt.append(f"{name}={value!r} (only {cls.FIXED[name]!r})")
-            elif name in fields:
+            elif name in defaults:
+                if not _like(defaults[name], value):
+                    wrong.append(f"{name}={value!r} (expected one like {defaults[name]!r})")
                 kept[name] = tuple(value) if isinstance(value, list) else value
             elif name not in _BOOKKEEPING:
                 unknown.append(name)
+        if wrong:
+            raise ValueError(f"{cls.__name__}: fields of another type: {wrong}")
         if unknown or unbuilt:
             raise ValueError(
                 f"{cls.__name__}: unknown fields {sorted(unknown)}; "
                 f"variants that are not built: {unbuilt}. "
-                f"Known fields: {sorted(fields | set(cls.FIXED))}"
+                f"Known fields: {sorted(set(defaults) | set(cls.FIXED))}"
             )
         return cls(**kept)
 

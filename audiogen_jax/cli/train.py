@@ -79,7 +79,7 @@ def convert(
         str, typer.Option(help="hf (safetensors, the released layout) or orbax")
     ] = "hf",
     max_shard_size: Annotated[
-        float | None, typer.Option(help="Split safetensors that are larger, in GB.")
+        float | None, typer.Option(help="Split safetensors that are larger, in GB; default: 5.")
     ] = None,
     revision: Revision = None,
 ) -> None:

@@ -16,8 +16,8 @@ from audiogen_jax.convert.audiogen_rules import (
     audiogen_rules,
 )
 from audiogen_jax.convert.mapping import check_tensors, export_params, import_params
-from audiogen_jax.convert.orbax_io import is_orbax, load_orbax, save_orbax
-from audiogen_jax.convert.safetensors_io import SafetensorsFolder, read_config, write_folder
+from audiogen_jax.convert.orbax_io import OrbaxFolder, open_tensors, rules_of, save_orbax
+from audiogen_jax.convert.safetensors_io import parse_config, read_config, write_folder
 from audiogen_jax.convert.tokenizer_rules import tokenizer_buffers, tokenizer_rules
 from audiogen_jax.models.audiogen import AudioGen
 from audiogen_jax.models.tokenizer import Tokenizer
@@ -34,6 +34,8 @@ def tokenizer_template(config: TokenizerConfig, dtype: Any = jnp.float32) -> Par
 ENCODER = ("audio_encoder", "acoustic_injection")
 DECODER = ("upsampler", "decoder")
 STACKS = ("dit/in_blocks", "dit/out_blocks")
+# Of an Orbax copy: the field of config.json in place of a released tensor, and a parameter.
+_LENGTH, _OUR_TEXT_PROJ = "instruction_length", "text_proj/kernel"
 
 
 class TokenizerCheckpoint:
@@ -54,20 +56,15 @@ class TokenizerCheckpoint:
           FileNotFoundError: one of the files is not there.
           ValueError: the tensors are not those of the configuration; all differences are named.
         """
-        self.config = TokenizerConfig.from_hf(read_config(folder))
-        self._folder = Path(folder)
-        self._rules = tokenizer_rules(self.config)
+        self.config = parse_config(folder, TokenizerConfig, read_config(folder))
+        self._file = open_tensors(folder)
         self._template = tokenizer_template(self.config, dtype)
-        if not is_orbax(folder):
-            self._file = SafetensorsFolder(folder)
-            buffers = tokenizer_buffers(self.config)
-            check_tensors(self._file, self._rules, buffers, self._template)
+        released = tokenizer_rules(self.config), tokenizer_buffers(self.config)
+        self._rules, buffers = rules_of(self._file, *released, self._template)
+        check_tensors(self._file, self._rules, buffers, self._template)
 
     def read(self, parts: Collection[str], place: Callable = lambda value: value) -> Params:
         """Some of the parameters: `ENCODER`, `DECODER` or both; `place` as in `import_params`."""
-        if is_orbax(self._folder):
-            params = load_orbax(self._folder, self._template, place)
-            return {name: params[name] for name in parts or params}
         return import_params(self._file, self._rules, self._template, place=place, only=parts)
 
 
@@ -130,24 +127,24 @@ def load_audiogen(
       FileNotFoundError: one of the files is not there.
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
-    values = read_config(folder)
-    if is_orbax(folder):  # what tensors say elsewhere is in its config.json
-        length, text_dim = values.pop("instruction_length"), values.pop("text_dim")
-        config = AudioGenConfig.from_hf(values)
-        config = dataclasses.replace(config, instruction_length=length)
-        return config, load_orbax(folder, audiogen_template(config, text_dim, dtype), place)
-    config = AudioGenConfig.from_hf(values)
-    file = SafetensorsFolder(folder)
+    values, file = read_config(folder), open_tensors(folder)
     shapes = file.shapes()
-    text_dim = None
-    # Two facts that config.json leaves out; check_tensors reports the tensors if missing.
+    # Two facts that the released config.json leaves out; check_tensors reports missing tensors.
+    length = values.pop(_LENGTH, None) if isinstance(file, OrbaxFolder) else None
+    text_dim = shapes[_OUR_TEXT_PROJ][0] if _OUR_TEXT_PROJ in shapes else None
     if INSTRUCTION_LENGTH in shapes:
         length = int(file.read(INSTRUCTION_LENGTH).reshape(-1)[0])
-        config = dataclasses.replace(config, instruction_length=length)
     if TEXT_PROJ in shapes:
         text_dim = shapes[TEXT_PROJ][-1]
-    template, rules = audiogen_template(config, text_dim, dtype), audiogen_rules(config)
-    check_tensors(file, rules, audiogen_buffers(config), template)
+    config = parse_config(folder, AudioGenConfig, values)
+    try:
+        config = dataclasses.replace(config, instruction_length=length)
+    except ValueError as error:
+        raise ValueError(f"{file.path}: {error}") from error
+    template = audiogen_template(config, text_dim, dtype)
+    released = audiogen_rules(config), audiogen_buffers(config)
+    rules, buffers = rules_of(file, *released, template)
+    check_tensors(file, rules, buffers, template)
     apart = () if stacked else STACKS
     return config, import_params(file, rules, template, place=place, apart=apart)
 
@@ -176,11 +173,8 @@ def save_audiogen_orbax(
     folder: str | Path, config: AudioGenConfig, params: Params, dtype: Any = None
 ) -> None:
     """Writes a generator as an Orbax checkpoint, which `load_audiogen` reads too."""
-    derived = {
-        "instruction_length": config.instruction_length,
-        "text_dim": params["text_proj"]["kernel"].shape[0],
-    }
-    save_orbax(folder, config.to_hf() | derived, params, dtype)
+    values = config.to_hf() | {_LENGTH: config.instruction_length}
+    save_orbax(folder, values, params, dtype)
 
 
 def _with_dtype(template: Params, dtype: Any) -> Params:

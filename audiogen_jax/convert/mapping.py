@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import jax
@@ -14,6 +15,8 @@ from audiogen_jax.types import Params
 
 class TensorFile(Protocol):
     """A checkpoint whose tensors are read one at a time."""
+
+    path: Path
 
     def shapes(self) -> dict[str, tuple[int, ...]]: ...
     def read(self, name: str) -> np.ndarray: ...
@@ -123,7 +126,7 @@ def check_tensors(
     found = file.shapes()
     if ignore:
         found = {n: s for n, s in found.items() if n in expected or not re.fullmatch(ignore, n)}
-    _check_names(expected, found)
+    _check_names(file.path, expected, found)
     file.check_floating(parameters)
     _check_buffers(file, buffers)
 
@@ -170,6 +173,11 @@ def import_params(
                     array[i] = rule.to_param(piece, array.shape[1:])
             params |= {path: place(a) for path, a in zip(rule.params, arrays, strict=True)}
             continue
+        if stack is not None and not layered:  # the file holds the whole stack
+            array = file.read(names[0]).astype(parts[0].dtype, copy=False)
+            own = rule.params[0].removeprefix(stack)
+            params |= {f"{stack}/{i}{own}": place(layer) for i, layer in enumerate(array)}
+            continue
         for i, name in enumerate(names):
             pieces = np.split(file.read(name), len(parts)) if parts[0].shape else [file.read(name)]
             for path, part, piece in zip(rule.params, parts, pieces, strict=True):
@@ -181,16 +189,15 @@ def import_params(
 
 def export_params(
     params: Params, rules: Sequence[Rule], buffers: Sequence[Buffer]
-) -> dict[str, np.ndarray]:
-    """The tensors of a checkpoint: the inverse of `import_params`."""
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and value of every tensor of a checkpoint: the inverse of `import_params`."""
     flat = flatten_dict(params, sep="/")
-    tensors: dict[str, np.ndarray] = {}
     for rule in rules:
         parts = [np.asarray(flat[path]) for path in rule.params]
         for i, name in enumerate(rule.names(parts[0].shape)):
             layers = [part[i] if "{i}" in rule.tensor else part for part in parts]
-            tensors[name] = np.concatenate([rule.to_tensor(layer) for layer in layers])
-    return tensors | {buffer.tensor: buffer.value for buffer in buffers}
+            yield name, np.concatenate([rule.to_tensor(layer) for layer in layers])
+    yield from ((buffer.tensor, buffer.value) for buffer in buffers)
 
 
 def tensor_shapes(
@@ -212,7 +219,7 @@ def _tensors(
 
 
 def _check_names(
-    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
+    path: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]
 ) -> None:
     missing = sorted(expected.keys() - found.keys())
     surplus = sorted(found.keys() - expected.keys())
@@ -223,7 +230,7 @@ def _check_names(
     ]
     if missing or surplus or misshapen:
         raise ValueError(
-            f"the checkpoint does not fit its configuration: missing tensors {missing}; "
+            f"{path} does not fit its configuration: missing tensors {missing}; "
             f"surplus tensors {surplus}; misshapen tensors {misshapen}"
         )
 
@@ -237,4 +244,4 @@ def _check_buffers(file: TensorFile, buffers: Sequence[Buffer]) -> None:
         if error.size and not error.max() <= buffer.tolerance:
             wrong.append(f"{buffer.tensor} is off by {error.max():.3g}")
     if wrong:
-        raise ValueError(f"the checkpoint was made with other constants: {wrong}")
+        raise ValueError(f"{file.path} was made with other constants: {wrong}")

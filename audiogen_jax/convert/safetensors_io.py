@@ -1,10 +1,11 @@
 """Folders in Hugging Face layout: config.json and model.safetensors."""
 
 import json
+import math
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,14 +15,28 @@ from safetensors.numpy import save_file
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 CONFIG = "config.json"
-_FLOATS = ("F64", "F32", "F16", "BF16")
+_Config = TypeVar("_Config", bound="HFConfig")
+_FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16}
+_DTYPES = _FLOATS | {"I64": np.int64, "I32": np.int32}
+
+
+class _Tensor(NamedTuple):
+    """Where a tensor is: its file, its type as the format calls it, its shape, its first byte."""
+
+    path: Path
+    kind: str
+    shape: tuple[int, ...]
+    start: int
 
 
 class SafetensorsFolder:
     """The tensors of a checkpoint, in one file or in several that an index names.
 
-    Each tensor is read when asked for, through a mapping that is dropped again: pages of a file
-    that stays mapped would count as memory of the process.
+    Each is read when asked for, by plain reads: the pages of a mapped file would count as memory
+    of the process, beside the copies that are made of them.
+
+    Attributes:
+      path: of the only file, or of the index.
     """
 
     def __init__(self, folder: str | Path):
@@ -32,64 +47,87 @@ class SafetensorsFolder:
           ValueError: a file is not in the safetensors format, or lacks what the index names.
         """
         folder = Path(folder)
-        index = folder / INDEX
-        if (folder / WEIGHTS).is_file() or not index.is_file():
-            self._path_of = dict.fromkeys(_names(folder / WEIGHTS), folder / WEIGHTS)
-            return
-        weight_map = _read_json(index).get("weight_map")
-        if not isinstance(weight_map, dict):
-            raise ValueError(f"{index} has no weight_map: download it again")
-        held = {name: set(_names(folder / name)) for name in sorted(set(weight_map.values()))}
-        for tensor, name in weight_map.items():
-            if tensor not in held[name]:
-                raise ValueError(
-                    f"{index} says that {name} holds {tensor!r}, which it does not: download both "
-                    "again"
-                )
-        self._path_of = {tensor: folder / name for tensor, name in weight_map.items()}
+        self.path, index = folder / WEIGHTS, folder / INDEX
+        if not self.path.is_file() and index.is_file():
+            self.path = index
+            self._tensors = _read_index(index)
+        elif self.path.is_file():
+            self._tensors = _read_header(self.path)
+        else:
+            raise FileNotFoundError(f"no weights at {self.path}, nor {INDEX} beside it")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every tensor."""
-        found = {}
-        for path in sorted(set(self._path_of.values())):
-            with _open(path) as file:
-                found |= {n: tuple(file.get_slice(n).get_shape()) for n in file.keys()}
-        return found
+        return {name: tensor.shape for name, tensor in self._tensors.items()}
 
     def read(self, name: str) -> np.ndarray:
-        """One tensor, in the dtype of the file."""
-        with _open(self._path_of[name]) as file:
-            return file.get_tensor(name)
+        """One tensor, in the dtype of the file.
+
+        Raises:
+          ValueError: it is of a type that no checkpoint has, or the file became shorter.
+        """
+        path, kind, shape, start = self._tensors[name]
+        if kind not in _DTYPES:
+            raise ValueError(f"{path}: {name} is {kind}, expected one of {', '.join(_DTYPES)}")
+        count = math.prod(shape)
+        values = np.fromfile(path, _DTYPES[kind], count, offset=start)
+        if values.size != count:
+            raise ValueError(f"{path} was cut short while it was read, at {name}")
+        return values.reshape(shape)
 
     def check_floating(self, names: Collection[str]) -> None:
         """Raises ValueError naming the tensors that do not hold floating-point numbers."""
-        wrong = []
-        for path in sorted({self._path_of[name] for name in names}):
-            with _open(path) as file:
-                for name in set(file.keys()) & set(names):
-                    if (kind := file.get_slice(name).get_dtype()) not in _FLOATS:
-                        wrong.append(f"{name} is {kind}")
+        kinds = {name: self._tensors[name].kind for name in names}
+        wrong = [f"{name} is {kind}" for name, kind in kinds.items() if kind not in _FLOATS]
         if wrong:
             raise ValueError(
-                f"tensors {sorted(wrong)} must hold floating-point numbers ({', '.join(_FLOATS)})"
+                f"{self.path}: tensors {sorted(wrong)} must hold floating-point numbers "
+                f"({', '.join(_FLOATS)})"
             )
 
 
-def _open(path: Path) -> Any:
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}")
+def _read_index(index: Path) -> dict[str, _Tensor]:
+    weight_map = _read_json(index).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(map(_is_file_name, weight_map.values())):
+        raise ValueError(f"{index} has no weight_map of tensors to files: download it again")
+    headers: dict[str, dict[str, _Tensor]] = {}
+    for tensor, name in weight_map.items():
+        path = index.parent / name
+        if name not in headers:
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f"{path} is missing, which holds {tensor!r} and others according to {INDEX}: "
+                    "download it"
+                )
+            headers[name] = _read_header(path)
+        if tensor not in headers[name]:
+            raise ValueError(
+                f"{index} says that {name} holds {tensor!r}, which it does not: download both again"
+            )
+    return {tensor: headers[name][tensor] for tensor, name in weight_map.items()}
+
+
+def _is_file_name(value: Any) -> bool:
+    return isinstance(value, str) and Path(value).name == value
+
+
+def _read_header(path: Path) -> dict[str, _Tensor]:
     try:
-        return safe_open(path, framework="numpy")
+        with safe_open(path, framework="numpy"):  # checks the header against the file's size
+            pass
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"{path} is not a safetensors file, or was cut short ({path.stat().st_size} bytes): "
             f"{error}; download it again"
         ) from error
-
-
-def _names(path: Path) -> list[str]:
-    with _open(path) as file:
-        return list(file.keys())
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    return {
+        name: _Tensor(path, one["dtype"], tuple(one["shape"]), 8 + size + one["data_offsets"][0])
+        for name, one in header.items()
+    }
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -105,10 +143,34 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return _read_json(path)
 
 
+class HFConfig(Protocol):
+    """A configuration class of `config`."""
+
+    @classmethod
+    def from_hf(cls, values: Mapping[str, Any]) -> Self: ...
+
+
+def parse_config(folder: str | Path, kind: type[_Config], values: Mapping[str, Any]) -> _Config:
+    """The configuration that `read_config` found, checked.
+
+    Args:
+      folder: that it is from, for the error.
+      kind: its class.
+      values: contents of config.json.
+
+    Raises:
+      ValueError: a field is unknown, of another type or selects a variant that is not built.
+    """
+    try:
+        return kind.from_hf(values)
+    except ValueError as error:
+        raise ValueError(f"{Path(folder) / CONFIG}: {error}") from error
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: expected a JSON object, got {type(values).__name__}")
@@ -118,7 +180,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def write_folder(
     folder: str | Path,
     config: Mapping[str, Any],
-    tensors: Mapping[str, np.ndarray],
+    tensors: Iterable[tuple[str, np.ndarray]],
     dtype: Any = None,
     max_shard_bytes: int | None = None,
 ) -> None:
@@ -127,47 +189,58 @@ def write_folder(
     Args:
       folder: made if it does not exist.
       config: contents of config.json.
-      tensors: contents of model.safetensors.
+      tensors: names and values, taken one at a time; those of one file are in memory at once.
       dtype: floating-point tensors are cast to it; None keeps theirs.
       max_shard_bytes: larger checkpoints are split into model-00001-of-0000N.safetensors and an
         index; None writes one file.
+
+    Raises:
+      OSError: the folder cannot be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # The format writes memory as it lies, so views must be made contiguous first.
-    stored = {name: np.asarray(_cast(value, dtype), order="C") for name, value in tensors.items()}
-    shards = _split(stored, max_shard_bytes)
+    shards: list[list[str]] = []
+    waiting: dict[str, np.ndarray] = {}
+    total = size = 0
+    for name, value in tensors:
+        # The format writes memory as it lies, so views must be made contiguous first.
+        stored = np.asarray(_cast(value, dtype), order="C")
+        if waiting and max_shard_bytes is not None and size + stored.nbytes > max_shard_bytes:
+            shards.append(_write_partial(folder, len(shards), waiting))
+            waiting, size = {}, 0
+        waiting[name] = stored
+        size += stored.nbytes
+        total += stored.nbytes
+    shards.append(_write_partial(folder, len(shards), waiting))
+    names = [f"model-{i + 1:05}-of-{len(shards):05}.safetensors" for i in range(len(shards))]
     if len(shards) == 1:
-        _write_weights(folder / WEIGHTS, stored)
-    else:
-        names = [f"model-{i + 1:05}-of-{len(shards):05}.safetensors" for i in range(len(shards))]
-        for name, shard in zip(names, shards, strict=True):
-            _write_weights(folder / name, shard)
-        index = {
-            "metadata": {"total_size": sum(value.nbytes for value in stored.values())},
-            "weight_map": {t: n for n, shard in zip(names, shards, strict=True) for t in shard},
-        }
+        names = [WEIGHTS]
+    for i, name in enumerate(names):
+        os.replace(_partial(folder, i), folder / name)
+    if len(shards) > 1:
+        weight_map = {t: n for n, shard in zip(names, shards, strict=True) for t in shard}
+        index = {"metadata": {"total_size": total}, "weight_map": weight_map}
         _write_json(folder / INDEX, index)
-    _write_json(folder / CONFIG, config)
+    write_config(folder, config)
 
 
-def _split(tensors: Mapping[str, np.ndarray], most: int | None) -> list[dict[str, np.ndarray]]:
-    """Tensors in groups of at most `most` bytes; one that is larger stands alone."""
-    groups: list[dict[str, np.ndarray]] = [{}]
-    size = 0
-    for name, value in tensors.items():
-        if most is not None and groups[-1] and size + value.nbytes > most:
-            groups.append({})
-            size = 0
-        groups[-1][name] = value
-        size += value.nbytes
-    return groups
+def write_config(folder: str | Path, config: Mapping[str, Any]) -> None:
+    """Writes config.json, to a temporary name and then renamed."""
+    _write_json(Path(folder) / CONFIG, config)
 
 
-def _write_weights(path: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    save_file(dict(tensors), partial, metadata={"format": "pt"})
-    os.replace(partial, path)
+def _partial(folder: Path, shard: int) -> Path:
+    return folder / f"{WEIGHTS}.{shard}.partial"
+
+
+def _write_partial(folder: Path, shard: int, tensors: Mapping[str, np.ndarray]) -> list[str]:
+    path = _partial(folder, shard)
+    try:
+        save_file(dict(tensors), path, metadata={"format": "pt"})
+    except (SafetensorError, OSError) as error:  # a full disk is either
+        path.unlink(missing_ok=True)
+        raise OSError(f"cannot write {path.with_name(WEIGHTS)}: {error}") from error
+    return list(tensors)
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -9,18 +9,17 @@ import jax.numpy as jnp
 
 from audiogen_jax.config import T5Config
 from audiogen_jax.convert.mapping import Rule, check_tensors, export_params, import_params
-from audiogen_jax.convert.orbax_io import is_orbax, load_orbax
-from audiogen_jax.convert.safetensors_io import (
-    SafetensorsFolder,
-    read_config,
-    write_folder,
-)
+from audiogen_jax.convert.orbax_io import open_tensors, rules_of
+from audiogen_jax.convert.safetensors_io import parse_config, read_config, write_folder
 from audiogen_jax.models.t5 import T5Encoder
 from audiogen_jax.types import Params
 
 _BLOCK = "encoder.block.{i}.layer"
+# One tensor under two names; a file may hold either or both.
+_SHARED, _ENCODERS_OWN = "shared.weight", "encoder.embed_tokens.weight"
+_EMBEDDING = ("token_embed/embedding", "vd->vd")
 RULES = (
-    Rule("shared.weight", "token_embed/embedding", "vd->vd"),
+    Rule(_SHARED, *_EMBEDDING),
     # The release stores the bias in the first block and uses it in all.
     Rule(
         "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
@@ -39,7 +38,7 @@ RULES = (
     Rule("encoder.final_layer_norm.weight", "final_norm/scale"),
 )
 
-# Files of whole models hold a decoder, and the embedding under a second name.
+# Files of whole models hold a decoder.
 _IGNORE = r"decoder\..*|lm_head\..*|encoder\.embed_tokens\.weight"
 
 
@@ -64,13 +63,15 @@ def load_t5(
       FileNotFoundError: one of the files is not there.
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
-    config = T5Config.from_hf(read_config(folder))
-    template = t5_template(config, dtype)
-    if is_orbax(folder):
-        return config, load_orbax(folder, template, place)
-    file = SafetensorsFolder(folder)
-    check_tensors(file, RULES, (), template, _IGNORE)
-    return config, import_params(file, RULES, template, place=place)
+    config = parse_config(folder, T5Config, read_config(folder))
+    template, file = t5_template(config, dtype), open_tensors(folder)
+    names = file.shapes()
+    released = RULES
+    if _SHARED not in names and _ENCODERS_OWN in names:
+        released = (Rule(_ENCODERS_OWN, *_EMBEDDING), *RULES[1:])
+    rules, _ = rules_of(file, released, (), template)
+    check_tensors(file, rules, (), template, _IGNORE)
+    return config, import_params(file, rules, template, place=place)
 
 
 def save_t5(

@@ -1,5 +1,6 @@
 """Whole checkpoint folders checked and rewritten in another precision."""
 
+import dataclasses
 import os
 import shutil
 import tempfile
@@ -23,7 +24,7 @@ from audiogen_jax.convert.safetensors_io import read_config
 from audiogen_jax.convert.t5 import load_t5, save_t5
 from audiogen_jax.infer.checkpoints import find_checkpoint
 from audiogen_jax.infer.output import check_writable
-from audiogen_jax.input.text import FAST, SENTENCEPIECE
+from audiogen_jax.input.text import FAST, SENTENCEPIECE, SETTINGS
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
 _LOADERS: dict[str, Callable] = {
@@ -39,6 +40,9 @@ _SAVERS: dict[str, Callable] = {
     "mt5": save_t5,
 }
 FORMATS = ("hf", "orbax")
+_SHARD_BYTES = 5_000_000_000
+# Where a part goes that does not stand in its generator's folder.
+_PART_FOLDERS = {"text_encoder_name": "text_encoder", "tokenizer_name": "tokenizer"}
 
 
 def convert_checkpoint(
@@ -52,8 +56,8 @@ def convert_checkpoint(
 ) -> dict[str, int]:
     """Reads a checkpoint, checks every tensor, and writes it anew.
 
-    A generator's text encoder and audio tokenizer are converted with it if they stand in folders
-    of its own; its text tokenizer is copied.
+    A generator's text encoder and audio tokenizer are converted with it if its config.json names
+    folders, and stay names if it names hub repositories. Text tokenizers are copied.
 
     Args:
       source: "nano", a folder in Hugging Face layout or the name of a hub repository.
@@ -61,7 +65,8 @@ def convert_checkpoint(
       dtype: "float32", "bfloat16" or "float16".
       revision: branch, tag or commit of a hub repository.
       format: "hf" for safetensors in the released layout, "orbax" for an Orbax checkpoint.
-      max_shard_bytes: larger safetensors are split; None writes one file for each part.
+      max_shard_bytes: larger safetensors are split; 5 GB if None. Memory holds the parameters
+        and one such file.
 
     Returns:
       Folder, relative to `output`, to its number of parameters.
@@ -76,6 +81,8 @@ def convert_checkpoint(
         raise ValueError(f"format={format!r} must be one of {FORMATS}")
     if max_shard_bytes is not None and (max_shard_bytes < 1 or format != "hf"):
         raise ValueError(f"max_shard_bytes={max_shard_bytes}: expected at least 1, and format hf")
+    if format == "hf" and max_shard_bytes is None:
+        max_shard_bytes = _SHARD_BYTES
     folder, output = find_checkpoint(source, revision), Path(output)
     if output.exists():
         raise FileExistsError(f"{output} exists: give a folder to make")
@@ -94,21 +101,32 @@ def _convert(
     kind = read_config(folder).get("model_type")
     if kind not in _LOADERS:
         raise ValueError(f"{folder}: model_type={kind!r} must be one of {sorted(_LOADERS)}")
-    config, params = _LOADERS[kind](folder)
+    config, params = _LOADERS[kind](folder, dtype)
+    counts = {".": sum(leaf.size for leaf in jax.tree.leaves(params))}
+    parts = _part_folders(folder, config) if isinstance(config, AudioGenConfig) else {}
+    config = dataclasses.replace(config, **{field: name for field, (_, name) in parts.items()})
     if format == "hf":
         _SAVERS[kind](output, config, params, dtype, max_shard_bytes)
     elif isinstance(config, AudioGenConfig):
-        save_audiogen_orbax(output, config, params, dtype)
+        save_audiogen_orbax(output, config, params)
     else:
-        save_orbax(output, config.to_hf(), params, dtype)
-    for name in (FAST, *SENTENCEPIECE):
+        save_orbax(output, config.to_hf(), params)
+    del params
+    for name in (FAST, *SENTENCEPIECE, SETTINGS):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, output / name)
-    counts = {".": sum(leaf.size for leaf in jax.tree.leaves(params))}
-    if isinstance(config, AudioGenConfig):
-        for part in (config.text_encoder_name, config.tokenizer_name):
-            inside = (folder / part).resolve().is_relative_to(folder.resolve())
-            if inside and (folder / part).is_dir():
-                found = _convert(folder / part, output / part, dtype, format, max_shard_bytes)
-                counts[part] = found["."]
+    for part, name in parts.values():
+        counts[name] = _convert(part, output / name, dtype, format, max_shard_bytes)["."]
     return counts
+
+
+def _part_folders(folder: Path, config: AudioGenConfig) -> dict[str, tuple[Path, str]]:
+    """Field of the configuration -> folder of that part, and its name in the copy."""
+    parts = {}
+    for field, own in _PART_FOLDERS.items():
+        name = getattr(config, field)
+        part = folder / name
+        if part.is_dir():
+            inside = part.resolve().is_relative_to(folder.resolve())
+            parts[field] = part, name if inside else own
+    return parts

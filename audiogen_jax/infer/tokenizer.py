@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from audiogen_jax.config import AudioGenConfig
 from audiogen_jax.convert.dasheng import DECODER, ENCODER, TokenizerCheckpoint
-from audiogen_jax.convert.safetensors_io import read_config
+from audiogen_jax.convert.safetensors_io import parse_config, read_config
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.checkpoints import find_checkpoint, find_part
 from audiogen_jax.models.tokenizer import MIN_SAMPLES, latent_length
@@ -69,7 +69,8 @@ class Tokenizer:
         folder = find_checkpoint(source, revision)
         values = read_config(folder)
         if values.get("model_type") == AudioGenConfig.MODEL_TYPE:
-            name = AudioGenConfig.from_hf(values).tokenizer_name
+            values.pop("instruction_length", None)  # of an Orbax copy
+            name = parse_config(folder, AudioGenConfig, values).tokenizer_name
             folder = find_part(folder, "tokenizer_name", name)
         return cls(TokenizerCheckpoint(folder, param_dtype), dtype)
 

@@ -1,5 +1,7 @@
 """Text to token ids with the tokenizer files of the Hugging Face hub, padded to a fixed length."""
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
@@ -12,6 +14,8 @@ from jaxtyping import Bool, Int32
 PAD = "<pad>"
 FAST = "tokenizer.json"
 SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+SETTINGS = "tokenizer_config.json"
+_SENTINELS = 100  # ids that T5 tokenizers add to their model's, unless their settings say otherwise
 
 
 class TextTokenizer:
@@ -47,7 +51,7 @@ class TextTokenizer:
         """Loads a tokenizer file and appends tokens to its vocabulary.
 
         Args:
-          path: `tokenizer.json`, or a sentencepiece `.model` if there is nothing to append.
+          path: `tokenizer.json` or a sentencepiece `.model`.
           special_tokens: the tokens.
 
         Returns:
@@ -55,18 +59,12 @@ class TextTokenizer:
 
         Raises:
           FileNotFoundError: no such file.
-          ValueError: not a tokenizer file, one without a `<pad>` token, or special tokens for a
-            sentencepiece model.
+          ValueError: not a tokenizer file, or one without a `<pad>` token.
         """
         if not path.is_file():
             raise FileNotFoundError(f"no text tokenizer at {path}")
         if path.suffix == ".model":
-            if special_tokens:
-                raise ValueError(
-                    f"{path}: a sentencepiece model takes no special tokens "
-                    f"{list(special_tokens)}; put the {FAST} of the text encoder beside it"
-                )
-            return cls._from_sentencepiece(path), ()
+            return cls._from_sentencepiece(path, special_tokens)
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception
@@ -95,18 +93,29 @@ class TextTokenizer:
         return cls(encode, pad_id, tokenizer.get_vocab_size(with_added_tokens=True))
 
     @classmethod
-    def _from_sentencepiece(cls, path: Path) -> Self:
+    def _from_sentencepiece(
+        cls, path: Path, special_tokens: Sequence[str]
+    ) -> tuple[Self, tuple[int, ...]]:
         try:
             model = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except (OSError, RuntimeError) as error:
             raise ValueError(f"{path} is not a sentencepiece model: {error}") from error
         if model.pad_id() < 0 or model.eos_id() < 0:
             raise ValueError(f"{path} has no {PAD} or no end of text: not the model of a T5")
+        first = model.vocab_size() + _sentinels(path.parent)
+        ids = {token: first + i for i, token in enumerate(special_tokens)}
+        longest_first = sorted(map(re.escape, ids), key=len, reverse=True)
+        special = re.compile(f"({'|'.join(longest_first)})") if ids else None
 
         def encode(texts: list[str]) -> list[list[int]]:
-            return [[*ids, model.eos_id()] for ids in model.encode(texts)]
+            return [[*encode_one(text), model.eos_id()] for text in texts]
 
-        return cls(encode, model.pad_id(), model.vocab_size())
+        def encode_one(text: str) -> list[int]:
+            parts = special.split(text) if special else [text]
+            each = ([ids[part]] if part in ids else model.encode(part) for part in parts)
+            return [token for part in each for token in part]
+
+        return cls(encode, model.pad_id(), first + len(ids)), tuple(ids.values())
 
     def encode_batch(
         self, texts: Sequence[str], max_length: int
@@ -150,3 +159,17 @@ def find_text_tokenizer(*folders: Path) -> Path:
         f"no text tokenizer in {' or '.join(map(str, folders))}, looked for {names}: "
         "put the one of the text encoder there, or sample from token ids with sample_latents"
     )
+
+
+def _sentinels(folder: Path) -> int:
+    """How many `<extra_id_…>` follow the vocabulary of a sentencepiece model."""
+    path = folder / SETTINGS
+    if not path.is_file():
+        return _SENTINELS
+    try:
+        count = json.loads(path.read_text(encoding="utf-8")).get("extra_ids", _SENTINELS)
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is not a JSON object: {error}") from error
+    if not isinstance(count, int) or count < 0:
+        raise ValueError(f"{path}: extra_ids={count!r} must be a count of tokens")
+    return count

@@ -105,6 +105,7 @@ def test_one_error_names_every_difference(tmp_path):
     assert "missing tensors ['backbone.mid_block.attn.to_q.weight', 'dummy_param']" in message
     assert "surplus tensors ['stray']" in message
     assert "backbone.in_blocks.1.norm1.bias is (3,) instead of (56,)" in message
+    assert "model.safetensors does not fit its configuration" in message
     assert "\n" not in message
 
 
@@ -123,6 +124,19 @@ def test_the_decoder_of_a_whole_t5_is_left_unread(tmp_path):
         tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"].copy()
 
     load_t5(edited(tmp_path, "t5_tiny", edit))
+
+
+@pytest.mark.parametrize("drop", ["shared.weight", "encoder.embed_tokens.weight"])
+def test_the_embedding_under_either_name(tmp_path, drop):
+    def edit(tensors):
+        tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"].copy()
+        del tensors[drop]
+
+    _, params = load_t5(edited(tmp_path, "t5_tiny", edit))
+    _, expected = load_t5(FOLDER / "t5_tiny")
+    np.testing.assert_array_equal(
+        params["token_embed"]["embedding"], expected["token_embed"]["embedding"]
+    )
 
 
 def test_instruction_length_comes_from_the_tensors():

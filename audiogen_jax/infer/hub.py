@@ -1,0 +1,97 @@
+"""Repositories of the Hugging Face hub, downloaded to its cache or found there.
+
+The environment decides the rest, as for every program that uses the hub: HF_HOME, HF_TOKEN,
+HF_HUB_OFFLINE, HF_ENDPOINT.
+"""
+
+import re
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.file_download import repo_folder_name
+
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_FILES = ("*.json", "*.safetensors", "*.model")
+# The hub's own account that offers old checkpoints, mT5 among them, as safetensors.
+_CONVERTER = "SFconvertbot"
+
+
+def download(name: str, revision: str | None = None) -> Path:
+    """The folder of a repository in the hub's cache, with all files that a checkpoint is made of.
+
+    Where the main branch has pickled weights alone, the pull request with which the hub converted
+    them is taken, as transformers does.
+
+    Args:
+      name: owner/name.
+      revision: branch, tag, commit or pull request (refs/pr/1).
+
+    Raises:
+      ValueError: there is no such repository, it may not be read, it is no checkpoint, or the hub
+        cannot be reached and has not been.
+    """
+    at = name if revision is None else f"{name} at revision {revision!r}"
+    folder = _snapshot(name, revision, at)
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"hub repository {at} holds no config.json")
+    if _has_weights(folder):
+        return folder
+    pull_request = _conversion(name) if revision is None else None
+    if pull_request is not None:
+        converted = _snapshot(name, pull_request, f"{name} at revision {pull_request!r}")
+        if _has_weights(converted):
+            return converted
+    raise ValueError(
+        f"hub repository {at} holds no safetensors: save the model with save_pretrained of "
+        "transformers and give the folder"
+    )
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(folder.glob("*.safetensors"))
+
+
+def _conversion(name: str) -> str | None:
+    try:
+        for discussion in HfApi().get_repo_discussions(
+            name, author=_CONVERTER, discussion_type="pull_request"
+        ):
+            if discussion.status != "closed" and "safetensors" in discussion.title:
+                return discussion.git_reference
+        return None
+    except Exception:  # no connection: what an earlier run found
+        repository = Path(constants.HF_HUB_CACHE) / repo_folder_name(
+            repo_id=name, repo_type="model"
+        )
+        found = sorted(repository.glob("refs/refs/pr/*"))
+        return f"refs/pr/{found[-1].name}" if found else None
+
+
+def _snapshot(name: str, revision: str | None, at: str) -> Path:
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(_FILES)))
+    except LocalEntryNotFoundError as error:
+        raise ValueError(
+            f"{at} is not in the cache ({constants.HF_HUB_CACHE}), or not all of it, and the hub "
+            "cannot be reached: check the connection and HF_HUB_OFFLINE, or give a folder"
+        ) from error
+    except GatedRepoError as error:
+        raise ValueError(
+            f"{at} asks for consent: accept its terms on the hub and set HF_TOKEN"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ValueError(f"{name} has no revision {revision!r}") from error
+    except RepositoryNotFoundError as error:
+        raise ValueError(
+            f"no folder and no hub repository {name!r}; if it is private, set HF_TOKEN"
+        ) from error
+    except Exception as error:  # of the storage and of several network libraries
+        raise ValueError(
+            f"{at} could not be downloaded: {type(error).__name__}: {error}"
+        ) from error
