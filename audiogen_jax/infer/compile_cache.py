@@ -1,4 +1,4 @@
-"""Compiled programs kept on disk, so that the second start of a command is quick."""
+"""How programs are compiled, and kept on disk for the next start."""
 
 import os
 from pathlib import Path
@@ -15,3 +15,16 @@ def use_compile_cache() -> None:
         return
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(base / "audiogen_jax"))
+
+
+def compiler_options() -> dict[str, str]:
+    """Options for programs that read weights inside a loop.
+
+    XLA's CPU backend moves the widening of half-precision weights out of loops over layers and
+    steps, and so would hold a float32 copy of them all. What is worth moving stands outside our
+    loops already.
+    """
+    if jax.default_backend() != "cpu":
+        return {}
+    passes = "while-loop-invariant-code-motion,while-loop-expensive-invariant-code-motion"
+    return {"xla_disable_hlo_passes": passes}
