@@ -5,6 +5,8 @@ from pathlib import Path
 
 import jax
 
+from audiogen_jax.types import Params
+
 
 def use_compile_cache() -> None:
     """Lets jax keep compiled programs in `$XDG_CACHE_HOME/audiogen_jax`, by default in `~/.cache`.
@@ -17,14 +19,14 @@ def use_compile_cache() -> None:
     jax.config.update("jax_compilation_cache_dir", str(base / "audiogen_jax"))
 
 
-def compiler_options() -> dict[str, str]:
-    """Options for programs that read weights inside a loop.
+def compiler_options(params: Params) -> dict[str, str]:
+    """Options for programs that read these parameters inside a loop.
 
     XLA's CPU backend moves the widening of half-precision weights out of loops over layers and
-    steps, and so would hold a float32 copy of them all. What is worth moving stands outside our
-    loops already.
+    steps, and so would hold a float32 copy of them all: with such weights it shall not.
     """
-    if jax.default_backend() != "cpu":
+    narrow = any(leaf.dtype.itemsize < 4 for leaf in jax.tree.leaves(params))
+    if not narrow or jax.default_backend() != "cpu":
         return {}
     passes = "while-loop-invariant-code-motion,while-loop-expensive-invariant-code-motion"
     return {"xla_disable_hlo_passes": passes}

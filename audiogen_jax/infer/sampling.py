@@ -158,7 +158,8 @@ class Sampler:
             },
             NamedSharding(self.mesh, P()),
         )
-        self._log_duration = jax.jit(self._predict, compiler_options=compiler_options())
+        self._compiler_options = compiler_options(self._params)
+        self._log_duration = jax.jit(self._predict, compiler_options=self._compiler_options)
         self._sample = jax.jit(self._integrate_sharded, static_argnames="static")
         self.programs: dict[Any, jax.stages.Compiled] = {}
 
@@ -228,7 +229,7 @@ class Sampler:
         key = (static, structure, *(leaf.shape for leaf in leaves))
         if key not in self.programs:
             lowered = self._sample.lower(*arguments, static=static)
-            self.programs[key] = lowered.compile(compiler_options=compiler_options())
+            self.programs[key] = lowered.compile(compiler_options=self._compiler_options)
         return self.programs[key](*arguments)
 
     def _condition(self, params: Params, token_ids: TokenIds, token_mask: TokenMask) -> Condition:
