@@ -72,7 +72,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.view_dropout = 0.2
     config.data.condition_dropout = 0.1
     config.data.text_tokenizer = "datasets/tokenizer.json"
-    config.data.max_tokens = (28, 32, 40, 64)  # of each bucket's longest caption
+    config.data.max_tokens = (28, 32, 40, 64)  # enough for single sounds
 
     config.optimizer = ConfigDict()
     config.optimizer.learning_rate = 8e-4
@@ -92,7 +92,7 @@ def get_config(arg: str = "") -> ConfigDict:
     if arg == "mixtures":
         config.steps = 12000
         config.optimizer.learning_rate = 5e-4
-        config.data.max_tokens = (28, 32, 112, 128)  # captions of mixtures are long
+        config.data.max_tokens = (28, 32, 112, 128)  # captions of mixtures are long: see them whole
         config.data.manifests = (
             ("datasets/manifests/fsdd.jsonl", 7.2),
             ("datasets/manifests/words.jsonl", 1.4),

@@ -12,6 +12,10 @@ import tokenizers
 # No test may wait for a network: hub names are found in a cache or refused.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# Programs run on tiny shapes: most of the time is LLVM's, and half of that is optimisation.
+FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}".strip()
+
 CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
 
 jax.config.update("jax_num_cpu_devices", 8)

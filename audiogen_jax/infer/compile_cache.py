@@ -1,9 +1,11 @@
-"""Compiled programs kept on disk, so that the second start of a command is quick."""
+"""How programs are compiled, and kept on disk for the next start."""
 
 import os
 from pathlib import Path
 
 import jax
+
+from audiogen_jax.types import Params
 
 
 def use_compile_cache() -> None:
@@ -15,3 +17,16 @@ def use_compile_cache() -> None:
         return
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(base / "audiogen_jax"))
+
+
+def compiler_options(params: Params) -> dict[str, str]:
+    """Options for programs that read these parameters inside a loop.
+
+    XLA's CPU backend moves the widening of half-precision weights out of loops over layers and
+    steps, and so would hold a float32 copy of them all: with such weights it shall not.
+    """
+    narrow = any(leaf.dtype.itemsize < 4 for leaf in jax.tree.leaves(params))
+    if not narrow or jax.default_backend() != "cpu":
+        return {}
+    passes = "while-loop-invariant-code-motion,while-loop-expensive-invariant-code-motion"
+    return {"xla_disable_hlo_passes": passes}

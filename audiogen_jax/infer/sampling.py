@@ -18,6 +18,7 @@ from audiogen_jax.flow.guidance import guidance_weights, guide
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES, release_sway
 from audiogen_jax.flow.solvers import SOLVERS, Plan
+from audiogen_jax.infer.compile_cache import compiler_options
 from audiogen_jax.infer.editing import EditArrays
 from audiogen_jax.infer.long_form import in_windows
 from audiogen_jax.models.audiogen import AudioGen, Condition, condition
@@ -157,7 +158,8 @@ class Sampler:
             },
             NamedSharding(self.mesh, P()),
         )
-        self._log_duration = jax.jit(self._predict)
+        self._compiler_options = compiler_options(self._params)
+        self._log_duration = jax.jit(self._predict, compiler_options=self._compiler_options)
         self._sample = jax.jit(self._integrate_sharded, static_argnames="static")
         self.programs: dict[Any, jax.stages.Compiled] = {}
 
@@ -226,7 +228,8 @@ class Sampler:
         leaves, structure = jax.tree.flatten(arguments[1:])
         key = (static, structure, *(leaf.shape for leaf in leaves))
         if key not in self.programs:
-            self.programs[key] = self._sample.lower(*arguments, static=static).compile()
+            lowered = self._sample.lower(*arguments, static=static)
+            self.programs[key] = lowered.compile(compiler_options=self._compiler_options)
         return self.programs[key](*arguments)
 
     def _condition(self, params: Params, token_ids: TokenIds, token_mask: TokenMask) -> Condition:

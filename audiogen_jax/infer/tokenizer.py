@@ -1,6 +1,7 @@
 """The audio tokenizer as an object: waveforms to latents and back."""
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from audiogen_jax.convert.dasheng import DECODER, ENCODER, TokenizerCheckpoint
 from audiogen_jax.convert.safetensors_io import parse_config, read_config
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.checkpoints import find_checkpoint, find_part
+from audiogen_jax.infer.compile_cache import compiler_options
 from audiogen_jax.models.tokenizer import MIN_SAMPLES, latent_length
 from audiogen_jax.models.tokenizer import Tokenizer as TokenizerModel
 from audiogen_jax.types import Latents, Params, Waveform
@@ -42,8 +44,6 @@ class Tokenizer:
         self.sharding = sharding
         self._checkpoint = checkpoint
         self._model = TokenizerModel(checkpoint.config, dtype=dtype)
-        self._encode = jax.jit(self._apply_encode, static_argnames="compat")
-        self._decode = jax.jit(self._apply_decode)
 
     @classmethod
     def load(
@@ -81,6 +81,15 @@ class Tokenizer:
     @functools.cached_property
     def _decoder(self) -> Params:
         return self._checkpoint.read(DECODER, self._place)
+
+    @functools.cached_property
+    def _encode(self) -> Callable:
+        options = compiler_options(self._encoder)
+        return jax.jit(self._apply_encode, static_argnames="compat", compiler_options=options)
+
+    @functools.cached_property
+    def _decode(self) -> Callable:
+        return jax.jit(self._apply_decode, compiler_options=compiler_options(self._decoder))
 
     def _place(self, value: np.ndarray) -> Array:
         return jax.device_put(value, self.sharding)

@@ -69,11 +69,12 @@ def prepare_text(
     empty = None
     if time_aligned.shape[0] > context.shape[0]:
         empty = _ends(dit, params, jnp.zeros_like(context[0, 0]), method="embed_context")
-    block = _block(dit)
-    return tuple(
-        block.apply({"params": layer}, embedded, time_aligned, empty, method="prepare")
-        for layer in params["blocks"]
-    )  # pyright: ignore[reportReturnType]
+    block, caches = _block(dit), []
+    for layer in params["blocks"]:
+        layer = _after(caches[-1].value if caches else embedded, layer)
+        cache = block.apply({"params": layer}, embedded, time_aligned, empty, method="prepare")
+        caches.append(cache)
+    return tuple(caches)
 
 
 def prepare_levels(
@@ -91,12 +92,12 @@ def prepare_levels(
     if compat == "release":
         timesteps = jnp.trunc(timesteps)
     time = _ends(dit, params, timesteps, method="embed_time")
-    block = _block(dit)
-    modulation = tuple(
-        block.apply({"params": layer}, time, method="modulate") for layer in params["blocks"]
-    )
+    block, modulation = _block(dit), []
+    for layer in params["blocks"]:
+        layer = _after(modulation[-1] if modulation else time, layer)
+        modulation.append(block.apply({"params": layer}, time, method="modulate"))
     final = _ends(dit, params, time, method="modulate_final")
-    return LevelCache(sigmas, modulation, final)  # pyright: ignore[reportArgumentType]
+    return LevelCache(sigmas, tuple(modulation), final)  # pyright: ignore[reportArgumentType]
 
 
 def cached_velocity(
@@ -123,6 +124,7 @@ def cached_velocity(
         h, skips = _ends(dit, params, x, method="embed_latents"), []
         for i, layer in enumerate(params["blocks"]):
             skip = skips.pop() if i > half else None
+            layer = _after(h, layer)
             modulation = level.modulation[i][None, None]
             h = block.apply(
                 {"params": layer}, h, skip, modulation, text[i], x_mask, context_mask,
@@ -133,6 +135,18 @@ def cached_velocity(
         return _ends(dit, params, h, level.final[None, None], x_mask, compat, method="project")
 
     return velocity
+
+
+def _after(value: Array, layer: Params) -> Params:
+    """`layer`, if its weights rest in half precision made to wait for `value` to be known.
+
+    XLA's CPU backend widens such weights before it multiplies, and would widen those of all blocks
+    at the start, a float32 copy of the whole model. It drops optimization barriers, but not this.
+    """
+    zero = 0 * value.ravel()[0]
+    return jax.tree.map(
+        lambda leaf: leaf + zero.astype(leaf.dtype) if leaf.dtype.itemsize < 4 else leaf, layer
+    )
 
 
 def _block(dit: DiT) -> DiTBlock:
