@@ -46,11 +46,15 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optimizer.weight_decay = 0.05
     config.optimizer.clip_norm = 1.0
 
-    config.mesh = ConfigDict(dict(data=-1))  # -1: all devices
+    config.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1, dcn_data=1))  # -1: all devices
+    config.sharding = "dp"
+    config.guard = ConfigDict(dict(spike=0.0, limit=0))  # 0: stop at the first bad step
     config.log_every = 20
     config.checkpoint_every = 500
     config.export_every = 1000
     config.keep_checkpoints = 2
+    config.keep_every = 0
+    config.sample_every = 0
     config.eval = ConfigDict(dict(every=500, batches=8, seed=0))
 
     if arg == "smoke":

@@ -24,6 +24,12 @@ def get_config(arg: str = "") -> ConfigDict:
 
     config.tokenizer = ""
     config.init = ""  # the export of a generator to start from; random weights if empty
+    config.text_encoder = ""  # the folder of a frozen text encoder; trained along if empty
+    config.dtype = "float32"
+    config.gradient_dtype = "float32"
+    config.remat = ""
+    config.accumulate = 1
+    config.lora = ConfigDict(dict(rank=0, alpha=0.0))
     config.ema_decay = 0.999
     # Most draws near the noise: which word or sound it will be is decided there (t above 0.8).
     config.time_sampling = ConfigDict(dict(kind="logit_normal", mean=0.8, std=1.3))
@@ -82,11 +88,15 @@ def get_config(arg: str = "") -> ConfigDict:
     config.optimizer.weight_decay = 0.01
     config.optimizer.clip_norm = 1.0
 
-    config.mesh = ConfigDict(dict(data=-1))  # -1: all devices
+    config.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1, dcn_data=1))  # -1: all devices
+    config.sharding = "dp"
+    config.guard = ConfigDict(dict(spike=0.0, limit=0))  # 0: stop at the first bad step
     config.log_every = 50
     config.checkpoint_every = 500
     config.export_every = 1000
     config.keep_checkpoints = 2
+    config.keep_every = 0
+    config.sample_every = 1000
     config.eval = ConfigDict(dict(every=1000, batches=8, seed=0))
 
     if arg == "mixtures":

@@ -7,14 +7,20 @@ from audiogen_jax.flow.paths import interpolate, velocity_target
 from audiogen_jax.types import FrameMask, Latents, VelocityFn
 
 
-def masked_mean(values: Float[Array, "b t c"], mask: Bool[Array, "b t"]) -> Float[Array, ""]:
+def masked_mean(
+    values: Float[Array, "b t c"],
+    mask: Bool[Array, "b t"],
+    frames: Float[Array, ""] | None = None,
+) -> Float[Array, ""]:
     """Mean over the channels of valid frames, in float32; masked values may be NaN.
 
     Every valid frame of the batch weighs the same, so longer clips weigh more. 0 without any.
+    `frames` stands in for the number of valid frames where the rows are a part of a batch.
     """
     valid = mask[:, :, None]
     total = jnp.sum(jnp.where(valid, values.astype(jnp.float32), 0))
-    return total / jnp.maximum(jnp.sum(mask) * values.shape[-1], 1)
+    frames = jnp.sum(mask) if frames is None else frames
+    return total / jnp.maximum(frames * values.shape[-1], 1)
 
 
 def flow_matching_loss(
@@ -23,6 +29,7 @@ def flow_matching_loss(
     noise: Latents,
     time: Float[Array, " b"],
     mask: FrameMask,
+    frames: Float[Array, ""] | None = None,
 ) -> Float[Array, ""]:
     """Mean squared error of the velocity on the straight path (Liu et al. 2022, equation 1).
 
@@ -32,12 +39,13 @@ def flow_matching_loss(
       noise: standard normal noise.
       time: per clip, in [0, 1].
       mask: True at valid frames; the others are zeroed on the way in and do not count.
+      frames: what the sum over frames is divided by; the number of valid frames if None.
     """
     valid = mask[:, :, None]
     data, noise = jnp.where(valid, data, 0), jnp.where(valid, noise, 0)
     predicted = velocity_fn(interpolate(data, noise, time), time)
     error = predicted.astype(jnp.float32) - velocity_target(data, noise)
-    return masked_mean(jnp.square(error), mask)
+    return masked_mean(jnp.square(error), mask, frames)
 
 
 def duration_loss(

@@ -103,6 +103,19 @@ class _LoadExample:
 
 
 @dataclasses.dataclass(frozen=True)
+class _LoadRows:
+    """The positions and records of a whole batch -> the rows of one process, loaded."""
+
+    loaders: tuple[_LoadExample, ...]
+    collate: "_Collate"
+    rows: slice
+
+    def __call__(self, batch: Sequence[tuple[int, int, AudioRecord]]) -> Batch:
+        rows = batch[self.rows]
+        return self.collate([self.loaders[m]((index, record)) for m, index, record in rows])
+
+
+@dataclasses.dataclass(frozen=True)
 class _Collate:
     """Stacks examples and tokenizes their texts."""
 
@@ -127,7 +140,9 @@ def make_iterator(
 ) -> grain.DatasetIterator[Batch]:
     """Endless batches of this process; the buckets interleave alike on all processes.
 
-    Each epoch of a manifest visits every clip once, over all processes together.
+    Each epoch of a manifest visits every clip once, over all processes together. Batches do not
+    depend on the number of processes: each loads its own rows of them, and the state of the
+    iterator is the same in all.
 
     Args:
       config: see `DataConfig`.
@@ -158,31 +173,29 @@ def make_iterator(
 
     batches, rates = [], []
     for b, (seconds, batch_size) in enumerate(zip(config.buckets, config.batch_sizes, strict=True)):
-        clips, shares = [], []
+        streams, loaders, shares = [], [], []
         for m, (_, weight) in enumerate(config.manifests):
             if records := shelves[m][b]:
-                load = _LoadExample(
-                    config, cache, round(seconds * config.sample_rate), (config.seed, m, b)
-                )
+                length = round(seconds * config.sample_rate)
+                loaders.append(_LoadExample(config, cache, length, (config.seed, m, b)))
                 order_seed = int(np.random.SeedSequence((config.seed, m, b)).generate_state(1)[0])
-                clips.append(
+                streams.append(
                     grain.MapDataset.source(records)
                     .seed(order_seed)
                     .shuffle()
                     .repeat()
-                    .map_with_index(_with_position)[process_index::process_count]
-                    .map(load)
+                    .map_with_index(_Tag(len(streams)))
                 )
                 shares.append(weight * len(records) / sum(map(len, shelves[m])))
-        if clips:
-            mixed = grain.MapDataset.mix(clips, shares) if len(clips) > 1 else clips[0]
-            batches.append(
-                mixed.batch(
-                    batch_size // process_count,
-                    drop_remainder=True,
-                    batch_fn=_Collate(tokenizer, max_tokens[b]),
-                )
+        if streams:
+            mixed = grain.MapDataset.mix(streams, shares) if len(streams) > 1 else streams[0]
+            own = batch_size // process_count
+            load = _LoadRows(
+                tuple(loaders),
+                _Collate(tokenizer, max_tokens[b]),
+                slice(process_index * own, (process_index + 1) * own),
             )
+            batches.append(mixed.batch(batch_size, drop_remainder=True, batch_fn=list).map(load))
             rates.append(sum(shares) / batch_size)
 
     dataset = grain.MapDataset.mix(batches, rates) if len(batches) > 1 else batches[0]
@@ -201,8 +214,14 @@ def make_iterator(
     return iter(dataset)
 
 
-def _with_position(position: int, record: AudioRecord) -> tuple[int, AudioRecord]:
-    return position, record
+@dataclasses.dataclass(frozen=True)
+class _Tag:
+    """Names the stream and the position in it that a record comes from."""
+
+    stream: int
+
+    def __call__(self, position: int, record: AudioRecord) -> tuple[int, int, AudioRecord]:
+        return self.stream, position, record
 
 
 def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:

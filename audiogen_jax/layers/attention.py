@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float
 from audiogen_jax.layers.norm import LayerNorm, RMSNorm
 from audiogen_jax.ops.attention import attention
 from audiogen_jax.ops.rope import apply_rope
+from audiogen_jax.sharding.constraint import constrain
 
 NORMS = {"layernorm": LayerNorm, "rmsnorm": RMSNorm}
 """The norms that a configuration can name."""
@@ -101,4 +102,5 @@ class Attention(nn.Module):
         return self.out(self.value(context))
 
     def _heads(self, projected: Float[Array, "b l d"]) -> Float[Array, "b l h k"]:
-        return projected.reshape(*projected.shape[:2], self.num_heads, -1)
+        heads = projected.reshape(*projected.shape[:2], self.num_heads, -1)
+        return constrain(heads, "batch", "length", "heads", "head_dim")

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from audiogen_jax.layers.norm import LayerNorm
+from audiogen_jax.sharding.constraint import constrain
 
 
 class DepthwiseConv(nn.Module):
@@ -45,7 +46,8 @@ class ConvNeXtBlock(nn.Module):
         y = DepthwiseConv(name="dwconv", **dtypes)(x)
         y = LayerNorm(epsilon=1e-6, name="norm", **dtypes)(y)
         y = nn.gelu(nn.Dense(self.hidden_dim, name="pwconv1", **dtypes)(y), approximate=False)
+        y = constrain(y, "batch", "length", "mlp")
         y = nn.Dense(x.shape[-1], name="pwconv2", **dtypes)(y)
         gamma_init = nn.initializers.constant(self.gamma_init)
         gamma = self.param("gamma", gamma_init, (x.shape[-1],), self.param_dtype)
-        return x + gamma.astype(self.dtype) * y, None
+        return constrain(x + gamma.astype(self.dtype) * y, "batch", "length", "embed"), None

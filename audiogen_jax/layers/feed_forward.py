@@ -4,6 +4,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from audiogen_jax.sharding.constraint import constrain
+
 
 class Mlp(nn.Module):
     """Linear, exact GELU, Linear."""
@@ -16,6 +18,7 @@ class Mlp(nn.Module):
     def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
         dense = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         hidden = nn.gelu(nn.Dense(self.hidden_dim, name="fc1", **dense)(x), approximate=False)
+        hidden = constrain(hidden, "batch", "length", "mlp")
         return nn.Dense(x.shape[-1], name="fc2", **dense)(hidden)
 
 
@@ -30,5 +33,5 @@ class GEGLU(nn.Module):
     def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
         dense = dict(dtype=self.dtype, param_dtype=self.param_dtype)
         value, gate = jnp.split(nn.Dense(2 * self.hidden_dim, name="proj_in", **dense)(x), 2, -1)
-        hidden = value * nn.gelu(gate, approximate=False)
+        hidden = constrain(value * nn.gelu(gate, approximate=False), "batch", "length", "mlp")
         return nn.Dense(x.shape[-1], name="proj_out", **dense)(hidden)

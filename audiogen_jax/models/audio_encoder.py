@@ -15,6 +15,7 @@ from audiogen_jax.layers.stack import stack
 from audiogen_jax.ops.attention import attention
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.ops.mel import mel_decibels
+from audiogen_jax.sharding.constraint import constrain
 
 N_MELS = 64
 PATCH_FRAMES = 4
@@ -40,7 +41,8 @@ class EncoderBlock(nn.Module):
         y = attention(q, k, v, mask).reshape(b, t, d)
         x = x + nn.Dense(d, name="proj", **dtypes)(y)
         y = LayerNorm(epsilon=1e-6, name="norm2", **dtypes)(x)
-        return x + Mlp(4 * d, name="mlp", **dtypes)(y), None
+        x = x + Mlp(4 * d, name="mlp", **dtypes)(y)
+        return constrain(x, "batch", "length", "embed"), None
 
 
 class FixedBatchNorm(nn.Module):

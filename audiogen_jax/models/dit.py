@@ -18,6 +18,7 @@ from audiogen_jax.layers.attention import NORMS, Attention
 from audiogen_jax.layers.embeddings import TimeEmbedding
 from audiogen_jax.layers.feed_forward import GEGLU
 from audiogen_jax.layers.stack import stack
+from audiogen_jax.sharding.constraint import constrain
 from audiogen_jax.types import FrameMask, Latents, TokenMask
 
 
@@ -142,7 +143,7 @@ class DiTBlock(nn.Module):
         x = x + y
 
         y = self.mlp_norm(x) * (1 + scale_mlp) + shift_mlp
-        return x + (1 - gate_mlp) * self.mlp(y)
+        return constrain(x + (1 - gate_mlp) * self.mlp(y), "batch", "length", "embed")
 
 
 class DiT(nn.Module):

@@ -9,6 +9,7 @@ from audiogen_jax.layers.attention import Attention
 from audiogen_jax.layers.embeddings import RelativePositionBias
 from audiogen_jax.layers.norm import RMSNorm
 from audiogen_jax.layers.stack import stack
+from audiogen_jax.sharding.constraint import constrain
 from audiogen_jax.types import TokenIds, TokenMask
 
 
@@ -49,7 +50,8 @@ class T5Block(nn.Module):
 
         y = RMSNorm(name="mlp_norm", **norm)(x)
         y = nn.gelu(dense(c.d_ff, "gate")(y), approximate=True) * dense(c.d_ff, "value")(y)
-        return x + dense(c.d_model, "mlp_out")(y), None
+        y = constrain(y, "batch", "length", "mlp")
+        return constrain(x + dense(c.d_model, "mlp_out")(y), "batch", "length", "embed"), None
 
 
 class T5Encoder(nn.Module):

@@ -1,74 +1,209 @@
 """Training checkpoints: the state and the position in the data, written together or not at all."""
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import grain
 import jax
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 from audiogen_jax.train.state import TrainState
 
+SHARED_WRITE_BYTES = 1 << 20
+
 
 class Checkpoints:
-    """The last checkpoints of a training, named by the number of finished steps.
+    """The checkpoints of a training, named by the number of finished steps.
 
-    orbax writes to a temporary name and renames, so a checkpoint with a plain number is whole;
-    what a killed process left behind is removed on opening.
+    Writing goes on in the background. orbax writes to a temporary name and renames, so a
+    checkpoint with a plain number is whole; what a killed process left behind is removed on
+    opening.
     """
 
-    def __init__(self, folder: Path, keep: int):
+    def __init__(self, folder: Path, keep: int, keep_every: int = 0, facts: Mapping = {}):  # noqa: B006
         """Opens a folder of checkpoints.
 
         Args:
           folder: absolute; made if it does not exist.
           keep: number of checkpoints kept, the newest.
+          keep_every: steps whose multiples are kept for good; 0: none.
+          facts: what a checkpoint must have in common with this training (tokenizer, seed ..);
+            written beside it and compared when it is read.
         """
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep, cleanup_tmp_directories=True)
-        self._manager = ocp.CheckpointManager(folder, options=options)
-
-    def latest_step(self) -> int | None:
-        """Number of finished steps of the newest whole checkpoint, None if there is none."""
-        return self._manager.latest_step()
+        self._folder, self._facts = folder, dict(facts)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep, keep_period=keep_every or None, cleanup_tmp_directories=True
+        )
+        registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
+        # Equal copies share the writing of large arrays only: to cut up small ones takes longer.
+        array_handler = ocp.type_handlers.ArrayHandler(
+            min_slice_bytes_for_replica_parallel=SHARED_WRITE_BYTES
+        )
+        arrays = ocp.PyTreeCheckpointHandler(
+            type_handler_registry=ocp.type_handlers.create_type_handler_registry(
+                (jax.Array, array_handler)
+            )
+        )
+        json = ocp.JsonCheckpointHandler()
+        for item, handler, kinds in (
+            ("state", arrays, (ocp.args.PyTreeSave, ocp.args.PyTreeRestore)),
+            ("data", json, (ocp.args.JsonSave, ocp.args.JsonRestore)),
+            ("facts", json, (ocp.args.JsonSave, ocp.args.JsonRestore)),
+        ):
+            for kind in kinds:
+                registry.add(item, kind, handler)
+        self._manager = ocp.CheckpointManager(folder, options=options, handler_registry=registry)
 
     def save(self, step: int, state: TrainState, data: Any) -> None:
         """Starts to write a checkpoint; does nothing if this step is already saved.
 
+        A write that failed since the last call (a full disk) is reported and forgotten: training
+        goes on, and this call tries again with the newer state.
+
         Args:
           step: number of finished steps.
           state: may be donated to the next step once this returns.
-          data: grain iterator that has given exactly the batches of the finished steps.
+          data: grain iterator that has given exactly the batches of the finished steps; all
+            processes are at the same position.
         """
-        if step == self._manager.latest_step():
+        self._report_failure()
+        if step in self._manager.all_steps():
             return
         args = ocp.args.Composite(
-            state=ocp.args.StandardSave(state),  # pyright: ignore[reportCallIssue]
-            data=grain.checkpoint.CheckpointSave(data),
+            state=ocp.args.PyTreeSave(state),  # pyright: ignore[reportCallIssue]
+            data=ocp.args.JsonSave(data.get_state()),  # pyright: ignore[reportCallIssue]
+            facts=ocp.args.JsonSave(self._facts),  # pyright: ignore[reportCallIssue]
         )
-        self._manager.save(step, args=args)
+        try:
+            self._manager.save(step, args=args)
+        except OSError as error:
+            logging.error("checkpoint of step %d was not written: %s", step, error)
 
-    def restore(self, step: int, abstract: TrainState, data: Any, sharding: Any) -> TrainState:
-        """Reads a checkpoint.
+    def restore_newest(self, abstract: TrainState, data: Any) -> tuple[int, TrainState] | None:
+        """Reads the newest checkpoint that can be read.
+
+        One that cannot is renamed to "N.damaged" and the one before it is tried.
 
         Args:
-          step: number of finished steps.
-          abstract: shapes and dtypes of the state.
-          data: grain iterator; moved to the saved position.
-          sharding: placement of every array.
+          abstract: shapes, dtypes and shardings of the state, for any mesh.
+          data: grain iterator; moved to the saved position, for any number of processes.
 
         Returns:
-          The state.
+          (number of finished steps, state); None if there is no checkpoint at all.
+
+        Raises:
+          ValueError: the newest one is of another training, or none can be read.
         """
-        target = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract
-        )
+        steps = sorted(self._manager.all_steps(), reverse=True)
+        for step in steps:
+            try:
+                return step, self._restore(step, abstract, data)
+            except _OtherTrainingError:
+                raise
+            except Exception as error:  # orbax and tensorstore raise many kinds
+                first_line = str(error).strip().splitlines()[:1]
+                logging.error("checkpoint of step %d cannot be read: %s", step, first_line)
+                self._set_aside(step)
+        if steps:
+            raise ValueError(
+                f"{self._folder}: none of the checkpoints {steps} can be read; they were renamed "
+                "to N.damaged. Start again to train from the beginning"
+            )
+        return None
+
+    def _restore(self, step: int, abstract: TrainState, data: Any) -> TrainState:
+        metadata = self._manager.item_metadata(step)["state"]
+        if metadata is None:
+            raise ValueError("its state is missing")
+        self._check_tree(step, metadata, abstract)
         args = ocp.args.Composite(
-            state=ocp.args.StandardRestore(target),  # pyright: ignore[reportCallIssue]
-            data=grain.checkpoint.CheckpointRestore(data),
+            state=ocp.args.PyTreeRestore(  # pyright: ignore[reportCallIssue]
+                abstract, ocp.checkpoint_utils.construct_restore_args(abstract)
+            ),
+            data=ocp.args.JsonRestore(),
+            facts=ocp.args.JsonRestore(),
         )
-        return self._manager.restore(step, args=args)["state"]
+        restored = self._manager.restore(step, args=args)
+        if restored["facts"] != self._facts:
+            raise _OtherTrainingError(
+                f"{self._folder}/{step} was written with {restored['facts']}, this training has "
+                f"{self._facts}: choose another workdir"
+            )
+        if int(restored["state"].step) != step:
+            raise ValueError(f"it holds the state of step {int(restored['state'].step)}")
+        data.set_state(restored["data"])
+        return restored["state"]
+
+    def _check_tree(self, step: int, metadata: Any, abstract: TrainState) -> None:
+        """Compares names and shapes before anything is read."""
+        found = _shapes(getattr(metadata, "tree", metadata))
+        wanted = _shapes(abstract)
+        differences = [
+            f"{name}: {found.get(name, 'none')} in the checkpoint, {wanted.get(name, 'none')} now"
+            for name in sorted(found.keys() | wanted.keys())
+            if found.get(name) != wanted.get(name)
+        ]
+        if differences:
+            raise _OtherTrainingError(
+                f"{self._folder}/{step} is of another model, {len(differences)} arrays differ: "
+                f"{differences[:5]}. Choose another workdir or the config that wrote it"
+            )
+
+    def _set_aside(self, step: int) -> None:
+        """Renames a damaged checkpoint, so that its step can be saved again."""
+        if jax.process_index() == 0:
+            folder = self._folder / str(step)
+            target = folder.with_name(f"{step}.damaged")
+            for attempt in range(2, 100):
+                if not target.exists():
+                    break
+                target = folder.with_name(f"{step}.damaged{attempt}")
+            folder.rename(target)
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("damaged checkpoint set aside")
+        self._manager.reload()
+
+    def _report_failure(self) -> None:
+        try:
+            self._manager.wait_until_finished()
+        except Exception as error:  # of the background write, any kind
+            logging.error("the last checkpoint was not written: %s", error)
+            self._manager.reload()
 
     def close(self) -> None:
-        """Waits for a write under way."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits for a write under way.
+
+        Raises:
+          OSError: it failed.
+        """
+        try:
+            self._manager.wait_until_finished()
+        except Exception as error:
+            raise OSError(
+                f"{self._folder}: the last checkpoint was not written ({error}); "
+                f"those of steps {self._manager.all_steps()} are whole"
+            ) from error
+        finally:
+            self._manager.close()
+
+
+class _OtherTrainingError(ValueError):
+    """The checkpoint is whole, but does not belong to this training."""
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    """Shape of every array by its path, fields and keys written alike."""
+    rows = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return {_name(path): tuple(leaf.shape) for path, leaf in rows}
+
+
+def _name(path: tuple) -> str:
+    parts = []
+    for key in path:
+        for attribute in ("key", "name", "idx"):
+            if hasattr(key, attribute):
+                parts.append(str(getattr(key, attribute)))
+                break
+    return "/".join(parts)

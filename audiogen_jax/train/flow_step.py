@@ -1,23 +1,18 @@
-"""Stage (c): text encoder, content adapter and DiT by rectified flow on a tokenizer's latents."""
+"""Stage (c): the step that trains a generator by rectified flow on a tokenizer's latents.
 
-import shutil
-from collections.abc import Callable, Iterable
-from pathlib import Path
+Built from configurations alone, so that it can be traced and compiled without any file;
+`flow_stage.py` brings the weights.
+"""
+
+import dataclasses
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from audiogen_jax.config import AudioGenConfig, T5Config
-from audiogen_jax.convert.dasheng import (
-    load_audiogen,
-    load_tokenizer,
-    save_audiogen,
-    save_tokenizer,
-)
-from audiogen_jax.convert.t5 import load_t5, save_t5
+from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
 from audiogen_jax.flow import time_sampling
 from audiogen_jax.flow.loss import duration_loss, flow_matching_loss
 from audiogen_jax.models.audiogen import (
@@ -31,8 +26,10 @@ from audiogen_jax.models.t5 import T5Encoder
 from audiogen_jax.models.tokenizer import Tokenizer, latent_length
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.train.ema import update_ema
+from audiogen_jax.train.lora import init_adapters, merge
 from audiogen_jax.train.optimizer import make_optimizer
-from audiogen_jax.train.state import Batch, Metrics, Objective, TrainState
+from audiogen_jax.train.state import Batch, Metrics, TrainState
+from audiogen_jax.train.update import accept, choose, new_guard, value_and_gradients
 from audiogen_jax.types import Params
 
 FROZEN = (
@@ -42,132 +39,157 @@ FROZEN = (
 )
 
 
-def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective:
-    """The objective of `config.model` on the latents of the tokenizer at `config.tokenizer`.
+@dataclasses.dataclass(frozen=True)
+class FlowStep:
+    """A generator and how it is trained.
 
-    Args:
-      config: seed, steps, tokenizer, init, model, data.text_tokenizer, time_sampling,
-        duration_weight, ema_decay, optimizer.
-      open_data: not needed here.
+    What is trained (`TrainState.params`) is {"audiogen"}, {"audiogen", "text_encoder"} if the text
+    encoder is trained along, or {"adapters"} with LoRA. The rest comes in `frozen`: "tokenizer"
+    (the encoding part) where batches hold audio, "text_encoder", "audiogen".
 
-    Raises:
-      ValueError: `config.tokenizer` is not set or has latents of another width, or the generator
-        at `config.init` is not of `config.model`.
+    Attributes:
+      config: the ConfigDict of the training.
+      model: sizes of the generator.
+      text: sizes of its text encoder.
+      tokenizer: sizes of the tokenizer.
+      remat: name of a rematerialisation policy, or "".
     """
-    if not config.tokenizer:
-        raise ValueError(
-            "tokenizer is empty: expected the export folder of the tokenizer stage "
-            "(--set tokenizer=WORKDIR/export)"
-        )
-    tokenizer_config, tokenizer_params = load_tokenizer(Path(config.tokenizer))
-    model_config = AudioGenConfig(**config.model.audiogen)
-    text_config = T5Config(**config.model.text_encoder)
-    if model_config.latent_dim != tokenizer_config.embed_dim:
-        raise ValueError(
-            f"model.audiogen.latent_dim={model_config.latent_dim} must be the width of the latents "
-            f"of {config.tokenizer}, {tokenizer_config.embed_dim}"
-        )
-    tokenizer = Tokenizer(tokenizer_config)
-    model = AudioGen(model_config, text_dim=text_config.d_model)
-    text_encoder = T5Encoder(text_config)
-    optimizer = make_optimizer(config.optimizer, config.steps, FROZEN)
 
-    def init_state(key: jax.Array) -> TrainState:
-        params = init_params(key, model, text_encoder)
+    config: Any
+    model: AudioGenConfig
+    text: T5Config
+    tokenizer: TokenizerConfig
+    remat: str = ""
+
+    @property
+    def networks(self) -> tuple[AudioGen, T5Encoder]:
+        """The modules, in the compute type of the config."""
+        kinds = dict(dtype=jnp.dtype(self.config.dtype), remat=self.remat or None)
+        return AudioGen(self.model, text_dim=self.text.d_model, **kinds), T5Encoder(
+            self.text, **kinds
+        )
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Of the parameters that are trained."""
+        frozen = () if self.config.lora.rank else FROZEN
+        return make_optimizer(self.config.optimizer, self.config.steps, frozen)
+
+    def init_params(self, key: jax.Array) -> dict[str, Params]:
+        """Random parameters of the whole generator."""
+        return init_params(key, *self.networks)
+
+    def init_state(self, key: jax.Array) -> TrainState:
+        """A new state; traceable."""
+        params = self.init_params(key)
+        if self.config.lora.rank:
+            adapters = init_adapters(key, params["audiogen"], self.config.lora.rank)
+            params = {"adapters": adapters}
+        elif self.config.text_encoder:
+            params = {"audiogen": params["audiogen"]}
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             params=params,
-            opt_state=optimizer.init(params),
+            opt_state=self.optimizer.init(params),
+            guard=new_guard(),
             ema=jax.tree.map(jnp.copy, params),  # buffers of their own: the state is donated
         )
 
-    def prepare(state: TrainState) -> TrainState:
-        if not config.init:
-            return state
-        params = _load_generator(Path(config.init), model_config, text_config)
-        return state.replace(params=params, ema=jax.tree.map(jnp.copy, params))
+    def frozen_shapes(self) -> dict[str, Params]:
+        """Shapes of what `step` reads and never changes, but for the tokenizer."""
+        shapes = jax.eval_shape(self.init_params, jax.random.key(0))
+        names = ["audiogen", "text_encoder"] if self.config.lora.rank else []
+        names = ["text_encoder"] if self.config.text_encoder and not names else names
+        return {name: shapes[name] for name in names}
 
-    def losses(
-        params: Params, frozen: Params, batch: Batch, key: jax.Array, training: bool
-    ) -> Metrics:
-        time_key, noise_key, dropout_key = jax.random.split(key, 3)
-        audio, lengths = batch["audio"], batch["length"]
-        latents: Array = tokenizer.apply({"params": frozen}, audio, lengths, method="encode")  # pyright: ignore
-        mask = length_mask(latent_length(lengths), latents.shape[1])
-        conditioned = condition(
-            model,
-            text_encoder,
-            params,
-            batch["token_ids"],
-            batch["token_mask"],
-            dropout_key=dropout_key if training else None,
+    def assemble(self, params: Params, frozen: Params) -> dict[str, Params]:
+        """The whole generator, {"audiogen", "text_encoder"}, of what is trained and the rest."""
+        whole = {**frozen, **params}
+        if "adapters" in params:
+            scale = self.config.lora.alpha / self.config.lora.rank
+            whole["audiogen"] = merge(frozen["audiogen"], params["adapters"], scale)
+        return {name: whole[name] for name in ("audiogen", "text_encoder")}
+
+    def step(self, state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
+        """One update of the parameters."""
+        config = self.config
+        times, noise, dropout = jax.random.split(
+            jax.random.fold_in(jax.random.key(config.seed), state.step), 3
         )
-        seconds = lengths / model_config.sample_rate
-        duration = duration_loss(conditioned.log_duration, seconds, model_config.duration_offset)
-        if training:
-            # Guidance needs the velocity without a condition too.
-            conditioned = drop_condition(conditioned, batch["drop_condition"])
-        times = sample_times(time_key, len(audio), config.time_sampling)
-        noise = jax.random.normal(noise_key, latents.shape)
-        velocity = velocity_fn(model, params, conditioned, mask)
-        flow = flow_matching_loss(velocity, latents, noise, times, mask)
-        return {
-            "loss": flow + config.duration_weight * duration,
-            "flow": flow,
-            "duration": duration,
-        }
+        rows = self._with_noise(batch, times, noise)
+        frames = self.frame_lengths(batch).sum() / config.accumulate
 
-    def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
-        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-
-        def loss(params: Params) -> tuple[Array, Metrics]:
-            metrics = losses(params, frozen, batch, key, training=True)
+        def loss(params: Params, rows: Batch, key: jax.Array) -> tuple[Array, Metrics]:
+            metrics = self._losses(self.assemble(params, frozen), frozen, rows, key, frames)
             return metrics["loss"], metrics
 
-        (_, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
-        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        kind = None if config.gradient_dtype == "float32" else jnp.dtype(config.gradient_dtype)
+        metrics, gradients = value_and_gradients(
+            loss, state.params, rows, dropout, config.accumulate, kind
+        )
+        ok, guard, more = accept(state.guard, metrics["loss"], gradients, config.guard.spike)
+        updates, opt_state = self.optimizer.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        assert state.ema is not None
         ema = update_ema(state.ema, params, state.step, config.ema_decay)
-        metrics["gradient_norm"] = optax.tree.norm(gradients)
-        return TrainState(state.step + 1, params, opt_state, ema), metrics
+        params, opt_state, ema = choose(
+            ok, (params, opt_state, ema), (state.params, state.opt_state, state.ema)
+        )
+        return TrainState(state.step + 1, params, opt_state, guard, ema), metrics | more
 
-    @jax.jit
-    def evaluate(state: TrainState, batch: Batch, frozen: Params, index: int) -> Metrics:
-        key = jax.random.fold_in(jax.random.key(config.eval.seed), index)
+    def evaluate(self, state: TrainState, batch: Batch, frozen: Params, index: int) -> Metrics:
+        """Losses of the averaged parameters, without dropout of any kind."""
+        key = jax.random.fold_in(jax.random.key(self.config.eval.seed), index)
+        times, noise, _ = jax.random.split(key, 3)
+        rows = self._with_noise(batch, times, noise)
         assert state.ema is not None
-        return losses(state.ema, frozen, batch, key, training=False)
+        whole = self.assemble(state.ema, frozen)
+        return self._losses(whole, frozen, rows, None, self.frame_lengths(batch).sum())
 
-    def export(state: TrainState, folder: Path) -> None:
-        assert state.ema is not None
-        save_audiogen(folder, model_config, state.ema["audiogen"])
-        save_t5(folder / model_config.text_encoder_name, text_config, state.ema["text_encoder"])
-        save_tokenizer(folder / model_config.tokenizer_name, tokenizer_config, tokenizer_params)
-        shutil.copyfile(config.data.text_tokenizer, folder / "tokenizer.json")
+    def _with_noise(self, batch: Batch, times: jax.Array, noise: jax.Array) -> Batch:
+        """Adds what is drawn for each clip, so that parts of a batch get what the whole would."""
+        rows, frames = len(batch["length"]), self.frames(batch)
+        return {
+            **batch,
+            "time": sample_times(times, rows, self.config.time_sampling),
+            "noise": jax.random.normal(noise, (rows, frames, self.model.latent_dim)),
+        }
 
-    jitted_step = jax.jit(step, donate_argnums=0)
-    return Objective(
-        init_state=init_state,
-        prepare=prepare,
-        frozen=jax.tree.map(jnp.asarray, tokenizer_encoder(tokenizer_params)),
-        step_at=lambda _: jitted_step,
-        evaluate=evaluate,
-        export=export,
-    )
+    def frames(self, batch: Batch) -> int:
+        """Latent frames of a batch, padding included."""
+        if "latents" in batch:
+            return batch["latents"].shape[1]
+        return latent_length(batch["audio"].shape[1])
 
+    def frame_lengths(self, batch: Batch) -> Int[Array, " b"]:
+        """Valid latent frames of each clip."""
+        return batch["length"] if "latents" in batch else latent_length(batch["length"])
 
-def tokenizer_encoder(params: Params) -> Params:
-    """The part of a tokenizer's parameters that encodes."""
-    return {name: params[name] for name in ("audio_encoder", "acoustic_injection")}
+    def _latents(self, batch: Batch, frozen: Params) -> Float[Array, "b t c"]:
+        if "latents" in batch:
+            return batch["latents"].astype(jnp.float32)
+        model, params = Tokenizer(self.tokenizer), {"params": frozen["tokenizer"]}
+        return model.apply(params, batch["audio"], batch["length"], method="encode")  # pyright: ignore
 
-
-def _load_generator(folder: Path, config: AudioGenConfig, text_config: T5Config) -> Params:
-    """Parameters of an exported generator, to train on from."""
-    found, params = load_audiogen(folder)
-    found_text, text_params = load_t5(folder / config.text_encoder_name)
-    if (found, found_text) != (config, text_config):
-        raise ValueError(f"init={folder}: its configuration differs from config.model")
-    return {"text_encoder": text_params, "audiogen": params}
+    def _losses(
+        self, whole: Params, frozen: Params, batch: Batch, key: jax.Array | None, frames: Array
+    ) -> Metrics:
+        """Losses of some rows; with a key as in training, without as in validation."""
+        networks = self.networks
+        latents, lengths = self._latents(batch, frozen), self.frame_lengths(batch)
+        mask = length_mask(lengths, latents.shape[1])
+        tokens = batch["token_ids"], batch["token_mask"]
+        conditioned = condition(*networks, whole, *tokens, dropout_key=key)
+        seconds = batch["length"] / (
+            self.model.latent_rate if "latents" in batch else self.model.sample_rate
+        )
+        duration = duration_loss(conditioned.log_duration, seconds, self.model.duration_offset)
+        if key is not None:
+            # Guidance needs the velocity without a condition too.
+            conditioned = drop_condition(conditioned, batch["drop_condition"])
+        velocity = velocity_fn(networks[0], whole, conditioned, mask)
+        flow = flow_matching_loss(velocity, latents, batch["noise"], batch["time"], mask, frames)
+        loss = flow + self.config.duration_weight * duration
+        return {"loss": loss, "flow": flow, "duration": duration}
 
 
 def sample_times(key: jax.Array, batch: int, config: Any) -> Float[Array, " b"]:

@@ -18,6 +18,7 @@ from audiogen_jax.models.tokenizer import Tokenizer
 from audiogen_jax.ops.mel import mel_decibels
 from audiogen_jax.train.optimizer import make_optimizer
 from audiogen_jax.train.state import Batch, Metrics, Objective, TrainState
+from audiogen_jax.train.update import accept, choose, new_guard, value_and_gradients
 from audiogen_jax.types import Params
 
 SAMPLES = 16000
@@ -38,42 +39,51 @@ def masked_autoencoder(config: Any, open_data: Callable[[], Iterable[dict]]) -> 
 
     def init_state(key: jax.Array) -> TrainState:
         params = model.init(key, jnp.zeros((1, SAMPLES)), key)["params"]
-        return TrainState(jnp.zeros((), jnp.int32), params, optimizer.init(params))
+        step = jnp.zeros((), jnp.int32)
+        return TrainState(step, params, optimizer.init(params), new_guard())
 
     def prepare(state: TrainState) -> TrainState:
-        mean, variance = mel_statistics(itertools.islice(open_data(), config.statistics_batches))
+        found = mel_statistics(itertools.islice(open_data(), config.statistics_batches))
+        mean, variance = (np.asarray(one) for one in found)
         encoder = state.params["audio_encoder"]
         init_bn = {**encoder["init_bn"], "mean": mean, "var": variance}
         encoder = {**encoder, "init_bn": init_bn}
         return state.replace(params={**state.params, "audio_encoder": encoder})
 
-    def loss(params: Params, audio: Float[Array, "b n"], key: jax.Array) -> Float[Array, ""]:
-        return model.apply({"params": params}, audio, key)  # pyright: ignore
+    def loss(params: Params, batch: Batch, key: jax.Array) -> tuple[Array, Metrics]:
+        value: Array = model.apply({"params": params}, batch["audio"], key)  # pyright: ignore
+        return value, {"loss": value}
 
     def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        value, gradients = jax.value_and_grad(loss)(state.params, batch["audio"], key)
+        metrics, gradients = value_and_gradients(loss, state.params, batch, key)
+        ok, guard, more = accept(state.guard, metrics["loss"], gradients, config.guard.spike)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        metrics = {"loss": value, "gradient_norm": optax.tree.norm(gradients)}
-        return TrainState(state.step + 1, params, opt_state), metrics
+        new = optax.apply_updates(state.params, updates), opt_state
+        params, opt_state = choose(ok, new, (state.params, state.opt_state))
+        return TrainState(state.step + 1, params, opt_state, guard), metrics | more
 
     @jax.jit
     def evaluate(state: TrainState, batch: Batch, frozen: Params, index: int) -> Metrics:
         key = jax.random.fold_in(jax.random.key(config.eval.seed), index)
-        return {"loss": loss(state.params, batch["audio"], key)}
+        return loss(state.params, batch, key)[1]
 
-    def export(state: TrainState, folder: Path) -> None:
+    def export(encoder: Params, folder: Path) -> None:
         """A whole tokenizer: this encoder, and an injection and decoder that are not trained."""
         tokenizer = Tokenizer(tokenizer_config)
         init = jax.jit(lambda key: tokenizer.init(key, jnp.zeros((1, SAMPLES)))["params"])
         params = init(jax.random.key(config.seed))
-        save_tokenizer(
-            folder, tokenizer_config, {**params, "audio_encoder": state.params["audio_encoder"]}
-        )
+        save_tokenizer(folder, tokenizer_config, {**params, "audio_encoder": encoder})
 
-    jitted_step = jax.jit(step, donate_argnums=0)
-    return Objective(init_state, prepare, {}, lambda _: jitted_step, evaluate, export)
+    return Objective(
+        init_state=init_state,
+        prepare=prepare,
+        frozen={},
+        step_at=lambda _: step,
+        evaluate=evaluate,
+        exported=lambda state: state.params["audio_encoder"],
+        export=export,
+    )
 
 
 def mel_statistics(

@@ -1,18 +1,28 @@
 """Metrics on disk: one JSON object per line, and TensorBoard."""
 
+import contextlib
 import json
+import logging
 import math
+import resource
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import jax
+import numpy as np
 from tensorboardX import SummaryWriter
 
+from audiogen_jax.sharding.chips import chip_of
 from audiogen_jax.train.state import Metrics
 
+SPEED = "speed/"
+"""Prefix of the metrics that depend on the clock, not on the training."""
 
-class NonFiniteLossError(ValueError):
-    """The loss of a step is NaN or infinite; the state after it is not worth keeping."""
+
+class DivergedError(ValueError):
+    """Too many steps in a row had a loss or gradient that is not finite, or a spike."""
 
 
 class MetricsWriter:
@@ -41,72 +51,139 @@ class MetricsWriter:
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
 
+    def write_clip(
+        self, step: int, name: str, audio: np.ndarray, picture: np.ndarray, rate: int
+    ) -> None:
+        """Shows one clip in TensorBoard.
+
+        Args:
+          step: number of finished steps.
+          name: of the clip.
+          audio: float [n].
+          picture: its spectrogram, uint8 [height width 3].
+          rate: Hz.
+        """
+        self._board.add_audio(name, audio, step, sample_rate=rate)
+        self._board.add_image(name, picture, step, dataformats="HWC")
+
     def close(self) -> None:
         self._lines.close()
         self._board.close()
 
 
 class StepMetrics:
-    """Means of the metrics of the steps since the last row.
+    """Means of the metrics of the steps since the last row, and where the time went.
 
     It holds a queue of one: the metrics of a step are read from the device when the next step has
     been dispatched, so that reading never leaves the device idle.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, skip_limit: int) -> None:
+        """Starts the clock.
+
+        Args:
+          skip_limit: how many steps in a row may fail to count before the training stops.
+        """
+        self._limit = skip_limit
         self._pending: tuple[int, Metrics, Sequence[str]] | None = None
+        self._bad: list[str] = []
+        self._reset()
+
+    def _reset(self) -> None:
         self._values: dict[str, list[float]] = {}
-        self._steps = self._clips = 0
+        self._seconds: dict[str, float] = {}
+        self._steps = self._skipped = self._clips = self._frames = 0
+        self._flops = 0.0
         self._since = time.monotonic()
 
-    def submit(self, step: int, metrics: Metrics, ids: Sequence[str]) -> None:
+    @contextlib.contextmanager
+    def time(self, part: str) -> Iterator[None]:
+        """Counts the time of a block to a part of the loop: "data", "checkpoint" or "eval"."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            spent = time.monotonic() - start
+            self._seconds[part] = self._seconds.get(part, 0.0) + spent
+
+    def submit(
+        self, step: int, metrics: Metrics, ids: Sequence[str], frames: int = 0, flops: float = 0.0
+    ) -> None:
         """Takes the metrics of a dispatched step and reads those of the one before it.
 
+        Args:
+          step: its number.
+          metrics: on the device.
+          ids: of the clips that this process put into the batch.
+          frames: valid latent frames of these clips.
+          flops: of the model in this step, over all devices.
+
         Raises:
-          NonFiniteLossError: see `settle`.
+          DivergedError: see `settle`.
         """
         self.settle()
         self._pending = (step, metrics, ids)
+        self._clips += len(ids)
+        self._frames += frames
+        self._flops += flops
 
     def settle(self) -> None:
         """Waits for the last step that was submitted.
 
         Raises:
-          NonFiniteLossError: one of its metrics is NaN or infinite.
+          DivergedError: more steps in a row than allowed did not count; names them and their clips.
         """
         if self._pending is None:
             return
         step, metrics, ids = self._pending
         self._pending = None
         values = {name: float(value) for name, value in metrics.items()}
-        check_finite(step, values, ids)
-        for name, value in values.items():
-            self._values.setdefault(name, []).append(value)
+        in_a_row = int(values.pop("skipped", 0))
         self._steps += 1
-        self._clips += len(ids)
+        if not in_a_row:
+            self._bad.clear()
+            for name, value in values.items():
+                self._values.setdefault(name, []).append(value)
+            return
+        self._skipped += 1
+        shown = {name: values[name] for name in ("loss", "gradient_norm") if name in values}
+        self._bad.append(f"step {step}: {shown} on clips {list(ids)}")
+        logging.warning("skipped %s", self._bad[-1])
+        if in_a_row > self._limit:
+            raise DivergedError(
+                f"{in_a_row} steps in a row did not count (guard.limit={self._limit}): "
+                + "; ".join(self._bad)
+                + ". Look at these clips or lower optimizer.learning_rate, then start again: "
+                "training goes on from the last checkpoint"
+            )
 
     def drain(self) -> dict[str, float]:
         """Means and speed since the last call."""
         row = {name: math.fsum(values) / len(values) for name, values in self._values.items()}
+        row["skipped_steps"] = float(self._skipped)
         seconds = max(time.monotonic() - self._since, 1e-9)
-        row |= {
-            "clips_per_second": self._clips / seconds,
+        processes = jax.process_count()
+        speed = {
+            "clips_per_second": processes * self._clips / seconds,
             "steps_per_second": self._steps / seconds,
+            "frames_per_second": processes * self._frames / seconds,
+            "memory_gib": memory_in_use() / 2**30,
         }
-        self._values, self._steps, self._clips = {}, 0, 0
-        self._since = time.monotonic()
-        return row
+        speed |= {f"share_{part}": spent / seconds for part, spent in self._seconds.items()}
+        speed["share_step"] = max(0.0, 1.0 - sum(self._seconds.values()) / seconds)
+        if self._flops:
+            rate = self._flops / seconds / jax.device_count()
+            speed["tflops_per_device"] = rate / 1e12
+            if chip := chip_of(jax.devices()[0].device_kind):
+                speed["mfu"] = rate / chip.flops
+        self._reset()
+        return row | {SPEED + name: value for name, value in speed.items()}
 
 
-def check_finite(step: int, values: Mapping[str, float], ids: Sequence[str]) -> None:
-    """Stops a training that has gone wrong.
-
-    Raises:
-      NonFiniteLossError: a metric is NaN or infinite; names the step, the metrics and the clips.
-    """
-    bad = {name: value for name, value in values.items() if not math.isfinite(value)}
-    if bad:
-        raise NonFiniteLossError(
-            f"step {step}: {bad} on clips {list(ids)}; no checkpoint was written for this state. "
-            "Lower optimizer.learning_rate or look at these clips, then start again"
-        )
+def memory_in_use() -> float:
+    """Peak bytes of the fullest device; of the process itself where devices cannot say."""
+    stats = [device.memory_stats() or {} for device in jax.local_devices()]
+    if peaks := [found["peak_bytes_in_use"] for found in stats if "peak_bytes_in_use" in found]:
+        return float(max(peaks))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024)

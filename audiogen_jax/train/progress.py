@@ -3,7 +3,7 @@
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-def training_progress() -> Progress:
+def training_progress(shown: bool = True) -> Progress:
     """A bar whose tasks have the fields `loss` and `rate` (clips per second)."""
     return Progress(
         TextColumn("{task.description}"),
@@ -12,4 +12,5 @@ def training_progress() -> Progress:
         TextColumn("loss {task.fields[loss]:.4f}"),
         TextColumn("{task.fields[rate]:.1f} clips/s"),
         TimeRemainingColumn(elapsed_when_finished=True),
+        disable=not shown,
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float
 
@@ -29,6 +30,7 @@ from audiogen_jax.train.tokenizer_losses import (
     multi_scale_mel_loss,
     semantic_preservation_loss,
 )
+from audiogen_jax.train.update import accept, choose, new_guard
 from audiogen_jax.types import Params
 
 SAMPLES = 16000
@@ -77,6 +79,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
             step=jnp.zeros((), jnp.int32),
             params=params,
             opt_state=optimizer.init(params),
+            guard=new_guard(),
             ema=jax.tree.map(jnp.copy, params),  # buffers of their own: the state is donated
             discriminator=DiscriminatorState(
                 adversary_params, adversary_optimizer.init(adversary_params)
@@ -84,11 +87,11 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         )
 
     def prepare(state: TrainState) -> TrainState:
-        encoder = jax.tree.map(jnp.asarray, pretrained["audio_encoder"])
+        encoder = pretrained["audio_encoder"]
         assert state.ema is not None
         return state.replace(
             params={**state.params, "audio_encoder": encoder},
-            ema={**state.ema, "audio_encoder": jax.tree.map(jnp.copy, encoder)},
+            ema={**state.ema, "audio_encoder": jax.tree.map(np.copy, encoder)},
         )
 
     def reconstruct(params: Params, semantic: Array, audio: Array) -> tuple[Array, Array, Metrics]:
@@ -102,14 +105,24 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         return latents, reconstruction, losses
 
     def updated(
-        state: TrainState, gradients: Params, latents: Array, discriminator: DiscriminatorState
-    ) -> TrainState:
-        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+        state: TrainState,
+        loss: Array,
+        gradients: tuple[Params, Params],
+        latents: Array,
+        discriminator: DiscriminatorState,
+    ) -> tuple[TrainState, Metrics]:
+        """The next state; the old one if the loss or a gradient of either player went wrong."""
+        ok, guard, metrics = accept(state.guard, loss, gradients, config.guard.spike)
+        updates, opt_state = optimizer.update(gradients[0], state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         rate = jnp.where(state.step < stop_injection, CENTRING_RATE, 0.0)
         params = _centred(params, latents.mean((0, 1)), rate)
         ema = update_ema(state.ema, params, state.step, config.ema_decay)
-        return TrainState(state.step + 1, params, opt_state, ema, discriminator)
+        new = params, opt_state, ema, discriminator
+        old = state.params, state.opt_state, state.ema, state.discriminator
+        params, opt_state, ema, discriminator = choose(ok, new, old)
+        next_state = TrainState(state.step + 1, params, opt_state, guard, ema, discriminator)
+        return next_state, metrics
 
     def semantic_tokens(params: Params, audio: Array) -> Array:
         return model.apply({"params": params}, audio, method="semantic")  # pyright: ignore
@@ -126,8 +139,8 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
 
         (value, (latents, losses)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
         assert state.discriminator is not None
-        state = updated(state, gradients, latents, state.discriminator)
-        return state, {"loss": value, **losses}
+        state, more = updated(state, value, (gradients, {}), latents, state.discriminator)
+        return state, {"loss": value, **losses, **more}
 
     def adversarial_step(
         state: TrainState, batch: Batch, frozen: Params
@@ -166,8 +179,9 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         discriminator = DiscriminatorState(
             optax.apply_updates(discriminator.params, updates), opt_state
         )
-        state = updated(state, gradients, latents, discriminator)
-        return state, {"loss": value, "discriminator": adversary_value, **losses}
+        both = gradients, adversary_gradients
+        state, more = updated(state, value + adversary_value, both, latents, discriminator)
+        return state, {"loss": value, "discriminator": adversary_value, **losses, **more}
 
     @jax.jit
     def evaluate(state: TrainState, batch: Batch, frozen: Params, index: int) -> Metrics:
@@ -176,21 +190,21 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         _, _, losses = reconstruct(params, semantic, batch["audio"])
         return {"loss": weighted(losses, weights), **losses}
 
-    def export(state: TrainState, folder: Path) -> None:
-        params = averaged(state)
+    def export(params: Params, folder: Path) -> None:
         batches = itertools.islice(open_data(), config.statistics_batches)
         moments = measure_latents(model, params, batches)
         off_centre = float(jnp.abs(moments.mean / moments.std).max())
         logging.info("largest latent mean: %.3f standard deviations", off_centre)
         save_tokenizer(folder, tokenizer_config, fold_latent_scale(params, moments.std))
 
-    steps = [jax.jit(step, donate_argnums=0) for step in (reconstruction_step, adversarial_step)]
+    steps = reconstruction_step, adversarial_step
     return Objective(
         init_state=init_state,
         prepare=prepare,
         frozen={},
         step_at=lambda step: steps[step >= config.gan.start_step],
         evaluate=evaluate,
+        exported=averaged,
         export=export,
     )
 

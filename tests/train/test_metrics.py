@@ -5,7 +5,7 @@ import json
 import jax.numpy as jnp
 import pytest
 
-from audiogen_jax.train.metrics import MetricsWriter, NonFiniteLossError, StepMetrics
+from audiogen_jax.train.metrics import DivergedError, MetricsWriter, StepMetrics
 
 
 def test_rows_of_repeated_steps_are_dropped(tmp_path):
@@ -23,20 +23,34 @@ def test_rows_of_repeated_steps_are_dropped(tmp_path):
 
 
 def test_means_since_the_last_row():
-    meter = StepMetrics()
+    meter = StepMetrics(0)
     for step, loss in enumerate((1.0, 2.0, 6.0), 1):
         meter.submit(step, {"loss": jnp.asarray(loss)}, ["a", "b"])
     meter.settle()
     row = meter.drain()
     assert row["loss"] == 3.0
-    assert row["clips_per_second"] == pytest.approx(2 * row["steps_per_second"])
+    assert row["speed/clips_per_second"] == pytest.approx(2 * row["speed/steps_per_second"])
     meter.submit(4, {"loss": jnp.asarray(5.0)}, ["a"])
     meter.settle()
     assert meter.drain()["loss"] == 5.0
 
 
 def test_reads_one_step_late():
-    meter = StepMetrics()
-    meter.submit(1, {"loss": jnp.asarray(jnp.nan)}, ["bad clip"])  # not read yet
-    with pytest.raises(NonFiniteLossError, match="step 1: .*nan.*bad clip"):
+    meter = StepMetrics(0)
+    meter.submit(1, {"loss": jnp.asarray(jnp.nan), "skipped": 1}, ["bad clip"])  # not read yet
+    with pytest.raises(DivergedError, match="step 1: .*nan.*bad clip"):
         meter.submit(2, {"loss": jnp.asarray(0.0)}, ["good clip"])
+
+
+def test_skipped_steps_are_counted_until_the_limit():
+    meter = StepMetrics(1)
+    bad = {"loss": jnp.asarray(jnp.inf)}
+    for step, metrics in enumerate(({"loss": 1.0}, bad | {"skipped": 1}, {"loss": 3.0}), 1):
+        meter.submit(step, metrics, ["a"])
+    meter.settle()
+    row = meter.drain()
+    assert row["loss"] == 2.0 and row["skipped_steps"] == 1
+    meter.submit(4, bad | {"skipped": 1}, ["b"])
+    meter.submit(5, bad | {"skipped": 2}, ["c"])
+    with pytest.raises(DivergedError, match="2 steps in a row .*step 4.*'b'.*step 5.*'c'"):
+        meter.settle()

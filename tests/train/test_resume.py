@@ -14,14 +14,14 @@ from tests.train.conftest import ROOT, metrics_rows
 
 KILLED_WHILE_SAVING = """
 import os, signal, sys
-from grain.checkpoint import CheckpointHandler
-save, saves = CheckpointHandler.save, []
-def save_or_die(*args, **kwargs):
-    saves.append(args)
-    if len(saves) == 3:
+from orbax.checkpoint import JsonCheckpointHandler
+write, writes = JsonCheckpointHandler._save_fn, []
+async def write_and_die(*args, **kwargs):
+    await write(*args, **kwargs)
+    writes.append(args)
+    if len(writes) == 5:  # two files a checkpoint: in the middle of the third
         os.kill(os.getpid(), signal.SIGKILL)
-    return save(*args, **kwargs)
-CheckpointHandler.save = save_or_die
+JsonCheckpointHandler._save_fn = write_and_die
 from launch.train import main
 sys.exit(main())
 """

@@ -1,0 +1,213 @@
+"""What a compiled program does on one device, read from its text: products and collectives.
+
+XLA's own cost analysis counts the body of a loop once and does not tell collectives apart; here
+every instruction counts as often as it runs. Loops whose number of rounds XLA does not know are
+counted once and named.
+"""
+
+import itertools
+import math
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_BYTES = {
+    "pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "bf16": 2, "f16": 2, "s32": 4, "u32": 4,
+    "f32": 4, "s64": 8, "u64": 8, "f64": 8, "c64": 8, "c128": 16,
+}  # fmt: skip
+_SHAPE = re.compile(r"(\w+)\[([\d,]*)\]")
+_COMPUTATION = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
+_INSTRUCTION = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = (.*?) ([\w\-]+)\((.*)$")
+_CALLED = re.compile(
+    r"(?:calls|to_apply|body|condition|branch_computations)=\{?((?:%[\w.\-]+(?:, )?)+)"
+)
+_ROUNDS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
+_GROUPS = re.compile(r"replica_groups=(?:\[\d+,(\d+)\]<=|\{\{([\d,]*)\})")
+COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
+
+
+class Collective(NamedTuple):
+    """One kind of communication between devices.
+
+    Attributes:
+      kind: one of `COLLECTIVES`.
+      count: how often it runs in one execution of the program.
+      bytes: size of the results, all runs together.
+      sent: bytes that one device sends in a ring.
+    """
+
+    kind: str
+    count: int
+    bytes: float
+    sent: float
+
+
+class ProgramCost(NamedTuple):
+    """What one device does in one execution.
+
+    Attributes:
+      flops: multiplications and additions of matrix products and convolutions.
+      collectives: the communication, by kind.
+      uncounted_loops: names of loops without a known number of rounds.
+    """
+
+    flops: float
+    collectives: tuple[Collective, ...]
+    uncounted_loops: tuple[str, ...]
+
+
+class _Instruction(NamedTuple):
+    name: str
+    result: str
+    opcode: str
+    rest: str
+
+
+def program_cost(text: str) -> ProgramCost:
+    """Reads the text of an optimised HLO module (`compiled.as_text()`)."""
+    computations, entry = _parse(text)
+    runs: dict[str, int] = {}
+    loops: set[str] = set()
+    _count_runs(computations, entry, 1, runs, loops)
+    flops = 0.0
+    found: dict[str, list[float]] = {}
+    for name, times in runs.items():
+        results = {one.name: one.result for one in computations[name]}
+        for one in computations[name]:
+            flops += times * _flops(one, results)
+            kind = one.opcode.removesuffix("-start")
+            if kind in COLLECTIVES:
+                size, sent = _traffic(kind, one)
+                row = found.setdefault(kind, [0, 0.0, 0.0])
+                for i, value in enumerate((1, size, sent)):
+                    row[i] += times * value
+    rows = (Collective(kind, int(row[0]), row[1], row[2]) for kind, row in sorted(found.items()))
+    return ProgramCost(flops, tuple(rows), tuple(sorted(loops)))
+
+
+def _parse(text: str) -> tuple[dict[str, list[_Instruction]], str]:
+    computations: dict[str, list[_Instruction]] = {}
+    entry, current = "", None
+    for line in text.splitlines():
+        if match := _COMPUTATION.match(line):
+            current = computations.setdefault(match[2], [])
+            entry = match[2] if match[1] else entry
+        elif current is not None and (match := _INSTRUCTION.match(line)):
+            current.append(_Instruction(*match.groups()))
+    if not entry:
+        raise ValueError("no ENTRY computation: expected the text of an optimised HLO module")
+    return computations, entry
+
+
+def _count_runs(
+    computations: dict[str, list[_Instruction]],
+    name: str,
+    times: int,
+    runs: dict[str, int],
+    loops: set[str],
+) -> None:
+    """Adds how often a computation and what it calls run."""
+    runs[name] = runs.get(name, 0) + times
+    for one in computations[name]:
+        rounds = times
+        if one.opcode == "while":
+            known = _ROUNDS.search(one.rest)
+            rounds = times * int(known[1]) if known else times
+            if not known:
+                loops.add(one.name)
+        for called in itertools.chain.from_iterable(
+            re.findall(r"%([\w.\-]+)", match[1]) for match in _CALLED.finditer(one.rest)
+        ):
+            if called in computations and one.opcode not in ("reduce", "all-reduce", "sort"):
+                _count_runs(computations, called, rounds, runs, loops)
+
+
+def _shapes(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for kind, sizes in _SHAPE.findall(text):
+        if kind in _BYTES:
+            yield kind, tuple(int(size) for size in sizes.split(",") if size)
+
+
+def _size(result: str, last: bool = False) -> float:
+    """Bytes of a result; of the last part of a tuple if asked (what a started collective gives)."""
+    sizes = [_BYTES[kind] * math.prod(shape) for kind, shape in _shapes(result)]
+    return float((sizes[-1] if last else sum(sizes)) if sizes else 0)
+
+
+def _traffic(kind: str, one: _Instruction) -> tuple[float, float]:
+    """(bytes of the result, bytes that a device sends in a ring)."""
+    started = one.opcode.endswith("-start") and kind != "all-reduce"
+    size = _size(one.result)
+    if started:  # (operands, results, context): half of what the big buffers weigh is the result
+        sizes = [_BYTES[k] * math.prod(shape) for k, shape in _shapes(one.result)]
+        size = float(max(sizes) if kind == "all-gather" else sizes[len(sizes) // 2])
+    match = _GROUPS.search(one.rest)
+    group = 2
+    if match:
+        group = int(match[1]) if match[1] else len(match[2].split(","))
+    share = (group - 1) / group
+    sent = {
+        "all-gather": size * share,
+        "all-reduce": 2 * size * share,
+        "reduce-scatter": size * (group - 1),
+        "all-to-all": size * share,
+        "collective-permute": size,
+    }
+    return size, sent[kind]
+
+
+def _flops(one: _Instruction, results: dict[str, str]) -> float:
+    if one.opcode == "dot":
+        left = _operand_shape(one, results, 0)
+        axes = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", one.rest)
+        contracted = [left[int(axis)] for axis in axes[1].split(",") if axis] if axes else []
+        return 2.0 * math.prod(_result_shape(one)) * math.prod(contracted)
+    if one.opcode == "convolution":
+        return _convolution_flops(one, results)
+    return 0.0
+
+
+def _result_shape(one: _Instruction) -> tuple[int, ...]:
+    return next(_shapes(one.result))[1]
+
+
+def _operand_shape(one: _Instruction, results: dict[str, str], index: int) -> tuple[int, ...]:
+    names = re.findall(r"%([\w.\-]+)", one.rest.split("), ")[0])
+    return next(_shapes(results[names[index]]))[1]
+
+
+def _convolution_flops(one: _Instruction, results: dict[str, str]) -> float:
+    """Products of a convolution, those with padding and holes left out.
+
+    TPU programs write every matrix product as a convolution, its batch axes as windows.
+    """
+    labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", one.rest)
+    assert labels, one
+    left, kernel = (_operand_shape(one, results, i) for i in (0, 1))
+    out = _result_shape(one)
+    named = [
+        dict(zip(names, shape, strict=True))
+        for names, shape in zip(labels.groups(), (left, kernel, out), strict=True)
+    ]
+    window = dict(
+        re.findall(r"(\w+)=([\dx_\-]+)", (re.search(r"window=\{([^}]*)\}", one.rest) or [""])[0])
+    )
+    flops = 2.0 * named[2]["b"] * named[2]["f"] * named[1]["i"]
+    for axis in sorted(name for name in named[2] if name.isdigit()):
+        flops *= _valid_positions(named[0][axis], named[1][axis], named[2][axis], window, int(axis))
+    return flops
+
+
+def _valid_positions(size: int, kernel: int, out: int, window: dict[str, str], axis: int) -> int:
+    """How many (output, tap) pairs of one axis read a real input value."""
+
+    def option(name: str, default: str) -> str:
+        return window[name].split("x")[axis] if name in window else default
+
+    stride, low = int(option("stride", "1")), int(option("pad", "0_0").split("_")[0])
+    spread, holes = int(option("rhs_dilate", "1")), int(option("lhs_dilate", "1"))
+    count = 0
+    for position, tap in itertools.product(range(out), range(kernel)):
+        place = position * stride + tap * spread - low
+        count += 0 <= place < (size - 1) * holes + 1 and place % holes == 0
+    return count

@@ -1,0 +1,122 @@
+r"""The published size: 2.17 B-parameter DiT on the latents of DashengTokenizer.
+
+    audiogen encode-dataset clips.jsonl --output datasets/latents \
+        --checkpoint mispeech/dashengtokenizer
+    audiogen convert google/flan-t5-large checkpoints/flan-t5-large
+    audiogen convert mispeech/dashengtokenizer checkpoints/dashengtokenizer
+    audiogen train --distributed --config configs/xl.py --workdir runs/xl
+
+Hyperparameters are those of the publication (Dasheng AudioGen, Xiaomi Research): AdamW at 5e-4 with
+cosine decay to a tenth, batches of 256 clips of 10 s, 800k steps, view dropout 0.2; the text
+encoder is frozen. `audiogen compile --config configs/xl.py --topology v5e:16x16` says what a step
+costs before any chip is paid for. This repository's authors have never trained it in full.
+`:finetune` starts from converted weights (--set init=FOLDER), `:lora` trains adapters on them,
+`:smoke` is a two-step check.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    config = ConfigDict()
+    config.objective = "flow_matching"
+    config.seed = 0
+    config.steps = 800_000
+    config.max_seconds = 0.0  # > 0: stop with a checkpoint after this time
+
+    config.tokenizer = "checkpoints/dashengtokenizer"
+    config.text_encoder = "checkpoints/flan-t5-large"
+    config.init = ""  # the folder of a generator to start from; random weights if empty
+    config.lora = ConfigDict(dict(rank=0, alpha=0.0))
+    config.ema_decay = 0.9999
+    config.time_sampling = ConfigDict(dict(kind="logit_normal", mean=0.0, std=1.0))
+    config.duration_weight = 0.1
+    config.dtype = "bfloat16"  # of activations; parameters, moments and averages are float32
+    config.gradient_dtype = "float32"  # "bfloat16": half the traffic between devices
+    config.remat = "nothing_saveable"
+    config.accumulate = 1
+
+    config.model = ConfigDict()
+    config.model.text_encoder = dict(
+        vocab_size=32128, d_model=1024, d_kv=64, d_ff=2816, num_layers=24, num_heads=16
+    )
+    config.model.audiogen = dict(
+        latent_dim=1280,
+        dit_in_chans=1280,
+        dit_out_chans=1280,
+        dit_embed_dim=1536,
+        dit_depth=32,
+        dit_num_heads=24,
+        dit_mlp_ratio=4.0,
+    )
+
+    config.data = ConfigDict()
+    config.data.datasets = (("datasets/latents", 1.0),)  # (folder, share of the clips)
+    config.data.buckets = (10.0,)  # seconds; shorter clips are padded and masked
+    config.data.batch_sizes = (256,)
+    config.data.view_dropout = 0.2
+    config.data.condition_dropout = 0.1
+    config.data.text_tokenizer = "checkpoints/flan-t5-large/tokenizer.json"
+    config.data.max_tokens = 256
+    config.data.num_threads = 8
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 5e-4
+    config.optimizer.warmup_steps = 10_000
+    config.optimizer.b1 = 0.9
+    config.optimizer.b2 = 0.95
+    config.optimizer.weight_decay = 0.01
+    config.optimizer.clip_norm = 1.0
+    config.guard = ConfigDict(
+        dict(spike=10.0, limit=20)
+    )  # steps that are skipped, and when to stop
+
+    config.mesh = ConfigDict(dict(data=1, fsdp=-1, tensor=1, dcn_data=1))  # -1: all devices
+    config.sharding = "fsdp"
+    config.log_every = 50
+    config.checkpoint_every = 2000
+    config.export_every = 20_000
+    config.keep_checkpoints = 3
+    config.keep_every = 100_000
+    config.sample_every = 5000
+    config.eval = ConfigDict(dict(every=5000, batches=8, seed=0))
+
+    if arg in ("finetune", "lora"):
+        config.steps = 20_000
+        config.optimizer.learning_rate = 5e-5 if arg == "finetune" else 2e-4
+        config.optimizer.warmup_steps = 500
+        config.data.batch_sizes = (64,)
+        if arg == "lora":
+            config.lora = ConfigDict(dict(rank=16, alpha=16.0))
+            config.sharding = "dp"
+            config.mesh.update(data=-1, fsdp=1)
+    elif arg == "smoke":
+        config.steps = 2
+        config.dtype = "float32"
+        config.model.text_encoder.update(d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+        config.model.audiogen.update(
+            latent_dim=16,
+            dit_in_chans=16,
+            dit_out_chans=16,
+            dit_embed_dim=32,
+            dit_depth=2,
+            dit_num_heads=2,
+            content_dim=16,
+            task_instruction_dim=16,
+            instruction_seq_len=1,
+            dit_context_dim=16,
+            dit_ta_context_dim=16,
+            adapter_num_heads=2,
+            duration_predictor_filter_channels=8,
+            duration_predictor_n_layers=1,
+        )
+        config.data.buckets = (1.0,)
+        config.data.batch_sizes = (8,)
+        config.data.max_tokens = 32
+        config.optimizer.warmup_steps = 0
+        config.log_every = config.eval.batches = 1
+    elif arg:
+        raise ValueError(
+            f"unknown config argument {arg!r}: expected '', 'finetune', 'lora' or 'smoke'"
+        )
+    return config

@@ -1,0 +1,109 @@
+"""Where each preset puts the parameters of the full-size models."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
+from audiogen_jax.models.audiogen import AudioGen, init_params
+from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
+from audiogen_jax.models.masked_autoencoder import MaskedAutoencoder
+from audiogen_jax.models.t5 import T5Encoder
+from audiogen_jax.models.tokenizer import Tokenizer
+from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
+from audiogen_jax.sharding.parameters import (
+    large_replicated,
+    parameter_axes,
+    parameter_name,
+    parameter_spec,
+    tree_shardings,
+)
+from audiogen_jax.train.optimizer import make_optimizer
+
+AUDIO = jnp.zeros((1, 16000))
+
+
+def shapes(name: str):
+    """Shapes of the published sizes."""
+    tokenizer = TokenizerConfig()
+    init = {
+        "generator": lambda key: init_params(
+            key, AudioGen(AudioGenConfig(special_tokens=("a",)), 1024), T5Encoder(T5Config())
+        ),
+        "tokenizer": lambda key: Tokenizer(tokenizer).init(key, AUDIO)["params"],
+        "autoencoder": lambda key: MaskedAutoencoder(tokenizer, 8).init(key, AUDIO, key)["params"],
+        "discriminator": lambda key: MultiFrequencyDiscriminator((2048, 1024), 32).init(key, AUDIO)[
+            "params"
+        ],
+    }[name]
+    return jax.eval_shape(init, jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return shapes("generator")
+
+
+@pytest.mark.parametrize("name", ["tokenizer", "autoencoder", "discriminator", "generator"])
+def test_every_axis_has_a_name(name: str):
+    for path, leaf in jax.tree_util.tree_flatten_with_path(shapes(name))[0]:
+        axes = parameter_axes(parameter_name(path), leaf.ndim)
+        assert len(axes) == leaf.ndim
+
+
+def test_fsdp_replicates_nothing_large(generator):
+    shardings = tree_shardings(generator, make_mesh(MeshConfig(data=1, fsdp=8)), "fsdp")
+    assert large_replicated(generator, shardings) == []
+    held = sum(
+        leaf.dtype.itemsize * jnp.prod(jnp.array(at.shard_shape(leaf.shape), float))
+        for leaf, at in zip(jax.tree.leaves(generator), jax.tree.leaves(shardings), strict=True)
+    )
+    total = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(generator))
+    assert held < 1.01 * total / 8
+
+
+def test_dp_replicates_all(generator):
+    shardings = tree_shardings(generator, make_mesh(MeshConfig()), "dp")
+    listed = large_replicated(generator, shardings)
+    assert listed[0].bytes == 16 * 1536 * 12288 * 4
+    assert [row.bytes for row in listed] == sorted((row.bytes for row in listed), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "preset", "spec"),
+    [
+        ("blocks/mlp/proj_in/kernel", (16, 1536, 12288), "fsdp", P(None, "fsdp", None)),
+        ("blocks/mlp/proj_in/kernel", (16, 1536, 12288), "fsdp_tp", P(None, "fsdp", "tensor")),
+        ("mid_block/attention/out/kernel", (1536, 1536), "fsdp_tp", P("tensor", "fsdp")),
+        ("token_embed/embedding", (32127, 1024), "fsdp", P(None, "fsdp")),
+        ("decoder/head/out/kernel", (1280, 1282), "fsdp", P("fsdp", None)),
+        ("local_duration/conv_0/kernel", (3, 1023, 512), "fsdp", P(None, None, None)),
+        ("dit/final_norm/scale", (1536,), "fsdp", P(None)),
+    ],
+)
+def test_specs(name: str, shape: tuple[int, ...], preset: str, spec: P):
+    assert parameter_spec(name, shape, {"data": 1, "fsdp": 4, "tensor": 2}, preset) == spec
+
+
+def test_moments_follow_their_parameters(generator):
+    params = {"text_encoder": generator["text_encoder"]}
+    optimizer = make_optimizer(
+        type("", (), dict(learning_rate=1e-3, warmup_steps=0, b1=0.9, b2=0.99, weight_decay=0.1,
+                          clip_norm=1.0)),
+        10,
+    )  # fmt: skip
+    state = jax.eval_shape(optimizer.init, params)
+    found = tree_shardings(state, make_mesh(MeshConfig(data=1, fsdp=8)), "fsdp")
+    gate = [at for path, at in jax.tree_util.tree_flatten_with_path(found)[0]
+            if parameter_name(path).endswith("gate/kernel")]  # fmt: skip
+    assert [at.spec for at in gate] == [P(None, "fsdp", None)] * 2
+    assert all(isinstance(at, NamedSharding) for at in jax.tree.leaves(found))
+
+
+def test_unknown_names():
+    with pytest.raises(ValueError, match="'dit/new/weight' with 2 axes"):
+        parameter_axes("dit/new/weight", 2)
+    with pytest.raises(ValueError, match="sharding='zero3': expected one of"):
+        parameter_spec("a/bias", (1,), {}, "zero3")

@@ -1,0 +1,45 @@
+"""Adapters change nothing at first, then what their product says."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from audiogen_jax.train.lora import init_adapters, merge
+
+PARAMS = {
+    "dit": {
+        "in_blocks": {
+            "attention": {"query": {"kernel": jnp.ones((3, 4, 6)), "bias": jnp.ones((3, 6))}},
+            "mlp": {"proj_out": {"kernel": jnp.ones((3, 8, 4))}},
+            "modulation": {"kernel": jnp.ones((3, 4, 24))},
+        }
+    }
+}
+QUERY = "dit/in_blocks/attention/query/kernel"
+
+
+def test_new_adapters_change_nothing():
+    adapters = init_adapters(jax.random.key(0), PARAMS, rank=2)
+    assert set(adapters) == {QUERY, "dit/in_blocks/mlp/proj_out/kernel"}
+    assert adapters[QUERY]["lora_a"].shape == (3, 4, 2)
+    assert adapters[QUERY]["lora_b"].shape == (3, 2, 6)
+    jax.tree.map(np.testing.assert_array_equal, merge(PARAMS, adapters, 4.0), PARAMS)
+
+
+def test_merge():
+    adapters = init_adapters(jax.random.key(0), PARAMS, rank=2)
+    adapters[QUERY]["lora_b"] = jax.random.normal(jax.random.key(1), (3, 2, 6))
+    merged = merge(PARAMS, adapters, 0.5)["dit"]["in_blocks"]
+    expected = 1 + 0.5 * np.einsum("lir,lro->lio", *adapters[QUERY].values())
+    np.testing.assert_allclose(merged["attention"]["query"]["kernel"], expected, rtol=1e-5)
+    np.testing.assert_array_equal(merged["modulation"]["kernel"], 1)
+
+
+def test_errors():
+    with pytest.raises(ValueError, match="lora.rank=0"):
+        init_adapters(jax.random.key(0), PARAMS, 0)
+    with pytest.raises(ValueError, match="no attention or feed-forward matrix"):
+        init_adapters(jax.random.key(0), {"a": {"bias": jnp.ones(2)}}, 1)
+    with pytest.raises(ValueError, match="adapters of matrices that are not there: .*other"):
+        merge(PARAMS, {"other": {}}, 1.0)
