@@ -22,7 +22,10 @@ _CALLED = re.compile(
     r"(?:calls|to_apply|body|condition|branch_computations)=\{?((?:%[\w.\-]+(?:, )?)+)"
 )
 _ROUNDS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
-_GROUPS = re.compile(r"replica_groups=(?:\[\d+,(\d+)\]<=|\{\{([\d,]*)\})")
+_GROUPS = re.compile(
+    r"replica_groups=(?:\[\d+,(?P<size>\d+)\]<=|\{\{(?P<list>[\d,]*)\}"
+    r"|mesh\[(?P<mesh>[^\]]*)\] \{(?P<axes>[^}]*)\})"
+)
 COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
 
 
@@ -71,12 +74,16 @@ def program_cost(text: str) -> ProgramCost:
     _count_runs(computations, entry, 1, runs, loops)
     flops = 0.0
     found: dict[str, list[float]] = {}
+    seen: set[str] = set()
     for name, times in runs.items():
         results = {one.name: one.result for one in computations[name]}
         for one in computations[name]:
             flops += times * _flops(one, results)
             kind = one.opcode.removesuffix("-start")
-            if kind in COLLECTIVES:
+            channel = re.search(r"channel_id=(\d+)", one.rest)
+            # TPU programs repeat a collective in each part of the work that it runs beside.
+            if kind in COLLECTIVES and not (channel and channel[1] in seen):
+                seen |= {channel[1]} if channel else set()
                 size, sent = _traffic(kind, one)
                 row = found.setdefault(kind, [0, 0.0, 0.0])
                 for i, value in enumerate((1, size, sent)):
@@ -111,15 +118,29 @@ def _count_runs(
     for one in computations[name]:
         rounds = times
         if one.opcode == "while":
-            known = _ROUNDS.search(one.rest)
-            rounds = times * int(known[1]) if known else times
-            if not known:
+            known = _rounds(one, computations)
+            rounds = times * (known or 1)
+            if known is None:
                 loops.add(one.name)
         for called in itertools.chain.from_iterable(
             re.findall(r"%([\w.\-]+)", match[1]) for match in _CALLED.finditer(one.rest)
         ):
             if called in computations and one.opcode not in ("reduce", "all-reduce", "sort"):
                 _count_runs(computations, called, rounds, runs, loops)
+
+
+def _rounds(loop: _Instruction, computations: dict[str, list[_Instruction]]) -> int | None:
+    """How often a loop runs: as XLA notes, or the constant that its counter is compared to."""
+    if known := _ROUNDS.search(loop.rest):
+        return int(known[1])
+    condition = re.search(r"condition=%([\w.\-]+)", loop.rest)
+    body = computations.get(condition[1], []) if condition else []
+    constants = [
+        int(one.rest.split(")")[0])
+        for one in body
+        if one.opcode == "constant" and one.result.startswith("s32[]")
+    ]
+    return constants[0] if len(constants) == 1 else None
 
 
 def _shapes(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -141,10 +162,7 @@ def _traffic(kind: str, one: _Instruction) -> tuple[float, float]:
     if started:  # (operands, results, context): half of what the big buffers weigh is the result
         sizes = [_BYTES[k] * math.prod(shape) for k, shape in _shapes(one.result)]
         size = float(max(sizes) if kind == "all-gather" else sizes[len(sizes) // 2])
-    match = _GROUPS.search(one.rest)
-    group = 2
-    if match:
-        group = int(match[1]) if match[1] else len(match[2].split(","))
+    group = _group_size(one.rest)
     share = (group - 1) / group
     sent = {
         "all-gather": size * share,
@@ -154,6 +172,19 @@ def _traffic(kind: str, one: _Instruction) -> tuple[float, float]:
         "collective-permute": size,
     }
     return size, sent[kind]
+
+
+def _group_size(text: str) -> int:
+    """How many devices take part in one collective."""
+    match = _GROUPS.search(text)
+    if match is None:
+        return 2  # a permutation: pairs
+    if match["size"]:
+        return int(match["size"])
+    if match["list"] is not None:
+        return len(match["list"].split(","))
+    sizes = dict(re.findall(r"'(\w+)'=(\d+)", match["mesh"]))
+    return math.prod(int(sizes[axis]) for axis in re.findall(r"'(\w+)'", match["axes"]))
 
 
 def _flops(one: _Instruction, results: dict[str, str]) -> float:

@@ -1,0 +1,100 @@
+"""`audiogen compile`."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from audiogen_jax.cli.app import app, progress
+
+NO_TPU_HERE = {
+    # libtpu asks the cloud's metadata server what it runs on, unless told not to.
+    "TPU_SKIP_MDS_QUERY": "1",
+    "JAX_PLATFORMS": "cpu",
+}
+
+
+@app.command(
+    "compile",
+    epilog="Example: `audiogen compile --config configs/xl.py --topology v5e:16x16 --batch 2048`",
+)
+def compile_(
+    config: Annotated[str, typer.Option(help="File with get_config(): FILE.py or FILE.py:ARG.")],
+    topology: Annotated[
+        str, typer.Option(help="Where it would run: v5e:16x16, v5p:4x4x4, v6e:8x8, h200:8 ...")
+    ],
+    batch: Annotated[
+        int | None, typer.Option(help="Clips per step instead of the config's.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key.path=value, may be repeated.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Save the plan, .json")
+    ] = None,
+) -> None:
+    """Compile the training step for devices that are not there, and say what it would cost."""
+    kind, _, shape = topology.partition(":")
+    os.environ.update(NO_TPU_HERE)
+    import jax
+
+    if not kind.startswith("v") and shape.isdigit():
+        jax.config.update("jax_num_cpu_devices", int(shape))
+    from audiogen_jax.infer.output import written_atomically
+    from audiogen_jax.train.config import load_config
+    from audiogen_jax.train.plan import check_fits, plan_training
+
+    overrides = list(set_ or [])
+    settings = load_config(config, overrides)
+    if batch is not None:
+        sizes = (*settings.data.batch_sizes[:-1], batch)
+        settings = load_config(config, [*overrides, f"data.batch_sizes={sizes}"])
+    with progress(f"compiling for {topology}"):
+        plan = plan_training(settings, topology)
+    if output is not None:
+        with written_atomically(output) as temporary:
+            temporary.write_text(json.dumps(plan, indent=2) + "\n")
+    _print(plan)
+    check_fits(plan)
+
+
+def _print(plan: dict[str, Any]) -> None:
+    memory, flops, times = plan["memory"], plan["flops"], plan["seconds_per_step"]
+    schedule = plan["schedule"]
+    table = Table("", title=f"{plan['chips']} x {plan['chip']}, batch {plan['batch']}")
+    table.add_column(justify="right")
+    gib, tera = 2**30, 1e12
+    rows = [
+        ("parameters, trained", f"{plan['parameters']['trained'] / 1e6:.1f} M"),
+        ("HBM of a chip", f"{memory['hbm'] / gib:.1f} GiB"),
+        ("  parameters, optimizer, average", f"{memory['parameters_and_optimizer'] / gib:.2f} GiB"),
+        ("  working memory and program", f"{memory['working'] / gib:.2f} GiB"),
+        ("  peak", f"{memory['peak'] / gib:.2f} GiB"),
+        ("arrays above 1 MiB on every chip", str(len(plan["replicated"]))),
+        ("operations of the model", f"{flops['model'] / tera:.1f} TFLOP"),
+        ("  of a chip", f"{flops['per_chip'] / tera:.3f} TFLOP"),
+        ("  of a chip / (all / chips)", f"{flops['per_chip_over_ideal']:.3f}"),
+    ]
+    rows += [
+        (f"{row['kind']} of a chip", f"{row['count']} x, {row['bytes'] / 1e9:.3f} GB")
+        for row in plan["collectives"]
+    ]
+    rows += [
+        ("computing at peak", f"{1e3 * times['computing']:.1f} ms"),
+        ("sending at peak", f"{1e3 * times['sending']:.1f} ms"),
+        ("bound by", plan["bound_by"]),
+        ("MFU at most", f"{100 * plan['mfu_bound']:.0f} %"),
+        (
+            f"{schedule['steps']} steps at 40 % MFU",
+            f"{schedule['days_at_40_percent_mfu']:.1f} days",
+        ),
+        ("  chip-hours", f"{schedule['chip_hours_at_40_percent_mfu']:.0f}"),
+        ("compiled in", f"{plan['compile_seconds']:.0f} s"),
+    ]
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
