@@ -1,0 +1,23 @@
+r"""A third of the published depth: 0.8 B-parameter DiT, for one node of eight accelerators.
+
+    audiogen train --config configs/base.py --workdir runs/base
+
+Everything else is as in `configs/xl.py`, `:finetune`, `:lora` and `:smoke` included; shorter
+schedule. It has not been trained by the authors of this repository.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from audiogen_jax.train.config import load_config
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    config = load_config(f"{Path(__file__).with_name('xl.py')}:{arg}")
+    with config.unlocked():
+        if arg != "smoke":
+            config.model.audiogen.dit_depth = 12
+        if not arg:
+            config.steps = 400_000
+    return config

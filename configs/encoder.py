@@ -1,0 +1,45 @@
+r"""Stage (a) beyond nano: Dasheng encoders of the published sizes by masked autoencoding.
+
+    audiogen train --config configs/encoder.py:xl --workdir runs/encoder_xl \
+        --set "data.manifests=(('clips.jsonl', 1.0),)"
+
+`xl` is Dasheng-0.6B (https://arxiv.org/abs/2406.06992), `base` Dasheng-base, `small` half of its
+depth. They have not been trained by the authors of this repository, who start the tokenizer from
+the published encoder instead.
+"""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from audiogen_jax.train.config import load_config
+
+SIZES = {
+    "xl": dict(embed_dim=1280, depth=32, num_heads=16),
+    "base": dict(embed_dim=768, depth=12, num_heads=12),
+    "small": dict(embed_dim=768, depth=6, num_heads=12),
+}
+
+
+def get_config(arg: str = "xl") -> ConfigDict:
+    if arg not in SIZES:
+        raise ValueError(f"unknown config argument {arg!r}: expected one of {sorted(SIZES)}")
+    config = load_config(f"{Path(__file__).with_name('nano_encoder.py')}")
+    width = SIZES[arg]["embed_dim"]
+    with config.unlocked():
+        config.model.tokenizer.update(
+            **SIZES[arg],
+            decoder_embed_dim=width,
+            decoder_depth=12,
+            decoder_intermediate_size=4 * width,
+        )
+        config.model.decoder_depth = 8
+        config.steps = 500_000
+        config.data.buckets, config.data.batch_sizes = (10.0,), (512,)
+        config.optimizer.learning_rate = 3e-4
+        config.optimizer.warmup_steps = 10_000
+        config.guard.update(spike=10.0, limit=20)
+        config.mesh.update(data=1, fsdp=-1)
+        config.sharding = "fsdp"
+        config.checkpoint_every, config.keep_every = 2000, 100_000
+    return config
