@@ -10,7 +10,8 @@ from audiogen_jax.cli.app import Checkpoint, Dtype, Revision, app, stderr
 
 
 @app.command(
-    epilog="Example: `audiogen batch prompts.jsonl --output clips --steps 16 --solver dpmpp2m`. "
+    epilog="Example: `audiogen batch prompts.jsonl --output clips --steps 12 --solver unipc "
+    "--schedule logistic`. "
     "Start it again to go on after a stop. On four machines: `… --shard 0/4` to `… --shard 3/4`"
 )
 def batch(
@@ -24,8 +25,10 @@ def batch(
     guidance: Annotated[
         float, typer.Option(help="Classifier-free guidance scale; 1 turns it off.")
     ] = 5.0,
-    solver: Annotated[str, typer.Option(help="euler, ab2, dpmpp2m, midpoint or heun")] = "euler",
-    schedule: Annotated[str, typer.Option(help="sway or linear")] = "sway",
+    solver: Annotated[
+        str, typer.Option(help="euler, ab2, dpmpp2m, unipc, midpoint or heun")
+    ] = "euler",
+    schedule: Annotated[str, typer.Option(help="sway, linear or logistic")] = "sway",
     negative: Annotated[
         str | None, typer.Option(help="Tagged string to be guided away from.")
     ] = None,

@@ -68,7 +68,7 @@ def generate(
     solver: Annotated[
         str, _sampling("euler, ab2, dpmpp2m; midpoint and heun take two evaluations per step.")
     ] = "euler",
-    schedule: Annotated[str, _sampling("sway or linear")] = "sway",
+    schedule: Annotated[str, _sampling("sway, linear or logistic")] = "sway",
     compat: Annotated[
         str | None, _sampling("'release' repeats the quirks of the PyTorch release.")
     ] = None,

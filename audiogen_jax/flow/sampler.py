@@ -62,7 +62,7 @@ def _integrate(
     levels = evaluations.ravel() if prepare is None else prepare(evaluations.ravel())
     levels = jax.tree.map(lambda leaf: leaf.reshape(steps, stages, *leaf.shape[1:]), levels)
 
-    def step(state: tuple[Latents, Latents], xs: tuple) -> tuple[tuple, Latents | None]:
+    def step(state: tuple[Latents, Any], xs: tuple) -> tuple[tuple, Latents | None]:
         x, memory = state
         levels, coefficients, following = xs
 
@@ -76,7 +76,7 @@ def _integrate(
         return (out, memory), (x if keep else None)
 
     per_step = (levels, jnp.asarray(plan.coefficients), jnp.asarray(plan.sigmas)[1:])
-    (final, _), states = jax.lax.scan(step, (x, jnp.zeros_like(x)), per_step)
+    (final, _), states = jax.lax.scan(step, (x, plan.memory(x)), per_step)
     if mask is not None:
         final = jnp.where(mask[:, :, None], final, 0)
     return final, states

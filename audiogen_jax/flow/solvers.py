@@ -10,15 +10,20 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from audiogen_jax.types import Latents
 
+NOISE_END = 0.999
+"""Stands for the level 1 where a formula needs its log-SNR, which is infinite."""
+
 Levels: TypeAlias = Float[np.ndarray, " k"]
+Memory: TypeAlias = Float[Array, "r b t c"]
 Advance: TypeAlias = Callable[
-    [Callable[[Latents, int], Latents], Latents, Latents, Float[Array, " m"]],
-    tuple[Latents, Latents],
+    [Callable[[Latents, int], Latents], Latents, Memory, Float[Array, " m"]],
+    tuple[Latents, Memory],
 ]
 """(velocity at (x, evaluation of the step), x, memory, coefficients) -> next x, next memory."""
 
@@ -32,18 +37,24 @@ class Plan:
       sigmas: the k levels, falling; k - 1 steps.
       evaluations: the noise level of every velocity that a step needs.
       coefficients: numbers for `advance`, per step.
-      advance: one step; its memory is x-shaped and starts as zeros.
+      advance: one step.
+      remembers: how many arrays like x a step hands to the next.
     """
 
     sigmas: Float[np.ndarray | Array, " k"]
     evaluations: Float[np.ndarray | Array, "steps s"]
     coefficients: Float[np.ndarray | Array, "steps m"]
     advance: Advance = dataclasses.field(metadata={"static": True})
+    remembers: int = dataclasses.field(default=0, metadata={"static": True})
 
     @property
     def calls(self) -> int:
         """Evaluations of the velocity in all."""
         return self.evaluations.size
+
+    def memory(self, x: Latents) -> Memory:
+        """What the first step remembers: nothing, as zeros."""
+        return jnp.zeros((self.remembers, *x.shape), x.dtype)
 
 
 def euler(sigmas: Levels) -> Plan:
@@ -70,7 +81,7 @@ def ab2(sigmas: Levels) -> Plan:
     """
     step = np.diff(sigmas)
     extrapolation = np.append(0.0, 0.5 * step[1:] ** 2 / step[:-1])
-    return _plan(sigmas, [sigmas[:-1]], [step + extrapolation, -extrapolation], _ab2)
+    return _plan(sigmas, [sigmas[:-1]], [step + extrapolation, -extrapolation], _ab2, 1)
 
 
 def dpmpp2m(sigmas: Levels) -> Plan:
@@ -89,20 +100,45 @@ def dpmpp2m(sigmas: Levels) -> Plan:
     coefficients = [
         sigma, following / sigma, towards_data * (1.0 + ratio), -towards_data * ratio
     ]  # fmt: skip
-    return _plan(sigmas, [sigma], coefficients, _dpmpp2m)
+    return _plan(sigmas, [sigma], coefficients, _dpmpp2m, 1)
+
+
+def unipc(sigmas: Levels) -> Plan:
+    """Second order, one evaluation: UniPC, Zhao et al. 2023 (https://arxiv.org/abs/2302.04867).
+
+    In the terms of `dpmpp2m`, with the data prediction linear in lambda over each step and its
+    integral exact. Every evaluation also corrects the step that led to it: what was extrapolated
+    from the two predictions before is replaced by what they and the new one say.
+    """
+    sigma, following = sigmas[:-1], sigmas[1:]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        noise = np.minimum(sigmas, NOISE_END)
+        h = np.diff(np.log1p(-noise) - np.log(noise))
+        # Weight of the change of the data prediction over a step: 0 for h = 0, 1 for all of it.
+        change = (1.0 - following) * np.where(h > 0, 1.0 + np.expm1(-h) / h, 0.0)
+        extrapolated = np.append(0.0, change[1:] * h[1:] / h[:-1])
+    # The last step ends on the prediction itself, and those above NOISE_END are first order.
+    extrapolated[~np.isfinite(extrapolated)] = 0.0
+    corrected = np.append(0.0, change[:-1])
+    coefficients = [sigma, corrected, following / sigma, 1.0 - following / sigma, extrapolated]
+    return _plan(sigmas, [sigma], coefficients, _unipc, 2)
 
 
 SOLVERS: dict[str, Callable[[Levels], Plan]] = {
-    "euler": euler, "midpoint": midpoint, "heun": heun, "ab2": ab2, "dpmpp2m": dpmpp2m
+    "euler": euler, "midpoint": midpoint, "heun": heun, "ab2": ab2, "dpmpp2m": dpmpp2m,
+    "unipc": unipc,
 }  # fmt: skip
 
 
-def _plan(sigmas: Levels, evaluations: list, coefficients: list, advance: Advance) -> Plan:
+def _plan(
+    sigmas: Levels, evaluations: list, coefficients: list, advance: Advance, remembers: int = 0
+) -> Plan:
     return Plan(
         sigmas=sigmas.astype(np.float32),
         evaluations=np.stack(evaluations, axis=1).astype(np.float32),
         coefficients=np.stack(coefficients, axis=1).astype(np.float32),
         advance=advance,
+        remembers=remembers,
     )
 
 
@@ -121,11 +157,20 @@ def _heun(velocity, x, memory, c):
     return x + c[0] * 0.5 * (first + second), memory
 
 
-def _ab2(velocity, x, last, c):
+def _ab2(velocity, x, memory, c):
     v = velocity(x, 0)
-    return x + c[0] * v + c[1] * last, v
+    return x + c[0] * v + c[1] * memory[0], v[None]
 
 
-def _dpmpp2m(velocity, x, last, c):
+def _dpmpp2m(velocity, x, memory, c):
     data = x - c[0] * velocity(x, 0)
-    return c[1] * x + c[2] * data + c[3] * last, data
+    return c[1] * x + c[2] * data + c[3] * memory[0], data[None]
+
+
+def _unipc(velocity, x, memory, c):
+    last, extrapolated = memory
+    v = velocity(x, 0)
+    x = x + c[1] * (x - c[0] * v - last) - extrapolated
+    data = x - c[0] * v
+    extrapolated = c[4] * (data - last)
+    return c[2] * x + c[3] * data + extrapolated, jnp.stack([data, extrapolated])

@@ -46,9 +46,9 @@ class SamplingOptions:
     Attributes:
       steps: solver steps, at least 1.
       guidance: classifier-free guidance scale, at least 0; 1 turns it off.
-      schedule: noise levels, "sway" or "linear".
-      solver: "euler", "ab2" and "dpmpp2m" evaluate the velocity once per step, "midpoint" and
-        "heun" twice.
+      schedule: noise levels, "sway", "linear" or "logistic".
+      solver: "euler", "ab2", "dpmpp2m" and "unipc" evaluate the velocity once per step,
+        "midpoint" and "heun" twice.
       negative: a tagged string to be guided away from, in the place of no text at all.
       view_guidance: view to guidance scale of its own; one of `GUIDED_VIEWS`. Each costs another
         evaluation per step.

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from audiogen_jax.evaluate.protocol import environment
@@ -34,7 +33,7 @@ TARGET = ("euler", "sway", 25)
 
 def integrate(velocity: Callable, clips: Clips, plan: Plan) -> Latents:
     """Noise to latents, step by step: one compiled velocity serves plans of any length."""
-    x, memory = clips.noise, jnp.zeros_like(clips.noise)
+    x, memory = clips.noise, plan.memory(clips.noise)
     for levels, coefficients in zip(plan.evaluations, plan.coefficients, strict=True):
         x, memory = plan.advance(
             lambda x, stage, levels=levels: velocity(x, levels[stage]), x, memory, coefficients

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from audiogen_jax.flow.schedules import SCHEDULES, linear, sway
+from audiogen_jax.flow.schedules import SCHEDULES, linear, logistic, sway
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
@@ -23,6 +23,12 @@ def test_negative_sway_steps_finely_near_the_noise():
     step = -np.diff(sway(25))
     assert step[0] < 0.1 * step[-1]
     np.testing.assert_allclose(sway(25), np.cos(np.pi / 2 * np.linspace(0, 1, 26)), atol=1e-6)
+
+
+def test_logistic_levels_are_quantiles():
+    levels = logistic(20, mean=0.7, scale=1.3)[1:-1].astype(np.float64)
+    share = 1 / (1 + np.exp(-(np.log(levels / (1 - levels)) - 0.7) / 1.3))
+    np.testing.assert_allclose(share, np.linspace(1, 0, 21)[1:-1], atol=1e-5)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
