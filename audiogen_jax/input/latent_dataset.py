@@ -212,9 +212,9 @@ class LatentDataset:
         if not index.is_file():
             raise FileNotFoundError(f"{index} is missing, the index of {path}: restore the file")
         try:
-            with np.load(index) as arrays:
+            with index.open("rb") as file, np.load(file) as arrays:
                 found = {name: arrays[name] for name in names}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"{index} is no index of a shard: {error}") from error
         if any(len(array) != shard.clips for array in found.values()):
             raise ValueError(f"{index} is not the index of the {shard.clips} records of {path}")
