@@ -43,7 +43,8 @@ class LatentDataConfig:
       max_tokens: text tokens per clip, one number per bucket (short clips have short captions) or
         one for all; longer texts are cut.
       seed: of order, crops and dropout.
-      num_workers: processes that read ahead; 0 reads in threads of this process.
+      num_workers: processes that read ahead; 0 reads in threads of this process, which is faster
+        here: reading, copying and tokenizing run outside of Python's lock.
       num_threads: reading threads per process.
       tokenizer_hash: of the encoder that must have made all latents; any if empty, but one.
     """

@@ -1,4 +1,5 @@
 import json
+import resource
 import shutil
 from pathlib import Path
 
@@ -246,13 +247,14 @@ def test_wrong_arguments_are_named(manifest, tokenizer, tmp_path, wrong, message
     assert not (tmp_path / "out").exists()
 
 
-def test_a_full_disk_is_told_and_leaves_no_shard(manifest, tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr("audiogen_jax.infer.latent_store.ArrayRecordReader", lambda path: _Short())
-    with pytest.raises(OSError, match="0 of 5 records arrived, is the disk full"):
-        encode_dataset([manifest], tmp_path, checkpoint=tokenizer, shard_size=5)
+def test_a_disk_that_is_full_is_told_and_leaves_no_shard(manifest, tokenizer, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(OSError, match="cannot write .*latents-00000-of-00003.*File too large"):
+            encode_dataset([manifest], tmp_path, checkpoint=tokenizer, shard_size=5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert not list(tmp_path.glob("latents*"))
-
-
-class _Short:
-    def num_records(self) -> int:
-        return 0
+    done = encode_dataset([manifest], tmp_path, checkpoint=tokenizer, shard_size=5)
+    assert done.made == done.total
