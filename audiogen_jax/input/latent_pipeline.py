@@ -4,6 +4,7 @@ The counterpart of `pipeline` for clips that were encoded before (`audiogen enco
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -180,11 +181,14 @@ def _by_bucket(
     dataset: LatentDataset, config: LatentDataConfig, frames: np.ndarray
 ) -> list[np.ndarray]:
     """Numbers of the clips of the split, one array per bucket; four bytes for each clip."""
-    clips = np.flatnonzero(dataset.splits == SPLITS.index(config.split)).astype(np.uint32)
-    if not clips.size:
+    chosen = dataset.splits == SPLITS.index(config.split)
+    if not chosen.any():
         raise ValueError(f"{dataset.folder} holds no clips of split {config.split!r}")
-    if config.text_tokenizer and not dataset.captioned[clips].all():
-        audio_id = dataset.audio_id(int(clips[np.argmin(dataset.captioned[clips])]))
+    if config.text_tokenizer and (silent := chosen & ~dataset.captioned).any():
+        audio_id = dataset.audio_id(int(np.argmax(silent)))
         raise ValueError(f"{dataset.folder}: clip {audio_id!r} has no caption to train on")
-    shelf = np.minimum(np.searchsorted(frames, dataset.frames[clips]), len(frames) - 1)
-    return [clips[shelf == b] for b in range(len(frames))]
+    edges = [0, *frames[:-1], np.iinfo(np.int32).max]
+    return [
+        np.flatnonzero(chosen & (above < dataset.frames) & (dataset.frames <= upto)).astype("u4")
+        for above, upto in itertools.pairwise(edges)
+    ]
