@@ -93,6 +93,8 @@ def encode_dataset(
 ) -> EncodeProgress:
     """Encodes the clips of manifests, or what is left of them.
 
+    Clips are decoded as training decodes them: mono, without digital silence at their ends.
+
     Args:
       manifests: as training reads them, see `input.manifest`; about 1 kB of memory per clip.
       output: folder of the dataset, see `input.latent_dataset`.

@@ -31,7 +31,10 @@ ERRORS = "errors.jsonl"
 
 
 class LatentStore:
-    """Where one part of an encoding job writes; use as a context manager, which holds a lock."""
+    """Where one part of an encoding job writes; use as a context manager, which holds a lock.
+
+    A job may be gone on with in another number of parts, but not while the first still run.
+    """
 
     def __init__(self, folder: Path, job: Mapping[str, Any], part: Shard, count: int):
         """Nothing is written before `__enter__`.
