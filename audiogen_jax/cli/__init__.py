@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     batch,
+    dataset,
     generate,
     plan,
     tokenizer,

@@ -1,13 +1,20 @@
 """The `audiogen` application and what its commands share."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 app = typer.Typer(
     name="audiogen",
@@ -52,3 +59,32 @@ def progress(what: str) -> Iterator[None]:
     with Progress(*columns, console=stderr, transient=True) as progress:
         progress.add_task(what, total=None)
         yield
+
+
+@contextlib.contextmanager
+def job_progress(what: str) -> Iterator[Callable[[Any], None]]:
+    """A bar on stderr that is moved by giving it the `Progress` of a job."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task("loading", total=None, speed="")
+
+        def report(now: Any) -> None:
+            bar.update(
+                task, description=what, completed=now.done, total=now.total, speed=speed(now)
+            )
+
+        yield report
+
+
+def speed(now: Any) -> str:
+    """Clips per second of a job's `Progress`; empty before the first."""
+    if not now.made:
+        return ""
+    rate, factor = now.made / now.seconds, now.audio_seconds / now.seconds
+    return f"{rate:.2f} clips/s, {factor:.1f} times real time"

@@ -1,12 +1,11 @@
 """`audiogen batch`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from audiogen_jax.cli.app import Checkpoint, Dtype, Revision, app, stderr
+from audiogen_jax.cli.app import Checkpoint, Dtype, Revision, app, job_progress, speed
 
 
 @app.command(
@@ -52,30 +51,12 @@ def batch(
 ) -> None:
     """Generate a clip for every row of a prompt file; may be killed and started again."""
     from audiogen_jax.infer.batch import run_batch
-    from audiogen_jax.infer.batch_store import Shard
     from audiogen_jax.infer.compile_cache import use_compile_cache
+    from audiogen_jax.infer.job_folder import Shard
     from audiogen_jax.infer.sampling import SamplingOptions
 
     use_compile_cache()
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=stderr, transient=True) as bar:
-        task = bar.add_task("loading", total=None, speed="")
-
-        def report(now: Any) -> None:
-            bar.update(
-                task,
-                description="generating",
-                completed=now.done,
-                total=now.total,
-                speed=_speed(now),
-            )
-
+    with job_progress("generating") as report:
         done = run_batch(
             prompts,
             output,
@@ -98,14 +79,7 @@ def batch(
             retry_errors=retry_errors,
             report=report,
         )
-    typer.echo(f"{output}: {done.done} of {done.total} clips, {done.made} made now, {_speed(done)}")
+    typer.echo(f"{output}: {done.done} of {done.total} clips, {done.made} made now, {speed(done)}")
     if done.errors:
         typer.echo(f"{done.errors} rows or clips failed: see {output}/errors*.jsonl", err=True)
         raise typer.Exit(1)
-
-
-def _speed(now: Any) -> str:
-    if not now.made:
-        return ""
-    rate, factor = now.made / now.seconds, now.audio_seconds / now.seconds
-    return f"{rate:.2f} clips/s, {factor:.1f} times real time"

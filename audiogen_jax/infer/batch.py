@@ -20,35 +20,15 @@ import soundfile
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.infer.audio_io import FORMATS
-from audiogen_jax.infer.batch_store import BatchStore, Shard, file_name
+from audiogen_jax.infer.batch_store import BatchStore, file_name
 from audiogen_jax.infer.fingerprint import sha256
+from audiogen_jax.infer.job_folder import Progress, Shard
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import MAX_BATCH, Clip, ClipError, Request, batches
 from audiogen_jax.infer.sampling import SamplingOptions
 from audiogen_jax.input.prompts import PromptRecord, scan_prompts
 
 _PREDICTED_TOGETHER = 64
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """How far a job is.
-
-    Attributes:
-      done: clips of this shard that are written, those of earlier starts included.
-      total: clips of this shard.
-      errors: rows and clips that failed.
-      made: clips written since this start.
-      audio_seconds: of the clips made since this start.
-      seconds: since the first batch was submitted.
-    """
-
-    done: int
-    total: int
-    errors: int
-    made: int = 0
-    audio_seconds: float = 0.0
-    seconds: float = 0.0
 
 
 def run_batch(

@@ -6,8 +6,6 @@ their places. The next start finishes renames, removes what was staged and not c
 a last manifest line that was cut short.
 """
 
-import dataclasses
-import fcntl
 import json
 import os
 import urllib.parse
@@ -15,6 +13,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from audiogen_jax.infer.job_folder import (
+    Shard,
+    check_job,
+    lock_shard,
+    sync,
+    write_synced,
+)
 from audiogen_jax.infer.output import written_atomically
 
 _LONGEST_NAME = 200
@@ -31,39 +36,6 @@ def file_name(clip_id: str, suffix: str) -> str:
         raise ValueError(f"id {clip_id[:40]!r}… gives a file name of {len(name)} characters: "
                          f"expected at most {_LONGEST_NAME}")  # fmt: skip
     return name
-
-
-@dataclasses.dataclass(frozen=True)
-class Shard:
-    """One of the equal parts of a job that run by themselves.
-
-    Attributes:
-      index: from 0.
-      count: of all.
-    """
-
-    index: int = 0
-    count: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Reads "i/n", i from 0.
-
-        Raises:
-          ValueError: another format, or i is not below n.
-        """
-        try:
-            index, count = (int(part) for part in text.split("/"))
-        except ValueError:
-            raise ValueError(f"shard {text!r}: expected I/N, such as 0/4") from None
-        if not 0 <= index < count:
-            raise ValueError(f"shard {text!r}: expected I from 0 to N - 1")
-        return cls(index, count)
-
-    @property
-    def suffix(self) -> str:
-        """Tells this shard's files from those of others; empty if it is the whole job."""
-        return "" if self.count == 1 else f"-{self.index:05}-of-{self.count:05}"
 
 
 class BatchStore:
@@ -96,15 +68,9 @@ class BatchStore:
           ValueError: the folder is that of another job, or lacks a file that its manifest lists.
           OSError: it cannot be written, or the same shard is running.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self._folder / f".lock{self._shard.suffix}", "w")
+        self._lock = lock_shard(self._folder, self._shard)
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
-            raise OSError(f"{self._folder}: another process is running this shard") from None
-        try:
-            self._check_job()
+            check_job(self._folder, self._job)
             self._recover()
         except BaseException:
             self._lock.close()
@@ -126,12 +92,12 @@ class BatchStore:
         """
         self._staging.mkdir(exist_ok=True)
         for name, contents in files.items():
-            _write_synced(self._staging / name, contents)
-        _sync_folder(self._staging)
+            write_synced(self._staging / name, contents)
+        sync(self._staging)
         _append(self._manifest, rows)
         for name in files:
             os.replace(self._staging / name, self._folder / name)
-        _sync_folder(self._folder)
+        sync(self._folder)
         self.done |= {row["id"] for row in rows}
 
     def fail(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -146,26 +112,6 @@ class BatchStore:
         if kept or self._errors.exists():
             with written_atomically(self._errors) as temporary:
                 temporary.write_text(_lines(kept), encoding="utf-8")
-
-    def _check_job(self) -> None:
-        path = self._folder / "job.json"
-        text = json.dumps(self._job, indent=1, sort_keys=True) + "\n"
-        if not path.exists():
-            with written_atomically(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-            return
-        known = json.loads(path.read_text(encoding="utf-8"))
-        ours = json.loads(text)
-        changed = [
-            f"{key} was {known.get(key)!r} and is {ours.get(key)!r}"
-            for key in sorted(known.keys() | ours.keys())
-            if known.get(key) != ours.get(key)
-        ]
-        if changed:
-            raise ValueError(
-                f"{self._folder} belongs to another job: {'; '.join(changed)}. Give another "
-                "folder, or the same arguments to go on"
-            )
 
     def _recover(self) -> None:
         for row in _read_whole_lines(self._manifest):
@@ -213,19 +159,3 @@ def _read_whole_lines(path: Path) -> list[dict[str, Any]]:
     if whole < len(contents):
         os.truncate(path, whole)
     return [json.loads(line) for line in contents[:whole].splitlines()]
-
-
-def _write_synced(path: Path, contents: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(contents)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    """Makes new names in a folder survive a crash of the machine."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

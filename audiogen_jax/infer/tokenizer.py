@@ -8,10 +8,13 @@ from typing import Any, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from audiogen_jax.config import AudioGenConfig
 from audiogen_jax.convert.dasheng import DECODER, ENCODER, TokenizerCheckpoint
+from audiogen_jax.convert.encoder_hash import encoder_sha256
 from audiogen_jax.convert.safetensors_io import parse_config, read_config
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.checkpoints import find_checkpoint, find_part
@@ -88,6 +91,25 @@ class Tokenizer:
         return jax.jit(self._apply_encode, static_argnames="compat", compiler_options=options)
 
     @functools.cached_property
+    def _encode_split(self) -> Callable:
+        # Nothing is exchanged between clips, so each device runs the program for its own rows.
+        rows = P("data")
+        apply = jax.shard_map(
+            functools.partial(self._apply_encode, compat=None),
+            mesh=self._mesh,
+            in_specs=(P(), rows, rows),
+            out_specs=rows,
+        )
+        return jax.jit(apply, compiler_options=compiler_options(self._encoder))
+
+    @property
+    def _mesh(self) -> Mesh:
+        match self.sharding:
+            case NamedSharding(mesh=Mesh() as mesh) if "data" in mesh.shape:
+                return mesh
+        raise ValueError(f"sharding is {self.sharding}: expected a mesh with an axis 'data'")
+
+    @functools.cached_property
     def _decode(self) -> Callable:
         return jax.jit(self._apply_decode, compiler_options=compiler_options(self._decoder))
 
@@ -134,6 +156,34 @@ class Tokenizer:
         elif lengths is None:
             valid = None
         return self._encode(self._encoder, samples, valid, compat=compat)[:, :frames]
+
+    def encode_split(self, audio: ArrayLike, lengths: ArrayLike) -> Latents:
+        """Encodes on all devices of `sharding`, each its own rows; returns before they are done.
+
+        Args:
+          audio: float [b n] at `sample_rate`, b a multiple of the devices.
+          lengths: int [b], valid samples per clip.
+
+        Returns:
+          Float [b t c], each row as `encode` gives it, and zeros to the end of the padded shape.
+
+        Raises:
+          ValueError: as `encode`, or the rows do not split over the devices.
+        """
+        samples, valid = _check_audio(audio, lengths)
+        mesh = self._mesh
+        if len(samples) % mesh.size:
+            raise ValueError(f"{len(samples)} rows do not split over {mesh.size} devices")
+        size = bucket(samples.shape[1], _SMALLEST_BUCKET)
+        samples = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
+        return self._encode_split(
+            self._encoder, *jax.device_put((samples, valid), NamedSharding(mesh, P("data")))
+        )
+
+    @property
+    def encoder_sha256(self) -> str:
+        """The hash of `convert.encoder_hash` over the parameters as they were loaded."""
+        return encoder_sha256(self.config, self._encoder)
 
     def decode(self, latents: ArrayLike) -> Waveform:
         """Decodes latents; one program is compiled per shape.

@@ -20,6 +20,7 @@ class AudioRecord:
       duration: seconds.
       views: view -> its phrasings; absent views are left out.
       split: "train" or "val".
+      line: of the manifest, from 1.
     """
 
     audio_id: str
@@ -27,6 +28,7 @@ class AudioRecord:
     duration: float
     views: dict[str, tuple[str, ...]]
     split: str
+    line: int
 
 
 def read_manifest(path: str | Path) -> list[AudioRecord]:
@@ -48,7 +50,7 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
         if not line.strip():
             continue
         try:
-            record = _record(json.loads(line), path.parent)
+            record = _record(json.loads(line), path.parent, number)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}, line {number}: {error}") from error
         if record.audio_id in seen:
@@ -60,7 +62,7 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
     return records
 
 
-def _record(row: Any, folder: Path) -> AudioRecord:
+def _record(row: Any, folder: Path, line: int) -> AudioRecord:
     if not isinstance(row, dict):
         raise ValueError(f"expected a JSON object, got {type(row).__name__}")
     if missing := [name for name in ("audio_id", "path", "duration") if row.get(name) is None]:
@@ -71,7 +73,8 @@ def _record(row: Any, folder: Path) -> AudioRecord:
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}, expected one of {SPLITS}")
     views = {view: _phrasings(view, row[view]) for view in VIEWS if row.get(view)}
-    return AudioRecord(row["audio_id"], folder / row["path"], row["duration"], views, split)
+    path = folder / row["path"]
+    return AudioRecord(row["audio_id"], path, row["duration"], views, split, line)
 
 
 def _phrasings(view: str, value: Any) -> tuple[str, ...]:

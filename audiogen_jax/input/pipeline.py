@@ -10,15 +10,19 @@ from typing import Any
 
 import grain
 import numpy as np
-from absl import flags
 
-from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.input.audio import AudioCache
 from audiogen_jax.input.crop_pad import CROPS, crop_window, to_float
-from audiogen_jax.input.manifest import SPLITS, AudioRecord, read_manifest
+from audiogen_jax.input.manifest import AudioRecord, read_manifest
+from audiogen_jax.input.mixture import (
+    Batch,
+    add_tokens,
+    check_processes,
+    check_settings,
+    draw_text,
+    mixed_batches,
+)
 from audiogen_jax.input.text import TextTokenizer
-
-Batch = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,21 +66,7 @@ class DataConfig:
     cache_bytes: int = 4 << 30
 
     def __post_init__(self):
-        if not self.manifests or any(not weight > 0 for _, weight in self.manifests):
-            raise ValueError(f"manifests={self.manifests}: expected (path, weight above 0) pairs")
-        if self.split not in SPLITS:
-            raise ValueError(f"split={self.split!r}: expected one of {SPLITS}")
-        if not self.buckets or list(self.buckets) != sorted({b for b in self.buckets if b > 0}):
-            raise ValueError(f"buckets={self.buckets}: expected ascending seconds above 0")
-        if len(self.batch_sizes) != len(self.buckets) or min(self.batch_sizes) < 1:
-            raise ValueError(f"batch_sizes={self.batch_sizes}: expected one per {self.buckets=}")
-        if isinstance(self.max_tokens, tuple) and len(self.max_tokens) != len(self.buckets):
-            raise ValueError(f"max_tokens={self.max_tokens}: expected one per {self.buckets=}")
-        if self.crop not in CROPS:
-            raise ValueError(f"crop={self.crop!r}: expected one of {CROPS}")
-        for name in ("view_dropout", "condition_dropout"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name}={getattr(self, name)}: expected a probability in [0, 1]")
+        check_settings(self, "manifests", CROPS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,23 +86,12 @@ class _LoadExample:
         return {
             "audio": to_float(window, self.length, rng.uniform(-config.gain_db, config.gain_db)),
             "length": np.int32(len(window)),
-            "text": _draw_text(record, rng, config.view_dropout) if config.text_tokenizer else None,
+            "text": draw_text(record.views, rng, config.view_dropout)
+            if config.text_tokenizer
+            else None,
             "drop_condition": bool(rng.random() < config.condition_dropout),
             "id": record.audio_id,
         }
-
-
-@dataclasses.dataclass(frozen=True)
-class _LoadRows:
-    """The positions and records of a whole batch -> the rows of one process, loaded."""
-
-    loaders: tuple[_LoadExample, ...]
-    collate: "_Collate"
-    rows: slice
-
-    def __call__(self, batch: Sequence[tuple[int, int, AudioRecord]]) -> Batch:
-        rows = batch[self.rows]
-        return self.collate([self.loaders[m]((index, record)) for m, index, record in rows])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,10 +107,7 @@ class _Collate:
             for name in ("audio", "length", "drop_condition", "id")
         }
         if self.tokenizer is not None:
-            texts = [example["text"] for example in examples]
-            batch["token_ids"], batch["token_mask"] = self.tokenizer.encode_batch(
-                texts, self.max_tokens
-            )
+            add_tokens(batch, examples, self.tokenizer, self.max_tokens)
         return batch
 
 
@@ -140,9 +116,7 @@ def make_iterator(
 ) -> grain.DatasetIterator[Batch]:
     """Endless batches of this process; the buckets interleave alike on all processes.
 
-    Each epoch of a manifest visits every clip once, over all processes together. Batches do not
-    depend on the number of processes: each loads its own rows of them, and the state of the
-    iterator is the same in all.
+    Each epoch of a manifest visits every clip once, over all processes together.
 
     Args:
       config: see `DataConfig`.
@@ -160,68 +134,20 @@ def make_iterator(
       ValueError: a malformed manifest, a split without clips, an uneven batch size, or (while
         iterating) a clip that cannot be decoded; the message names it.
     """
-    if not 0 <= process_index < process_count:
-        raise ValueError(f"{process_index=} must be in [0, {process_count=})")
-    if uneven := [size for size in config.batch_sizes if size % process_count]:
-        raise ValueError(f"batch sizes {uneven} do not divide by {process_count=}")
+    check_processes(config, process_index, process_count)
     tokenizer = TextTokenizer.from_file(config.text_tokenizer) if config.text_tokenizer else None
     cache = AudioCache(config.sample_rate, config.cache_bytes)
-    max_tokens = config.max_tokens
-    if isinstance(max_tokens, int):
-        max_tokens = (max_tokens,) * len(config.buckets)
     shelves = [_by_bucket(path, config) for path, _ in config.manifests]
 
-    batches, rates = [], []
-    for b, (seconds, batch_size) in enumerate(zip(config.buckets, config.batch_sizes, strict=True)):
-        streams, loaders, shares = [], [], []
-        for m, (_, weight) in enumerate(config.manifests):
-            if records := shelves[m][b]:
-                length = round(seconds * config.sample_rate)
-                loaders.append(_LoadExample(config, cache, length, (config.seed, m, b)))
-                order_seed = int(np.random.SeedSequence((config.seed, m, b)).generate_state(1)[0])
-                streams.append(
-                    grain.MapDataset.source(records)
-                    .seed(order_seed)
-                    .shuffle()
-                    .repeat()
-                    .map_with_index(_Tag(len(streams)))
-                )
-                shares.append(weight * len(records) / sum(map(len, shelves[m])))
-        if streams:
-            mixed = grain.MapDataset.mix(streams, shares) if len(streams) > 1 else streams[0]
-            own = batch_size // process_count
-            load = _LoadRows(
-                tuple(loaders),
-                _Collate(tokenizer, max_tokens[b]),
-                slice(process_index * own, (process_index + 1) * own),
-            )
-            batches.append(mixed.batch(batch_size, drop_remainder=True, batch_fn=list).map(load))
-            rates.append(sum(shares) / batch_size)
+    def load(m: int, b: int) -> _LoadExample:
+        length = round(config.buckets[b] * config.sample_rate)
+        return _LoadExample(config, cache, length, (config.seed, m, b))
 
-    dataset = grain.MapDataset.mix(batches, rates) if len(batches) > 1 else batches[0]
-    dataset = dataset.to_iter_dataset(
-        # Buffered elements are whole batches: a few are enough, grain's default is 500.
-        grain.ReadOptions(
-            num_threads=config.num_threads, prefetch_buffer_size=2 * config.num_threads
-        )
-    )
-    if config.num_workers:
-        # Grain's workers read absl flags, which nobody parses outside absl.app.
-        if not flags.FLAGS.is_parsed():
-            flags.FLAGS.mark_as_parsed()
-        options = grain.MultiprocessingOptions(config.num_workers, per_worker_buffer_size=2)
-        dataset = dataset.mp_prefetch(options)
-    return iter(dataset)
+    def collate(b: int, max_tokens: int) -> _Collate:
+        return _Collate(tokenizer, max_tokens)
 
-
-@dataclasses.dataclass(frozen=True)
-class _Tag:
-    """Names the stream and the position in it that a record comes from."""
-
-    stream: int
-
-    def __call__(self, position: int, record: AudioRecord) -> tuple[int, int, AudioRecord]:
-        return self.stream, position, record
+    weights = [weight for _, weight in config.manifests]
+    return mixed_batches(config, weights, shelves, load, collate, process_index, process_count)
 
 
 def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
@@ -236,11 +162,3 @@ def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
         fits = [b for b, seconds in enumerate(config.buckets) if record.duration <= seconds]
         shelves[fits[0] if fits else -1].append(record)
     return shelves
-
-
-def _draw_text(record: AudioRecord, rng: np.random.Generator, view_dropout: float) -> str:
-    views = {
-        view: phrasings[int(rng.integers(len(phrasings)))]
-        for view, phrasings in record.views.items()
-    }
-    return StructuredCaption(**views).drop_views(rng, view_dropout).format()

@@ -18,6 +18,7 @@ from audiogen_jax.convert.dasheng import (
     load_audiogen,
     save_audiogen,
 )
+from audiogen_jax.convert.encoder_hash import encoder_sha256
 from audiogen_jax.convert.t5 import load_t5, save_t5
 from audiogen_jax.models.tokenizer import Tokenizer
 from audiogen_jax.train.flow_step import FlowStep
@@ -57,8 +58,9 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
     flow = FlowStep(config, model, text, tokenizer.config, config.remat)
     start = load_generator(config, model, text)
     frozen: dict[str, Params] = {name: start[name] for name in flow.frozen_shapes()}
+    encoder = tokenizer.read(ENCODER)
     if "manifests" in config.data:  # audio, to be encoded in the step
-        frozen["tokenizer"] = tokenizer.read(ENCODER)
+        frozen["tokenizer"] = encoder
 
     def prepare(state: TrainState) -> TrainState:
         if not config.init or config.lora.rank:
@@ -96,6 +98,7 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
         sample=jax.jit(sample),
         decode=decode,
         plain_step=plain.step if config.remat else None,
+        facts={"tokenizer": encoder_sha256(tokenizer.config, encoder)},
     )
 
 

@@ -69,21 +69,19 @@ def train(
         raise ValueError(f"objective={config.objective!r}: expected one of {sorted(OBJECTIVES)}")
     first = jax.process_index() == 0  # the process that writes
 
-    # ---------------------------------------------------------------- data
+    # ------------------------------------------------------ objective, data
     mesh = make_mesh(MeshConfig(**config.mesh))
-    processes = jax.process_index(), jax.process_count()
-    batches = open_batches(config, "train", config.seed, *processes)
-    validation = list(
-        itertools.islice(
-            open_batches(config, "val", config.eval.seed, *processes), config.eval.batches
-        )
-    )
-
-    # ----------------------------------------------------- objective, state
     # Statistics are measured on the same clips by every process.
     objective = OBJECTIVES[config.objective](
         config, lambda: open_batches(config, "train", config.seed)
     )
+    place = jax.process_index(), jax.process_count(), objective.facts.get("tokenizer", "")
+    batches = open_batches(config, "train", config.seed, *place)
+    validation = list(
+        itertools.islice(open_batches(config, "val", config.eval.seed, *place), config.eval.batches)
+    )
+
+    # ---------------------------------------------------------------- state
     key = jax.random.key(config.seed)
     abstract = jax.eval_shape(objective.init_state, key)
     shardings = tree_shardings(abstract, mesh, config.sharding)

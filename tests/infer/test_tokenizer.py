@@ -1,7 +1,9 @@
 """The tokenizer facade: clips stand alone, shapes are few, bad input is named."""
 
+import jax
 import numpy as np
 import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import audiogen_jax as ag
 
@@ -34,6 +36,20 @@ def test_a_clip_does_not_depend_on_its_batch_or_padding(tokenizer, audio):
         frames = len(alone)
         np.testing.assert_allclose(together[row, :frames], alone, atol=2e-5)
         np.testing.assert_array_equal(together[row, frames:], 0)
+
+
+def test_rows_are_split_over_devices(tiny_checkpoint, tokenizer, audio):
+    split = ag.load_tokenizer(tiny_checkpoint)
+    with pytest.raises(ValueError, match="sharding is None: expected a mesh with an axis 'data'"):
+        split.encode_split(audio, [16000] * 3)
+    mesh = Mesh(np.array(jax.local_devices()[:3]), ("data",))
+    split.sharding = NamedSharding(mesh, PartitionSpec())
+    lengths = np.array([16000, 7000, 12345])
+    latents = split.encode_split(audio, lengths)
+    assert {shard.device for shard in latents.addressable_shards} == set(mesh.devices.flat)
+    np.testing.assert_allclose(latents, tokenizer.encode(audio, lengths), atol=2e-5)
+    with pytest.raises(ValueError, match="2 rows do not split over 3 devices"):
+        split.encode_split(audio[:2], lengths[:2])
 
 
 def test_release_mode_shares_one_floor_over_the_batch(tokenizer, audio):

@@ -1,0 +1,56 @@
+"""What training the published size would cost on common machines, without any of them.
+
+One `audiogen compile` after another, of `configs/xl.py` (about 4 minutes each on 2 cores; needs the
+extra "tpu", which installs libtpu; for GPUs virtual CPU devices are partitioned):
+
+    python -m tests.benchmarks.plans
+
+Writes tests/benchmarks/results/plans.json; rows already there are made again only with --again.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PLANS: dict[str, tuple[str, ...]] = {
+    "8 x H200": ("h200:8",),
+    "v5e-16": ("v5e:4x4",),
+    "v5e-256": ("v5e:16x16",),
+    "v5e-256, batch 2048": ("v5e:16x16", "--batch", "2048"),
+    "v5e-256, 16 replicas of 16 parts": (
+        "v5e:16x16", "--batch", "2048", "--set", "mesh.data=16", "--set", "mesh.fsdp=16",
+    ),
+    "v5p-64": ("v5p:4x4x2",),
+    "v6e-64": ("v6e:8x8",),
+}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--again", action="store_true", help="make rows that are there already")
+    output = Path(__file__).parent / "results" / "plans.json"
+    parser.add_argument("--output", type=Path, default=output)
+    args = parser.parse_args()
+    for name, (topology, *options) in PLANS.items():
+        found = json.loads(args.output.read_text()) if args.output.is_file() else {}
+        if name in found and not args.again:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            plan = Path(folder) / "plan.json"
+            command = ["compile", "--config", f"{ROOT}/configs/xl.py", "--topology", topology]
+            code = (
+                f"from audiogen_jax.cli import main; main({[*command, *options, '-o', str(plan)]})"
+            )
+            subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+            found[name] = json.loads(plan.read_text())
+        args.output.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
