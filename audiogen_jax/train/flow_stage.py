@@ -113,15 +113,24 @@ def load_generator(config: Any, model: AudioGenConfig, text: T5Config) -> dict[s
     if config.init:
         folders["text_encoder"] = Path(config.init) / model.text_encoder_name
         kind, found["audiogen"] = load_audiogen(config.init)
-        if kind != model:
-            raise ValueError(f"init={config.init}: its configuration differs from config.model")
+        _check_same(config.init, kind, model)
     if config.text_encoder:
         folders["text_encoder"] = Path(config.text_encoder)
     for name, folder in folders.items():
         kind, found[name] = load_t5(folder)
-        if kind != text:
-            raise ValueError(f"{folder}: its configuration differs from config.model.text_encoder")
+        _check_same(folder, kind, text)
     return found
+
+
+def _check_same(folder: str | Path, found: Any, expected: Any) -> None:
+    """Compares two configurations, field by field."""
+    differences = [
+        f"{field.name} is {there!r}, here {here!r}"
+        for field in dataclasses.fields(expected)
+        if (there := getattr(found, field.name)) != (here := getattr(expected, field.name))
+    ]
+    if differences:
+        raise ValueError(f"{folder} is of another size than config.model: {differences}")
 
 
 def _copy(source: Path, target: Path) -> None:

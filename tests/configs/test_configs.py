@@ -5,31 +5,57 @@ from pathlib import Path
 import pytest
 
 from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
+from audiogen_jax.input.latent_pipeline import LatentDataConfig
 from audiogen_jax.input.pipeline import DataConfig
+from audiogen_jax.sharding.mesh import MeshConfig
+from audiogen_jax.sharding.parameters import PRESETS
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.loop import OBJECTIVES
 
-FILES = sorted((Path(__file__).parents[2] / "configs").glob("nano_*.py"))
+FOLDER = Path(__file__).parents[2] / "configs"
+ARGUMENTS = {
+    "nano_encoder": ("", "smoke"),
+    "nano_tokenizer": ("", "smoke"),
+    "nano_generator": ("", "mixtures", "smoke"),
+    "xl": ("", "finetune", "lora", "smoke"),
+    "base": ("", "finetune", "lora", "smoke"),
+    "small": ("", "finetune", "lora", "smoke"),
+    "encoder": ("xl", "base", "small"),
+    "tokenizer": ("xl", "base", "small"),
+}
+CASES = [(name, arg) for name, arguments in ARGUMENTS.items() for arg in arguments]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("arg", ["", ":smoke"])
-def test_fields(path: Path, arg: str):
-    config = load_config(f"{path}{arg}")
-    assert config.objective in OBJECTIVES
-    DataConfig(**config.data)
+@pytest.mark.parametrize(("name", "arg"), CASES)
+def test_fields(name: str, arg: str):
+    config = load_config(f"{FOLDER / name}.py" + (f":{arg}" if arg else ""))
+    assert config.objective in OBJECTIVES and config.sharding in PRESETS
+    MeshConfig(**config.mesh)
+    (LatentDataConfig if "datasets" in config.data else DataConfig)(**config.data)
     sizes = config.get("model", {})
-    for name, kind in (
+    for model, kind in (
         ("tokenizer", TokenizerConfig),
         ("audiogen", AudioGenConfig),
         ("text_encoder", T5Config),
     ):
-        if name in sizes:
-            kind(**sizes[name])
-    assert f"configs/{path.name}" in path.read_text(), "the docstring holds the command"
-    if arg:
+        if model in sizes:
+            kind(**sizes[model])
+    assert f"configs/{name}.py" in (FOLDER / f"{name}.py").read_text(), "it holds the command"
+    if arg == "smoke":
         assert config.steps == 2
 
 
-def test_there_are_three():
-    assert [path.stem for path in FILES] == ["nano_encoder", "nano_generator", "nano_tokenizer"]
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_unknown_arguments(name: str):
+    with pytest.raises(ValueError, match="unknown config argument 'huge'"):
+        load_config(f"{FOLDER / name}.py:huge")
+
+
+def test_every_config_is_tested():
+    assert {path.stem for path in FOLDER.glob("*.py")} - {"__init__"} == set(ARGUMENTS)
+
+
+def test_published_schedule():
+    config = load_config(f"{FOLDER / 'xl'}.py")
+    assert (config.steps, config.data.batch_sizes) == (800_000, (256,))
+    assert (config.optimizer.learning_rate, config.data.view_dropout) == (5e-4, 0.2)

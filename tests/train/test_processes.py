@@ -12,26 +12,24 @@ from audiogen_jax.train.loop import train
 from tests.train.conftest import ROOT, metrics_rows
 
 STEPS = ("steps=20", "log_every=1", "checkpoint_every=10", "eval.batches=1", "eval.every=20")
+STAGES = ["encoder", pytest.param("generator", marks=pytest.mark.slow)]
 FSDP = ("mesh.data=2", "mesh.fsdp=4", "sharding=fsdp")
 HOSTS = ("mesh.data=1", "mesh.fsdp=4", "mesh.dcn_data=2", "sharding=fsdp")
 
 
-def overrides_of(config) -> list[str]:
-    """What the smoke config takes from the test's own files, as command line options."""
-    return [
-        f"data.manifests={tuple(map(tuple, config.data.manifests))!r}",
-        f"data.text_tokenizer={config.data.text_tokenizer}",
-        f"tokenizer={config.tokenizer}",
-    ]
-
-
-def run_two(config, workdir: Path, *overrides: str) -> None:
+def run_two(stage: str, config, workdir: Path, *overrides: str) -> None:
     """Runs `audiogen train --distributed` in two processes until both have ended well."""
+    own = [f"data.manifests={tuple(map(tuple, config.data.manifests))!r}"]
+    if stage == "generator":
+        own += [
+            f"data.text_tokenizer={config.data.text_tokenizer}",
+            f"tokenizer={config.tokenizer}",
+        ]
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    arguments = ["--config", f"{ROOT}/configs/nano_generator.py:smoke", "--workdir", str(workdir)]
-    for override in (*overrides_of(config), *overrides):
+    arguments = ["--config", f"{ROOT}/configs/nano_{stage}.py:smoke", "--workdir", str(workdir)]
+    for override in (*own, *overrides):
         arguments += ["--set", override]
     processes = []
     for index in range(2):
@@ -65,25 +63,17 @@ def assert_same(found: Path, expected: Path) -> None:
         assert one["gradient_norm"] == pytest.approx(many["gradient_norm"], rel=1e-4)
 
 
-@pytest.fixture(scope="module")
-def one_device(smoke, tmp_path_factory) -> Path:
-    workdir = tmp_path_factory.mktemp("one_device")
-    train(smoke("generator", *STEPS, "mesh.data=1"), workdir)
-    return workdir
-
-
-def test_eight_devices(smoke, one_device, tmp_path):
-    train(smoke("generator", *STEPS, *FSDP), tmp_path)
-    assert_same(tmp_path, one_device)
-
-
-def test_two_processes_stop_and_go_on_in_one(smoke, one_device, tmp_path):
-    """Ten steps in two processes, the other ten in one: metrics of one device all along."""
-    config = smoke("generator")
-    run_two(config, tmp_path, *STEPS, *HOSTS, "max_seconds=1e-9")  # they agree every ten steps
-    assert len(metrics_rows(tmp_path)) == 10
-    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
-    assert names == {"10"}
-    train(smoke("generator", *STEPS, "mesh.data=4"), tmp_path)
-    assert_same(tmp_path, one_device)
-    assert (tmp_path / "export" / "model.safetensors").is_file()
+@pytest.mark.parametrize("stage", STAGES)
+def test_processes_and_devices_agree(smoke, tmp_path, stage: str):
+    """One device; eight; two processes of four, stopped after ten steps, and four after that."""
+    one, eight, moved = (tmp_path / name for name in ("one", "eight", "moved"))
+    train(smoke(stage, *STEPS, "mesh.data=1"), one)
+    train(smoke(stage, *STEPS, *FSDP), eight)
+    assert_same(eight, one)
+    # Processes agree to stop every ten steps.
+    run_two(stage, smoke(stage), moved, *STEPS, *HOSTS, "max_seconds=1e-9")
+    assert len(metrics_rows(moved)) == 10
+    assert {path.name for path in (moved / "checkpoints").iterdir()} == {"10"}
+    train(smoke(stage, *STEPS, "mesh.data=4"), moved)
+    assert_same(moved, one)
+    assert (moved / "export" / "model.safetensors").is_file()

@@ -1,0 +1,92 @@
+"""A generator trained on encoded latents, beside a frozen text encoder, and by adapters."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from audiogen_jax.convert.dasheng import load_audiogen, load_tokenizer, save_tokenizer
+from audiogen_jax.convert.t5 import load_t5
+from audiogen_jax.infer.encode_dataset import encode_dataset
+from audiogen_jax.train.config import load_config
+from audiogen_jax.train.loop import train
+from tests.train.conftest import ROOT, metrics_rows
+
+
+@pytest.fixture(scope="session")
+def latents(manifest, tiny_checkpoint, tmp_path_factory):
+    """The clips of the manifest, encoded by the tiny checkpoint's tokenizer."""
+    folder = tmp_path_factory.mktemp("latents")
+    encode_dataset([manifest], folder, checkpoint=str(tiny_checkpoint / "tokenizer"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small(latents, tiny_checkpoint):
+    """Overrides -> the smoke config of the published size, ready to train on the latents."""
+    own, _ = load_audiogen(tiny_checkpoint)
+
+    def config(arg: str, *overrides: str):
+        config = load_config(
+            f"{ROOT}/configs/xl.py:{arg}",
+            [
+                f"data.datasets=(({str(latents)!r}, 1.0),)",
+                f"data.text_tokenizer={tiny_checkpoint / 'tokenizer.json'}",
+                f"tokenizer={tiny_checkpoint / 'tokenizer'}",
+                f"text_encoder={tiny_checkpoint / 'text_encoder'}",
+                *overrides,
+            ],
+        )
+        with config.unlocked():
+            config.model.text_encoder = dict(
+                vocab_size=300, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2
+            )
+            config.model.audiogen = dataclasses.asdict(own)
+        return config
+
+    return config
+
+
+def test_frozen_text_encoder(small, tiny_checkpoint, tmp_path):
+    config = small("smoke", "accumulate=2", "sample_every=2", "data.batch_sizes=(16,)")
+    state = train(config, tmp_path)
+    assert set(state.params) == {"audiogen"}
+    rows = metrics_rows(tmp_path)
+    assert [row["step"] for row in rows] == [1, 2] and "val_loss" in rows[-1]
+    _, text = load_t5(tmp_path / "export" / "text_encoder")
+    _, expected = load_t5(tiny_checkpoint / "text_encoder")
+    jax.tree.map(np.testing.assert_array_equal, text, expected)
+    kernel = state.params["audiogen"]["dit"]["in_blocks"]["mlp"]["proj_in"]["kernel"]
+    assert kernel.sharding.spec == jax.sharding.PartitionSpec(None, "fsdp", None)
+    events = b"".join(p.read_bytes() for p in (tmp_path / "tensorboard").iterdir())
+    assert b"samples/" in events and b"RIFF" in events  # clips to listen to
+
+
+def test_adapters(small, tiny_checkpoint, tmp_path):
+    overrides = ("init=" + str(tiny_checkpoint), "lora.rank=2", "lora.alpha=4.0")
+    state = train(small("smoke", *overrides, "optimizer.learning_rate=0.1"), tmp_path)
+    assert set(state.params) == {"adapters"}
+    _, before = load_audiogen(tiny_checkpoint)
+    _, after = load_audiogen(tmp_path / "export")
+    changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), before, after)
+    assert changed["dit"]["mid_block"]["attention"]["query"]["kernel"]
+    assert not changed["dit"]["mid_block"]["modulation"]["kernel"]
+    assert not any(jax.tree.leaves(changed["content_adapter"]["local_duration"]))
+
+
+def test_latents_of_another_tokenizer(small, tmp_path, tiny_checkpoint):
+    config = small("smoke", f"tokenizer={tiny_checkpoint / 'other'}")
+    kind, params = load_tokenizer(tiny_checkpoint / "tokenizer")
+    params["acoustic_injection"]["norm"]["bias"] += 1
+    save_tokenizer(tiny_checkpoint / "other", kind, params)
+    with pytest.raises(ValueError, match="holds latents of tokenizer .*, expected"):
+        train(config, tmp_path)
+
+
+def test_sizes_must_be_those_of_the_checkpoint(small, tiny_checkpoint, tmp_path):
+    config = small("smoke", f"init={tiny_checkpoint}")
+    with config.unlocked():
+        config.model.audiogen.dit_num_heads = 4
+    with pytest.raises(ValueError, match="another size .*'dit_num_heads is 2, here 4'"):
+        train(config, tmp_path)

@@ -1,0 +1,89 @@
+"""Plans: what they say, and what they refuse."""
+
+import json
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from audiogen_jax.train.config import load_config
+from audiogen_jax.train.plan import DoesNotFitError, check_fits, find_devices, plan_training
+from tests.train.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return plan_training(load_config(f"{ROOT}/configs/xl.py:smoke", ["remat="]), "h200:8")
+
+
+def test_a_plan_adds_up(plan):
+    assert (plan["chips"], plan["chip"], plan["batch"]) == (8, "NVIDIA H200", 8)
+    assert plan["mesh"] == {"data": 1, "fsdp": 8, "tensor": 1}
+    assert plan["flops"]["per_chip_over_ideal"] == pytest.approx(1, abs=0.1)
+    assert plan["flops"]["executed"] == plan["flops"]["model"]  # nothing is rematerialised
+    assert plan["replicated"] == [] and plan["flops"]["uncounted_loops"] == []
+    held = plan["memory"]["parameters_and_optimizer"]
+    assert held >= 16 * plan["parameters"]["trained"] / 8  # parameter, two moments, average
+    assert plan["schedule"]["days_at_40_percent_mfu"] > 0
+    check_fits(plan)
+
+
+def test_too_large(plan):
+    memory = plan["memory"] | {"hbm": 2.0**30, "peak": 5.0 * 2**30, "working": 4.0 * 2**30}
+    with pytest.raises(
+        DoesNotFitError, match="5.0 GiB of 1.0 GiB.*working, 4.0 GiB. Try a smaller"
+    ):
+        check_fits(plan | {"memory": memory})
+
+
+@pytest.mark.parametrize(
+    ("topology", "message"),
+    [
+        ("v5e", "topology='v5e': expected"),
+        ("v9:4", "topology='v9:4': expected"),
+        ("h200:a", "'a' is no shape"),
+        ("h200:64", "only 8 devices"),
+    ],
+)
+def test_topologies(topology: str, message: str):
+    with pytest.raises(ValueError, match=message):
+        find_devices(topology)
+
+
+def test_batches_that_do_not_split():
+    config = load_config(f"{ROOT}/configs/xl.py:smoke", ["data.batch_sizes=(12,)"])
+    with pytest.raises(ValueError, match="12 clips does not split over 8 devices"):
+        plan_training(config, "h200:8")
+
+
+def test_only_latents():
+    config = load_config(f"{ROOT}/configs/nano_generator.py:smoke")
+    with pytest.raises(ValueError, match="only flow_matching on encoded latents"):
+        plan_training(config, "h200:8")
+
+
+def test_command_line(tmp_path):
+    output = tmp_path / "plan.json"
+    arguments = ["compile", "--config", f"{ROOT}/configs/xl.py:smoke", "--topology", "h200:2"]
+    arguments += ["--batch", "4", "--output", str(output)]
+    code = f"from audiogen_jax.cli import main; main({arguments})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(output.read_text())["batch"] == 4
+    assert "2 x NVIDIA H200, batch 4" in done.stdout
+    assert jax.device_count() == 8
+
+
+def test_a_tpu_that_is_not_there(tmp_path):
+    """The real compiler of TPUs, on eight chips; needs the extra "tpu"."""
+    pytest.importorskip("libtpu")
+    output = tmp_path / "plan.json"
+    arguments = ["compile", "--config", f"{ROOT}/configs/xl.py:smoke", "--topology", "v5e:2x4"]
+    code = f"from audiogen_jax.cli import main; main({[*arguments, '-o', str(output)]})"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    plan = json.loads(output.read_text())
+    assert plan["compiled_for"] == "TPU v5 lite"
+    assert plan["flops"]["per_chip_over_ideal"] == pytest.approx(1, abs=0.1)
+    assert plan["replicated"] == [] and plan["flops"]["uncounted_loops"] == []
+    assert 0 < plan["memory"]["peak"] < plan["memory"]["hbm"]
