@@ -51,7 +51,7 @@ def compile_(
     overrides = list(set_ or [])
     settings = load_config(config, overrides)
     if batch is not None:
-        sizes = (*settings.data.batch_sizes[:-1], batch)
+        sizes = (*settings["data"]["batch_sizes"][:-1], batch)
         settings = load_config(config, [*overrides, f"data.batch_sizes={sizes}"])
     with progress(f"compiling for {topology}"):
         plan = plan_training(settings, topology)

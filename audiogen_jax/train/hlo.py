@@ -130,17 +130,41 @@ def _count_runs(
 
 
 def _rounds(loop: _Instruction, computations: dict[str, list[_Instruction]]) -> int | None:
-    """How often a loop runs: as XLA notes, or the constant that its counter is compared to."""
+    """How often a loop runs: as XLA notes, or from the bound and the step of its counter."""
     if known := _ROUNDS.search(loop.rest):
         return int(known[1])
-    condition = re.search(r"condition=%([\w.\-]+)", loop.rest)
-    body = computations.get(condition[1], []) if condition else []
-    constants = [
-        int(one.rest.split(")")[0])
-        for one in body
-        if one.opcode == "constant" and one.result.startswith("s32[]")
+    called = dict(re.findall(r"(condition|body)=%([\w.\-]+)", loop.rest))
+    condition = computations.get(called.get("condition", ""), [])
+    bounds = _constants(condition)
+    counters = [
+        re.search(r"index=(\d+)", one.rest)
+        for one in condition
+        if one.opcode == "get-tuple-element" and one.result.startswith(("s32[]", "u32[]"))
     ]
-    return constants[0] if len(constants) == 1 else None
+    if len(bounds) != 1 or len(counters) != 1 or counters[0] is None:
+        return None
+    step = _increment(computations.get(called.get("body", ""), []), int(counters[0][1]))
+    return next(iter(bounds.values())) // step
+
+
+def _constants(body: list[_Instruction]) -> dict[str, int]:
+    """The whole numbers that a computation names."""
+    return {
+        one.name: int(one.rest.split(")")[0])
+        for one in body
+        if one.opcode == "constant" and one.result.startswith(("s32[]", "u32[]"))
+    }
+
+
+def _increment(body: list[_Instruction], counter: int) -> int:
+    """What a round adds to the counter: 1 but in loops that XLA unrolled in part."""
+    instructions, constants = {one.name: one for one in body}, _constants(body)
+    results = re.findall(r"%([\w.\-]+)", body[-1].rest.split(")")[0]) if body else []
+    last = instructions.get(results[counter]) if counter < len(results) else None
+    if last is None or last.opcode != "add":
+        return 1
+    operands = re.findall(r"%([\w.\-]+)", last.rest.split(")")[0])
+    return next((constants[name] for name in operands if name in constants), 1)
 
 
 def _shapes(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -149,19 +173,13 @@ def _shapes(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield kind, tuple(int(size) for size in sizes.split(",") if size)
 
 
-def _size(result: str, last: bool = False) -> float:
-    """Bytes of a result; of the last part of a tuple if asked (what a started collective gives)."""
-    sizes = [_BYTES[kind] * math.prod(shape) for kind, shape in _shapes(result)]
-    return float((sizes[-1] if last else sum(sizes)) if sizes else 0)
-
-
 def _traffic(kind: str, one: _Instruction) -> tuple[float, float]:
     """(bytes of the result, bytes that a device sends in a ring)."""
-    started = one.opcode.endswith("-start") and kind != "all-reduce"
-    size = _size(one.result)
-    if started:  # (operands, results, context): half of what the big buffers weigh is the result
-        sizes = [_BYTES[k] * math.prod(shape) for k, shape in _shapes(one.result)]
-        size = float(max(sizes) if kind == "all-gather" else sizes[len(sizes) // 2])
+    sizes = [_BYTES[name] * math.prod(shape) for name, shape in _shapes(one.result) if shape]
+    if one.opcode.endswith("-start") and kind != "all-reduce":
+        # A started collective gives its operand and its result.
+        sizes = [min(sizes) if kind == "reduce-scatter" else max(sizes)]
+    size = float(sum(sizes))
     group = _group_size(one.rest)
     share = (group - 1) / group
     sent = {

@@ -44,7 +44,7 @@ def test_collectives_of_fsdp():
 TPU = """HloModule jit_step
 
 %condition (arg.1: (s32[], bf16[8,16])) -> pred[] {
-  %bound = s32[]{:T(128)} constant(5)
+  %bound = s32[]{:T(128)} constant(10)
   %arg.1 = (s32[]{:T(128)}, bf16[8,16]{1,0:T(8,128)}) parameter(0)
   %counter = s32[]{:T(128)} get-tuple-element(%arg.1), index=0
   ROOT %less = pred[]{:T(512)} compare(%counter, %bound), direction=LT
@@ -63,11 +63,14 @@ TPU = """HloModule jit_step
 %body (arg.2: (s32[], bf16[8,16])) -> (s32[], bf16[8,16]) {
   %arg.2 = (s32[]{:T(128)}, bf16[8,16]{1,0:T(8,128)}) parameter(0)
   %x = bf16[8,16]{1,0:T(8,128)} get-tuple-element(%arg.2), index=1
+  %counter.2 = s32[]{:T(128)} get-tuple-element(%arg.2), index=0
+  %two = s32[]{:T(128)} constant(2)
+  %counted = s32[]{:T(128)} add(%counter.2, %two)
   %w = bf16[2,16]{1,0:T(8,128)} slice(%x), slice={[0:2], [0:16]}
   %start = bf16[16,16]{1,0:T(8,128)} fusion(%w), kind=kCustom, calls=%part.1
   %done = bf16[16,16]{1,0:T(8,128)} fusion(%w), kind=kCustom, calls=%part.2
   %product = bf16[8,16]{1,0:T(8,128)} convolution(%x, %done), dim_labels=bf_io->bf
-  ROOT %next = (s32[]{:T(128)}, bf16[8,16]{1,0:T(8,128)}) tuple(%counter, %product)
+  ROOT %next = (s32[]{:T(128)}, bf16[8,16]{1,0:T(8,128)}) tuple(%counted, %product)
 }
 
 ENTRY %main (start: (s32[], bf16[8,16])) -> (s32[], bf16[8,16]) {
@@ -78,7 +81,7 @@ ENTRY %main (start: (s32[], bf16[8,16])) -> (s32[], bf16[8,16]) {
 
 
 def test_text_of_a_tpu_program():
-    """Products are convolutions, rounds stand in the condition, a collective stands twice."""
+    """Products are convolutions, the counter takes steps of two, a collective stands twice."""
     cost = program_cost(TPU)
     assert cost.flops == 5 * 2 * 8 * 16 * 16
     (gather,) = cost.collectives
