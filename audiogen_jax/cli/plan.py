@@ -49,9 +49,9 @@ def compile_(
     from audiogen_jax.train.plan import check_fits, plan_training
 
     overrides = list(set_ or [])
-    settings = load_config(config, overrides)
+    settings: Any = load_config(config, overrides)
     if batch is not None:
-        sizes = (*settings["data"]["batch_sizes"][:-1], batch)
+        sizes = (*settings.data.batch_sizes[:-1], batch)
         settings = load_config(config, [*overrides, f"data.batch_sizes={sizes}"])
     with progress(f"compiling for {topology}"):
         plan = plan_training(settings, topology)
