@@ -167,14 +167,15 @@ def train(
                 progress.update(
                     bar, loss=row.get("loss", math.nan), rate=row[SPEED + "clips_per_second"]
                 )
-            if objective.sample and config.sample_every and step % config.sample_every == 0:
+            sampling = objective.sample and validation and config.sample_every
+            if sampling and step % config.sample_every == 0:
                 with meter.time("eval"):
                     write_samples(objective, state, frozen, mesh, validation[0], writer, step)
             if step % config.export_every == 0 and not stop:
                 _export(objective, state, workdir)
             progress.update(bar, completed=step)
 
-        if not interruption.requested:  # whoever sent a signal gives little time
+        if not any_process(interruption.requested):  # whoever sent a signal gives little time
             _export(objective, state, workdir)
     return state
 

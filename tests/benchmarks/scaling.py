@@ -1,7 +1,7 @@
 """What each device computes and sends as devices are added, and what loops save in compilation.
 
-Counted in compiled programs, not timed: FLOPs and bytes of collectives per device of the training
-step of `configs/small.py` under fsdp, on 1, 2, 4 and 8 virtual CPU devices, at a fixed batch (strong
+Counted in compiled programs, not timed: FLOPs and bytes of collectives per device, of the training
+step of `configs/small.py` under fsdp on 1, 2, 4 and 8 virtual CPU devices, at a fixed batch (strong
 scaling) and at a fixed batch per device (weak). Compilation of the same step with its blocks looped
 and unrolled is timed.
 
