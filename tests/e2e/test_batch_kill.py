@@ -1,6 +1,6 @@
 """kill -9 in the middle of a batch job, several times; then the same files as without.
 
-The job has 200 clips with `python -m pytest -m slow`, 60 in the default run.
+A minute and a half, so it is not part of `make test`: python -m pytest -m slow
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+COUNT = 200
 KILLS = 3
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 OPTIONS = ("--steps", "2", "--duration", "0.4", "--guidance", "2")
@@ -43,12 +44,12 @@ def digests(output: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(200, marks=pytest.mark.slow)])
-def test_kill(tmp_path, environment, count: int):
+@pytest.mark.slow
+def test_kill(tmp_path, environment):
     prompts = tmp_path / "prompts.jsonl"
     rows = [
         {"audio_id": f"{i:03}", "caption": f'A man says "{WORDS[i % 10]}".', "asr": WORDS[i % 10]}
-        for i in range(count)
+        for i in range(COUNT)
     ]
     prompts.write_text("".join(json.dumps(row) + "\n" for row in rows))
     whole, killed = tmp_path / "whole", tmp_path / "killed"
@@ -59,7 +60,7 @@ def test_kill(tmp_path, environment, count: int):
     first_bytes: dict[str, tuple[str, int]] = {}
     for kill in range(KILLS):
         # At any moment after so many clips, anew each time.
-        wanted = seen + rng.randint(8, (count - seen) // (KILLS + 1 - kill))
+        wanted = seen + rng.randint(8, (COUNT - seen) // (KILLS + 1 - kill))
         process = subprocess.Popen(
             command(prompts, killed),
             env=environment,
@@ -73,7 +74,7 @@ def test_kill(tmp_path, environment, count: int):
         process.send_signal(signal.SIGKILL)
         process.wait()
         seen = committed(killed)
-        assert 0 < seen < count
+        assert 0 < seen < COUNT
         for path in killed.glob("*.wav"):
             stamp = (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
             assert first_bytes.setdefault(path.name, stamp) == stamp, "written twice"
@@ -81,16 +82,16 @@ def test_kill(tmp_path, environment, count: int):
     done = subprocess.run(
         command(prompts, killed), check=True, env=environment, capture_output=True, text=True
     )
-    assert f"{count} of {count} clips, {count - seen} made now" in done.stdout
+    assert f"{COUNT} of {COUNT} clips, {COUNT - seen} made now" in done.stdout
     for name, stamp in first_bytes.items():
         assert (killed / name).stat().st_mtime_ns == stamp[1], "written twice"
-    assert len(digests(whole)) == count
+    assert len(digests(whole)) == COUNT
     assert digests(killed) == digests(whole)
     manifests = [
         [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
         for folder in (whole, killed)
     ]
     ids = [row["id"] for row in manifests[1]]
-    assert len(ids) == len(set(ids)) == count
+    assert len(ids) == len(set(ids)) == COUNT
     by_id = [sorted(rows, key=lambda row: row["id"]) for rows in manifests]
     assert by_id[0] == by_id[1]

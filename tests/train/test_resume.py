@@ -12,6 +12,10 @@ import pytest
 from audiogen_jax.train.loop import train
 from tests.train.conftest import ROOT, metrics_rows
 
+SLOW_TOKENIZER, SLOW_GENERATOR = (
+    pytest.param(stage, marks=pytest.mark.slow) for stage in ("tokenizer", "generator")
+)
+
 KILLED_WHILE_SAVING = """
 import os, signal, sys
 from orbax.checkpoint import JsonCheckpointHandler
@@ -27,7 +31,7 @@ main(["train", *sys.argv[1:]])
 """
 
 
-@pytest.mark.parametrize("stage", ["encoder", "generator"])
+@pytest.mark.parametrize("stage", ["encoder", SLOW_TOKENIZER, SLOW_GENERATOR])
 def test_stopped_by_the_clock(smoke, trained, tmp_path, stage: str):
     whole, _ = trained(stage)
     config = smoke(stage, "max_seconds=1e-9")  # stops after one step
