@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,11 +89,22 @@ def convert_checkpoint(
         raise FileExistsError(f"{output} exists: give a folder to make")
     check_writable(output)
     output.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.absolute().parent, prefix=".convert-") as name:
-        temporary = Path(name) / output.name
-        counts = _convert(folder, temporary, DTYPES[dtype], format, max_shard_bytes)
-        os.replace(temporary, output)
+    staging = Path(tempfile.mkdtemp(dir=output.absolute().parent, prefix=".convert-"))
+    try:
+        counts = _convert(folder, staging / output.name, DTYPES[dtype], format, max_shard_bytes)
+        os.replace(staging / output.name, output)
+    finally:
+        _remove(staging)
     return counts
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder that orbax may still write to for a moment after one of its writes failed."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 def _convert(

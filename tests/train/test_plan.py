@@ -63,6 +63,7 @@ def test_only_latents():
         plan_training(config, "h200:8")
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path):
     output = tmp_path / "plan.json"
     arguments = ["compile", "--config", f"{ROOT}/configs/xl.py:smoke", "--topology", "h200:2"]
