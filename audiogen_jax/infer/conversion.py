@@ -99,7 +99,7 @@ def convert_checkpoint(
 
 
 def _remove(folder: Path) -> None:
-    """Removes a folder that orbax may still write to for a moment after one of its writes failed."""
+    """Removes a folder that orbax may still write to for a moment after a write failed."""
     for _ in range(50):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
