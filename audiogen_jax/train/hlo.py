@@ -9,7 +9,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _BYTES = {
     "pred": 1, "s8": 1, "u8": 1, "s16": 2, "u16": 2, "bf16": 2, "f16": 2, "s32": 4, "u32": 4,
@@ -74,16 +74,22 @@ def program_cost(text: str) -> ProgramCost:
     _count_runs(computations, entry, 1, runs, loops)
     flops = 0.0
     found: dict[str, list[float]] = {}
-    seen: set[str] = set()
+    seen: set[Any] = set()
     for name, times in runs.items():
         results = {one.name: one.result for one in computations[name]}
         for one in computations[name]:
             flops += times * _flops(one, results)
             kind = one.opcode.removesuffix("-start")
+            if kind not in COLLECTIVES:
+                continue
             channel = re.search(r"channel_id=(\d+)", one.rest)
+            same = channel and (channel[1], tuple(_shapes(one.result)))
             # TPU programs repeat a collective in each part of the work that it runs beside.
-            if kind in COLLECTIVES and not (channel and channel[1] in seen):
-                seen |= {channel[1]} if channel else set()
+            if same not in seen:
+                seen |= {same} if same else set()
+                # and write a reduce-scatter as a sum of which each device keeps its slice.
+                if name.startswith("all-reduce-scatter"):
+                    kind = "reduce-scatter"
                 size, sent = _traffic(kind, one)
                 row = found.setdefault(kind, [0, 0.0, 0.0])
                 for i, value in enumerate((1, size, sent)):
@@ -181,6 +187,8 @@ def _traffic(kind: str, one: _Instruction) -> tuple[float, float]:
         sizes = [min(sizes) if kind == "reduce-scatter" else max(sizes)]
     size = float(sum(sizes))
     group = _group_size(one.rest)
+    if kind == "reduce-scatter" and one.opcode.startswith("all-reduce"):
+        size /= group
     share = (group - 1) / group
     sent = {
         "all-gather": size * share,

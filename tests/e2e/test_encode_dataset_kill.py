@@ -41,6 +41,7 @@ def shards(output: Path) -> dict[str, tuple[str, int]]:
     }
 
 
+@pytest.mark.slow
 def test_kill(tmp_path, environment, tiny_checkpoint):
     manifest = tmp_path / "manifest.jsonl"
     rows = [

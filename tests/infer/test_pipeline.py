@@ -165,12 +165,12 @@ def test_negative_prompt(pipeline):
 
 
 def test_guidance_interval(pipeline):
-    options = {"duration": 0.5, "steps": 6}
+    options = {"duration": 0.5}
     (plain,) = make(pipeline, SCENES[0], guidance=1.0, **options)
     (never,) = make(pipeline, SCENES[0], guidance=5.0, guidance_interval=(0.999, 0.9999), **options)
     np.testing.assert_allclose(never.audio, plain.audio, atol=1e-4)
     (always,) = make(pipeline, SCENES[0], guidance=5.0, **options)
-    (early,) = make(pipeline, SCENES[0], guidance=5.0, guidance_interval=(0.5, 1.0), **options)
+    (early,) = make(pipeline, SCENES[0], guidance=5.0, guidance_interval=(0.9, 1.0), **options)
     for other in (plain, always):
         assert np.abs(early.audio - other.audio).max() > 1e-3
 

@@ -15,7 +15,7 @@ def test_shapes_and_reach():
     assert small.shape == (2, 2048 // 32 + 1, 128 // 2 // 8 // 4)
     assert len(features) == 2 * 3
     # Every scale hears every sample, and phase counts: a shifted clip is judged otherwise.
-    gradient = jax.grad(lambda x: sum(y.sum() for y in model.apply({"params": params}, x)[0]))(
-        audio
-    )
+    gradient = jax.jit(
+        jax.grad(lambda x: sum(y.sum() for y in model.apply({"params": params}, x)[0]))
+    )(audio)
     assert np.isfinite(gradient).all() and (np.abs(gradient).max(0) > 0).all()

@@ -29,7 +29,7 @@ class Poisoned:
         return self.batches.get_state()
 
 
-@pytest.mark.parametrize("stage", ["encoder", "tokenizer"])
+@pytest.mark.parametrize("stage", ["encoder", pytest.param("tokenizer", marks=pytest.mark.slow)])
 def test_some_bad_batches(smoke, tmp_path, monkeypatch, stage: str):
     opened = loop.open_batches
     monkeypatch.setattr(loop, "open_batches", lambda *a: Poisoned(opened(*a), (2, 3, 5)))

@@ -60,6 +60,20 @@ TPU = """HloModule jit_step
   ROOT %gather.2 = bf16[16,16]{1,0:T(8,128)} all-gather(%p.2), channel_id=3, replica_groups=mesh['axis_0'=8,'axis_1'=2] {'axis_0'}, dimensions={0}
 }
 
+%all-reduce-scatter.3 (p.3: bf16[16,16]) -> bf16[2,16] {
+  %p.3 = bf16[16,16]{1,0:T(8,128)} parameter(0)
+  %sum.3 = bf16[16,16]{1,0:T(8,128)} all-reduce(%p.3), channel_id=1, replica_groups={{0,1,2,3,4,5,6,7}}, to_apply=%add
+  %at.3 = u32[] partition-id()
+  ROOT %kept.3 = bf16[2,16]{1,0:T(8,128)} dynamic-slice(%sum.3, %at.3, %at.3), dynamic_slice_sizes={2,16}
+}
+
+%all-reduce-scatter.4 (p.4: bf16[32,16]) -> bf16[4,16] {
+  %p.4 = bf16[32,16]{1,0:T(8,128)} parameter(0)
+  %sum.4 = bf16[32,16]{1,0:T(8,128)} all-reduce(%p.4), channel_id=1, replica_groups={{0,1,2,3,4,5,6,7}}, to_apply=%add
+  %at.4 = u32[] partition-id()
+  ROOT %kept.4 = bf16[4,16]{1,0:T(8,128)} dynamic-slice(%sum.4, %at.4, %at.4), dynamic_slice_sizes={4,16}
+}
+
 %body (arg.2: (s32[], bf16[8,16])) -> (s32[], bf16[8,16]) {
   %arg.2 = (s32[]{:T(128)}, bf16[8,16]{1,0:T(8,128)}) parameter(0)
   %x = bf16[8,16]{1,0:T(8,128)} get-tuple-element(%arg.2), index=1
@@ -75,18 +89,25 @@ TPU = """HloModule jit_step
 
 ENTRY %main (start: (s32[], bf16[8,16])) -> (s32[], bf16[8,16]) {
   %start = (s32[]{:T(128)}, bf16[8,16]{1,0:T(8,128)}) parameter(0)
+  %wide = bf16[16,16]{1,0:T(8,128)} parameter(1)
+  %wider = bf16[32,16]{1,0:T(8,128)} parameter(2)
+  %part.3 = bf16[2,16]{1,0:T(8,128)} fusion(%wide), kind=kCustom, calls=%all-reduce-scatter.3
+  %part.4 = bf16[4,16]{1,0:T(8,128)} fusion(%wider), kind=kCustom, calls=%all-reduce-scatter.4
   ROOT %loop = (s32[]{:T(128)}, bf16[8,16]{1,0:T(8,128)}) while(%start), condition=%condition, body=%body
 }
 """  # noqa: E501
 
 
 def test_text_of_a_tpu_program():
-    """Products are convolutions, the counter takes steps of two, a collective stands twice."""
+    """Products are convolutions, the counter takes steps of two, a collective stands twice, and a
+    reduce-scatter is the slice of a sum."""
     cost = program_cost(TPU)
     assert cost.flops == 5 * 2 * 8 * 16 * 16
-    (gather,) = cost.collectives
+    gather, scatter = cost.collectives
     assert (gather.kind, gather.count, gather.bytes) == ("all-gather", 5, 5 * 2 * 16 * 16)
     assert gather.sent == gather.bytes * 7 / 8
+    assert (scatter.kind, scatter.count, scatter.bytes) == ("reduce-scatter", 2, 2 * 6 * 16)
+    assert scatter.sent == 7 * scatter.bytes
 
 
 def test_no_program():

@@ -48,6 +48,7 @@ def small(latents, tiny_checkpoint):
     return config
 
 
+@pytest.mark.slow
 def test_frozen_text_encoder(small, tiny_checkpoint, tmp_path):
     config = small("smoke", "accumulate=2", "data.batch_sizes=(16,)")
     state = train(config, tmp_path)
@@ -68,6 +69,7 @@ def test_clips_to_listen_to(small, tmp_path):
     assert b"samples/" in events and b"RIFF" in events
 
 
+@pytest.mark.slow
 def test_adapters(small, tiny_checkpoint, tmp_path):
     overrides = ("init=" + str(tiny_checkpoint), "lora.rank=2", "lora.alpha=4.0")
     state = train(small("smoke", *overrides, "optimizer.learning_rate=0.1"), tmp_path)

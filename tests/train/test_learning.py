@@ -31,7 +31,11 @@ OVERRIDES = (f"steps={STEPS}", "optimizer.learning_rate=1e-2", "data.batch_sizes
 
 
 @pytest.mark.parametrize(
-    ("stage", "metric", "share"), [("encoder", "loss", 0.8), ("generator", "duration", 0.5)]
+    ("stage", "metric", "share"),
+    [
+        ("encoder", "loss", 0.8),
+        pytest.param("generator", "duration", 0.5, marks=pytest.mark.slow),
+    ],
 )
 def test_loss_falls(smoke, stage: str, metric: str, share: float):
     metrics, _ = run(smoke(stage, *OVERRIDES), keep=lambda state: None)
@@ -39,6 +43,7 @@ def test_loss_falls(smoke, stage: str, metric: str, share: float):
     assert np.mean(values[-5:]) < share * np.mean(values[:5])
 
 
+@pytest.mark.slow
 def test_tokenizer_learns_and_freezes_its_injection(smoke):
     config = smoke("tokenizer", *OVERRIDES, f"gan.start_step={STEPS}", "freeze_injection_after=20")
     metrics, injections = run(

@@ -12,10 +12,6 @@ import pytest
 from audiogen_jax.train.loop import train
 from tests.train.conftest import ROOT, metrics_rows
 
-SLOW_TOKENIZER, SLOW_GENERATOR = (
-    pytest.param(stage, marks=pytest.mark.slow) for stage in ("tokenizer", "generator")
-)
-
 KILLED_WHILE_SAVING = """
 import os, signal, sys
 from orbax.checkpoint import JsonCheckpointHandler
@@ -31,7 +27,8 @@ main(["train", *sys.argv[1:]])
 """
 
 
-@pytest.mark.parametrize("stage", ["encoder", SLOW_TOKENIZER, SLOW_GENERATOR])
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["encoder", "tokenizer", "generator"])
 def test_stopped_by_the_clock(smoke, trained, tmp_path, stage: str):
     whole, _ = trained(stage)
     config = smoke(stage, "max_seconds=1e-9")  # stops after one step
@@ -80,6 +77,7 @@ def test_sigterm(smoke, tmp_path):
     assert metrics_rows(tmp_path / "stopped") == metrics_rows(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_killed_while_saving(smoke, tmp_path):
     config = smoke("encoder")
     options = ("steps=6", "eval.batches=0", "checkpoint_every=1")

@@ -24,10 +24,10 @@ def test_two_steps(trained, stage: str):
     assert list((workdir / "tensorboard").iterdir()) and (workdir / "config.json").is_file()
 
 
-@pytest.mark.parametrize("stage", ["tokenizer"])  # test_processes has the others
-def test_devices_agree(trained, smoke, tmp_path, stage: str):
-    eight, _ = trained(stage)
-    train(smoke(stage, "mesh.data=1"), tmp_path)
+@pytest.mark.slow
+def test_tokenizer_devices_agree(trained, smoke, tmp_path):  # test_processes has the other stages
+    eight, _ = trained("tokenizer")
+    train(smoke("tokenizer", "mesh.data=1"), tmp_path)
     for one, many in zip(metrics_rows(tmp_path), metrics_rows(eight), strict=True):
         assert one.keys() == many.keys()
         for name in one:
