@@ -26,8 +26,9 @@ ALLOWED = {
     "train": EVERYTHING_BELOW | {"train"},
     "infer": EVERYTHING_BELOW | {"infer"},
     "evaluate": EVERYTHING_BELOW | {"infer", "evaluate"},
+    "plan": EVERYTHING_BELOW | {"infer", "train", "plan"},
     "__init__": BASE | {"infer"},
-    "cli": EVERYTHING_BELOW | {"infer", "train", "evaluate", "cli"},
+    "cli": EVERYTHING_BELOW | {"infer", "train", "evaluate", "plan", "cli"},
 }
 BANNED = (
     "torch",

@@ -20,7 +20,8 @@ NO_TPU_HERE = {
 
 @app.command(
     "compile",
-    epilog="Example: `audiogen compile --config configs/xl.py --topology v5e:16x16 --batch 2048`",
+    epilog="Examples: `audiogen compile --config configs/xl.py --topology v5e:16x16 --batch 2048`, "
+    "`audiogen compile --config configs/xl.py --topology v5e:2x4 --batch 64 --sampler`",
 )
 def compile_(
     config: Annotated[str, typer.Option(help="File with get_config(): FILE.py or FILE.py:ARG.")],
@@ -28,8 +29,11 @@ def compile_(
         str, typer.Option(help="Where it would run: v5e:16x16, v5p:4x4x4, v6e:8x8, h200:8 ...")
     ],
     batch: Annotated[
-        int | None, typer.Option(help="Clips per step instead of the config's.")
+        int | None, typer.Option(help="Clips of a step or batch instead of the config's.")
     ] = None,
+    sampler: Annotated[
+        bool, typer.Option("--sampler", help="Plan generating a batch instead of training.")
+    ] = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key.path=value, may be repeated.")
     ] = None,
@@ -37,7 +41,7 @@ def compile_(
         Path | None, typer.Option("--output", "-o", help="Save the plan, .json")
     ] = None,
 ) -> None:
-    """Compile the training step for devices that are not there, and say what it would cost."""
+    """Compile a training step or a sampler for devices that are not there: what would it cost?"""
     kind, _, shape = topology.partition(":")
     os.environ.update(NO_TPU_HERE)
     import jax
@@ -45,8 +49,11 @@ def compile_(
     if not kind.startswith("v") and shape.isdigit():
         jax.config.update("jax_num_cpu_devices", int(shape))
     from audiogen_jax.infer.output import written_atomically
+    from audiogen_jax.infer.sampling import SamplingOptions
+    from audiogen_jax.plan.memory import check_fits
+    from audiogen_jax.plan.sampling import plan_sampling
+    from audiogen_jax.plan.training import plan_training
     from audiogen_jax.train.config import load_config
-    from audiogen_jax.train.plan import check_fits, plan_training
 
     overrides = list(set_ or [])
     settings: Any = load_config(config, overrides)
@@ -54,19 +61,43 @@ def compile_(
         sizes = (*settings.data.batch_sizes[:-1], batch)
         settings = load_config(config, [*overrides, f"data.batch_sizes={sizes}"])
     with progress(f"compiling for {topology}"):
-        plan = plan_training(settings, topology)
+        if sampler:
+            clips = settings.data.batch_sizes[-1]
+            plan = plan_sampling(settings, topology, clips, SamplingOptions())
+        else:
+            plan = plan_training(settings, topology)
     if output is not None:
         with written_atomically(output) as temporary:
             temporary.write_text(json.dumps(plan, indent=2) + "\n")
-    _print(plan)
+    title = f"{plan['program']} on {plan['chips']} x {plan['chip']}, batch {plan['batch']}"
+    table = Table("", title=title)
+    table.add_column(justify="right")
+    for row in _sampling_rows(plan) if sampler else _training_rows(plan):
+        table.add_row(*row)
+    Console().print(table)
     check_fits(plan)
 
 
-def _print(plan: dict[str, Any]) -> None:
+def _sampling_rows(plan: dict[str, Any]) -> list[tuple[str, str]]:
+    memory, flops = plan["memory"], plan["flops"]
+    gib = 2**30
+    return [
+        ("parameters", f"{plan['parameters'] / 1e6:.1f} M"),
+        ("HBM of a chip", f"{memory['hbm'] / gib:.1f} GiB"),
+        ("  parameters, all of them", f"{memory['parameters'] / gib:.2f} GiB"),
+        ("  working memory and program", f"{memory['working'] / gib:.2f} GiB"),
+        ("  peak", f"{memory['peak'] / gib:.2f} GiB"),
+        ("solver", f"{plan['solver']}, {plan['steps']} steps, guidance {plan['guidance']:g}"),
+        ("operations of a clip", f"{flops['per_clip'] / 1e12:.1f} TFLOP"),
+        ("a batch at peak", f"{plan['seconds_per_batch_at_peak']:.2f} s"),
+        ("clips/s at 40 % of it", f"{plan['clips_per_second_at_40_percent_mfu']:.1f}"),
+        ("compiled in", f"{plan['compile_seconds']:.0f} s"),
+    ]
+
+
+def _training_rows(plan: dict[str, Any]) -> list[tuple[str, str]]:
     memory, flops, times = plan["memory"], plan["flops"], plan["seconds_per_step"]
     schedule = plan["schedule"]
-    table = Table("", title=f"{plan['chips']} x {plan['chip']}, batch {plan['batch']}")
-    table.add_column(justify="right")
     gib, tera = 2**30, 1e12
     rows = [
         ("parameters, trained", f"{plan['parameters']['trained'] / 1e6:.1f} M"),
@@ -83,7 +114,8 @@ def _print(plan: dict[str, Any]) -> None:
         (f"{row['kind']} of a chip", f"{row['count']} x, {row['bytes'] / 1e9:.3f} GB")
         for row in plan["collectives"]
     ]
-    rows += [
+    return [
+        *rows,
         ("computing at peak", f"{1e3 * times['computing']:.1f} ms"),
         ("sending at peak", f"{1e3 * times['sending']:.1f} ms"),
         ("bound by", plan["bound_by"]),
@@ -95,6 +127,3 @@ def _print(plan: dict[str, Any]) -> None:
         ("  chip-hours", f"{schedule['chip_hours_at_40_percent_mfu']:.0f}"),
         ("compiled in", f"{plan['compile_seconds']:.0f} s"),
     ]
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)

@@ -115,6 +115,7 @@ class Sampler:
 
     Attributes:
       config: configuration of the generator.
+      params: {"text_encoder", "audiogen", "dit"} on every device.
       window: latent frames that the model sees at a time; longer clips are sampled in windows.
       mesh: the devices; the rows of a batch must be a multiple of its size.
       programs: what was compiled so far, one per set of shapes and options.
@@ -135,9 +136,9 @@ class Sampler:
 
         Args:
           config: of the generator.
-          params: its parameters.
+          params: its parameters; shapes (`jax.ShapeDtypeStruct`) are enough for `lower`.
           t5_config: of its text encoder.
-          t5_params: its parameters.
+          t5_params: its parameters, or their shapes.
           special_token_ids: ids of `config.special_tokens`.
           dtype: of the computation; norms, softmax, rotary angles and the state stay float32.
           window: see the class; `config.dit_img_size` if None.
@@ -150,15 +151,16 @@ class Sampler:
         self._text_encoder = T5Encoder(t5_config, dtype=dtype)
         self._special_token_ids = tuple(special_token_ids)
         self.mesh = Mesh(np.array(devices or jax.local_devices()[:1]), ("data",))
-        self._params = jax.device_put(
+        everywhere = NamedSharding(self.mesh, P())
+        self.params = jax.tree.map(
+            lambda leaf: _place(leaf, everywhere),
             {
                 "text_encoder": t5_params,
                 "audiogen": {k: v for k, v in params.items() if k != "dit"},
                 "dit": unstack_blocks(params["dit"]),
             },
-            NamedSharding(self.mesh, P()),
         )
-        self._compiler_options = compiler_options(self._params)
+        self._compiler_options = compiler_options(self.params)
         self._log_duration = jax.jit(self._predict, compiler_options=self._compiler_options)
         self._sample = jax.jit(self._integrate_sharded, static_argnames="static")
         self.programs: dict[Any, jax.stages.Compiled] = {}
@@ -171,7 +173,7 @@ class Sampler:
         Raises:
           ValueError: a prediction is not finite.
         """
-        log_duration = np.asarray(self._log_duration(self._params, token_ids, token_mask))
+        log_duration = np.asarray(self._log_duration(self.params, token_ids, token_mask))
         if not np.isfinite(log_duration).all():
             raise ValueError(f"predicted durations are not finite: ln(s + offset) = {log_duration}")
         return global_latent_lengths(log_duration, self.config)
@@ -206,31 +208,53 @@ class Sampler:
         Returns:
           Float32 [b t c]; frames past the end of a clip are 0, but sampled along under "release".
         """
-        scales = tuple(options.view_guidance.values())
-        weights = tuple(guidance_weights(options.guidance, scales))
-        without_text = negative is None
-        if options.guidance == 1 and negative is None and not scales:
-            weights, without_text = (1.0,), False
         texts = [(token_ids, token_mask), *removed]
         if negative is not None:
             texts = [negative, *texts]
-        static = _Static(
-            weights=weights,
-            without_text=without_text,
-            interval=None if options.guidance_interval == (0.0, 1.0) else options.guidance_interval,
-            window=self.window,
-            compat=options.compat,
-        )
+        static = self._static(options, negative is None)
         rows = NamedSharding(self.mesh, P("data"))
         ids, masks = (np.stack(arrays, axis=1) for arrays in zip(*texts, strict=True))
         batch = jax.device_put((ids, masks, np.asarray(frames), noise, edit), rows)
-        arguments = (self._params, *batch, options.plan(noise_level))
+        arguments = (self.params, *batch, options.plan(noise_level))
         leaves, structure = jax.tree.flatten(arguments[1:])
         key = (static, structure, *(leaf.shape for leaf in leaves))
         if key not in self.programs:
             lowered = self._sample.lower(*arguments, static=static)
             self.programs[key] = lowered.compile(compiler_options=self._compiler_options)
         return self.programs[key](*arguments)
+
+    def lower(
+        self, clips: int, tokens: int, frames: int, options: SamplingOptions
+    ) -> jax.stages.Lowered:
+        """The program that `sample` would compile for a batch of this size; nothing runs.
+
+        Args:
+          clips, tokens, frames: b, l and t.
+          options: how, without a negative prompt or scales for views.
+        """
+        rows = NamedSharding(self.mesh, P("data"))
+        shapes = (
+            ((clips, 1, tokens), jnp.int32),
+            ((clips, 1, tokens), jnp.bool_),
+            ((clips,), jnp.int32),
+            ((clips, frames, self.config.latent_dim), jnp.float32),
+        )
+        batch = (jax.ShapeDtypeStruct(*shape, sharding=rows) for shape in shapes)
+        static = self._static(options, without_text=True)
+        return self._sample.lower(self.params, *batch, None, options.plan(), static=static)
+
+    def _static(self, options: SamplingOptions, without_text: bool) -> _Static:
+        scales = tuple(options.view_guidance.values())
+        weights = tuple(guidance_weights(options.guidance, scales))
+        if options.guidance == 1 and without_text and not scales:
+            weights, without_text = (1.0,), False
+        return _Static(
+            weights=weights,
+            without_text=without_text,
+            interval=None if options.guidance_interval == (0.0, 1.0) else options.guidance_interval,
+            window=self.window,
+            compat=options.compat,
+        )
 
     def _condition(self, params: Params, token_ids: TokenIds, token_mask: TokenMask) -> Condition:
         return condition(
@@ -304,6 +328,13 @@ class Sampler:
             start, constrain = edit.at(plan.sigmas[0], noise), edit.constraint(noise)
         kept = None if static.compat == "release" else mask
         return sample(velocity_fn, start, plan, kept, prepare=prepare, constrain=constrain)
+
+
+def _place(leaf: Any, sharding: NamedSharding) -> Any:
+    """An array on its devices; a shape only says where it would be."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):
+        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+    return jax.device_put(leaf, sharding)
 
 
 def _rows(

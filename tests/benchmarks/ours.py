@@ -89,7 +89,7 @@ class Ours:
     def call(self, case: Case) -> dict[str, float]:
         """Seconds of one guided evaluation of the velocity, after one that is not counted."""
         prepare, velocity = self._call
-        params, (_, token_mask) = self._sampler._params["dit"], case.text()
+        params, (_, token_mask) = self._sampler.params["dit"], case.text()
         context = jnp.ones((*token_mask.shape, self._config.dit_context_dim))
         text, levels = prepare(params, context, jnp.array([0.5]))
         level = jax.tree.map(lambda leaf: leaf[0], levels)

@@ -26,8 +26,8 @@ from audiogen_jax.config import AudioGenConfig, T5Config
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.models.audiogen import AudioGen, init_params
 from audiogen_jax.models.t5 import T5Encoder
+from audiogen_jax.plan.training import plan_training
 from audiogen_jax.train.config import load_config
-from audiogen_jax.train.plan import plan_training
 
 ROOT = Path(__file__).parents[2]
 DEVICES = (1, 2, 4, 8)

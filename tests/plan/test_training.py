@@ -7,8 +7,10 @@ import sys
 import jax
 import pytest
 
+from audiogen_jax.plan.devices import find_devices
+from audiogen_jax.plan.memory import DoesNotFitError, check_fits
+from audiogen_jax.plan.training import plan_training
 from audiogen_jax.train.config import load_config
-from audiogen_jax.train.plan import DoesNotFitError, check_fits, find_devices, plan_training
 from tests.train.conftest import ROOT
 
 
@@ -72,7 +74,7 @@ def test_command_line(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert json.loads(output.read_text())["batch"] == 4
-    assert "2 x NVIDIA H200, batch 4" in done.stdout
+    assert "a training step on 2 x NVIDIA H200, batch 4" in done.stdout
     assert jax.device_count() == 8
 
 

@@ -1,11 +1,9 @@
-"""What a training costs before it runs: memory, operations and communication of each device.
+"""What a training step costs before it runs: memory, operations and communication of a device.
 
-The real step is compiled ahead of time, for TPUs that are not there (libtpu compiles on any
-machine) or for virtual CPU devices in the place of GPUs; times are arithmetic on data sheets.
+The real step is compiled ahead of time; times are arithmetic on data sheets.
 """
 
 import dataclasses
-import math
 import time
 from typing import Any
 
@@ -14,20 +12,14 @@ import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
 from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
-from audiogen_jax.sharding.chips import CHIPS, Chip
+from audiogen_jax.plan.devices import find_devices
+from audiogen_jax.plan.hlo import program_cost
+from audiogen_jax.plan.memory import Shapes, count, memory, placed
+from audiogen_jax.sharding.chips import Chip
 from audiogen_jax.sharding.mesh import BATCH, MeshConfig, make_mesh
 from audiogen_jax.sharding.parameters import large_replicated, tree_shardings
 from audiogen_jax.train.flops import matmul_flops
 from audiogen_jax.train.flow_step import FlowStep
-from audiogen_jax.train.hlo import program_cost
-from audiogen_jax.types import Params
-
-Shapes = Any
-"""A tree of `jax.ShapeDtypeStruct`."""
-
-
-class DoesNotFitError(ValueError):
-    """The plan needs more memory than a device has."""
 
 
 def plan_training(config: Any, topology: str) -> dict[str, Any]:
@@ -35,7 +27,7 @@ def plan_training(config: Any, topology: str) -> dict[str, Any]:
 
     Args:
       config: a flow-matching config on encoded latents.
-      topology: "v5e:16x16" (a TPU generation and its shape), "h200:8" (a GPU and how many).
+      topology: see `find_devices`.
 
     Returns:
       The plan: devices, mesh, memory, operations, collectives, times, days.
@@ -58,9 +50,9 @@ def plan_training(config: Any, topology: str) -> dict[str, Any]:
     shardings = tree_shardings(state, mesh, config.sharding)
     frozen = flow.frozen_shapes()
     arguments = (
-        _placed(state, shardings),
+        placed(state, shardings),
         _placed_batch(config, flow.model, mesh),
-        _placed(frozen, tree_shardings(frozen, mesh, config.sharding)),
+        placed(frozen, tree_shardings(frozen, mesh, config.sharding)),
     )
     start = time.monotonic()
     with jax.set_mesh(mesh):
@@ -73,6 +65,7 @@ def plan_training(config: Any, topology: str) -> dict[str, Any]:
     cost = program_cost(compiled.as_text())
     clips = config.data.batch_sizes[-1]
     return {
+        "program": "a training step",
         "topology": topology,
         "chip": chip.name,
         "chips": mesh.size,
@@ -83,11 +76,11 @@ def plan_training(config: Any, topology: str) -> dict[str, Any]:
         "batch": clips,
         "frames": arguments[1]["latents"].shape[1],
         "parameters": {
-            "trained": _count(state.params),
-            "frozen": _count(frozen),
+            "trained": count(state.params),
+            "frozen": count(frozen),
         },
         "replicated": [row._asdict() for row in large_replicated(state, shardings)],
-        "memory": _memory(compiled.memory_analysis(), state, shardings, chip),
+        "memory": memory(compiled, arguments[0], "parameters_and_optimizer", chip),
         "flops": {
             "model": needed,
             "executed": executed,
@@ -100,64 +93,6 @@ def plan_training(config: Any, topology: str) -> dict[str, Any]:
             config, chip, mesh.size, needed, cost.flops, sum(row.sent for row in cost.collectives)
         ),
     }
-
-
-def check_fits(plan: dict[str, Any]) -> None:
-    """Refuses a plan whose step does not fit into the memory of a device.
-
-    Raises:
-      DoesNotFitError: names what is too large and what would help.
-    """
-    memory = plan["memory"]
-    if memory["peak"] <= memory["hbm"]:
-        return
-    terms = {name: memory[name] for name in ("parameters_and_optimizer", "working")}
-    largest = max(terms, key=terms.__getitem__)
-    advice = {
-        "parameters_and_optimizer": "more mesh.fsdp, or sharding=fsdp",
-        "working": "a smaller data.batch_sizes, accumulate=2 or remat='nothing_saveable'",
-    }[largest]
-    raise DoesNotFitError(
-        f"{plan['topology']}: a step needs {memory['peak'] / 2**30:.1f} GiB of "
-        f"{memory['hbm'] / 2**30:.1f} GiB a chip; the largest term is {largest}, "
-        f"{terms[largest] / 2**30:.1f} GiB. Try {advice}"
-    )
-
-
-def find_devices(topology: str) -> tuple[Chip, list[Any], str]:
-    """The chip, the devices to compile for, and what they are.
-
-    Raises:
-      ValueError: the topology is malformed, the chip unknown, or libtpu is not installed.
-    """
-    kind, separator, shape = topology.partition(":")
-    if kind not in CHIPS or not separator:
-        raise ValueError(f"topology={topology!r}: expected {sorted(CHIPS)} with :16x16 or :8")
-    try:
-        count = math.prod(int(size) for size in shape.split("x"))
-    except ValueError:
-        raise ValueError(f"topology={topology!r}: {shape!r} is no shape like 16x16 or 8") from None
-    if not kind.startswith("v"):
-        devices = jax.devices()
-        if len(devices) < count:
-            raise ValueError(f"topology={topology!r}: only {len(devices)} devices to partition for")
-        return CHIPS[kind], devices[:count], f"{count} {devices[0].platform} devices"
-    from jax.experimental import topologies
-
-    try:
-        found = topologies.get_topology_desc(platform="tpu", topology_name=topology)
-    except Exception as error:  # of libtpu, any kind
-        raise ValueError(
-            f"topology={topology!r}: {str(error).splitlines()[0]}. TPU programs are compiled by "
-            "libtpu: pip install 'audiogen-jax[tpu]'"
-        ) from error
-    return CHIPS[kind], list(found.devices), found.devices[0].device_kind
-
-
-def _placed(tree: Shapes, shardings: Any) -> Shapes:
-    return jax.tree.map(
-        lambda leaf, at: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at), tree, shardings
-    )
 
 
 def _placed_batch(config: Any, model: AudioGenConfig, mesh: Mesh) -> dict[str, Shapes]:
@@ -183,28 +118,6 @@ def _placed_batch(config: Any, model: AudioGenConfig, mesh: Mesh) -> dict[str, S
     return {
         name: jax.ShapeDtypeStruct(shape, dtype, sharding=at)
         for name, (shape, dtype) in shapes.items()
-    }
-
-
-def _count(tree: Params) -> int:
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
-
-
-def _memory(analysis: Any, state: Shapes, shardings: Any, chip: Chip) -> dict[str, float]:
-    """Bytes of one device; arguments that are donated count once."""
-    held = sum(
-        math.prod(at.shard_shape(leaf.shape)) * leaf.dtype.itemsize
-        for leaf, at in zip(jax.tree.leaves(state), jax.tree.leaves(shardings), strict=True)
-    )
-    arguments = analysis.argument_size_in_bytes
-    results = analysis.output_size_in_bytes - analysis.alias_size_in_bytes
-    working = analysis.temp_size_in_bytes + analysis.generated_code_size_in_bytes
-    return {
-        "hbm": chip.memory,
-        "parameters_and_optimizer": float(held),
-        "arguments": float(arguments),
-        "working": float(working),
-        "peak": float(arguments + results + working),
     }
 
 

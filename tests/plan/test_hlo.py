@@ -6,9 +6,9 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from audiogen_jax.plan.hlo import program_cost
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
 from audiogen_jax.train.flops import matmul_flops
-from audiogen_jax.train.hlo import program_cost
 
 WIDTH, ROUNDS, ROWS = 64, 7, 32
 

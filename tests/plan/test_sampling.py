@@ -1,0 +1,69 @@
+"""Plans of a batch of clips, against the sampler that they stand for."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from audiogen_jax.config import AudioGenConfig, T5Config
+from audiogen_jax.infer.sampling import Sampler, SamplingOptions
+from audiogen_jax.models.cached_dit import unstack_blocks
+from audiogen_jax.plan.memory import DoesNotFitError, check_fits
+from audiogen_jax.plan.sampling import generator_shapes, plan_sampling
+from audiogen_jax.train.config import load_config
+from tests.train.conftest import ROOT
+
+OPTIONS = SamplingOptions(steps=2)
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return plan_sampling(load_config(f"{ROOT}/configs/xl.py:smoke"), "h200:8", 16, OPTIONS)
+
+
+def test_a_plan_adds_up(plan):
+    assert (plan["chips"], plan["batch"], plan["frames"], plan["steps"]) == (8, 16, 25, 2)
+    assert plan["flops"]["per_clip"] == plan["flops"]["per_chip"] / 2
+    # Every chip holds every parameter, four bytes each.
+    assert plan["memory"]["parameters"] == 4 * plan["parameters"]
+    assert plan["memory"]["arguments"] > plan["memory"]["parameters"]
+    check_fits(plan)
+    small = plan["memory"] | {"hbm": 1.0}
+    with pytest.raises(DoesNotFitError, match="a sampled batch needs .* Try "):
+        check_fits(plan | {"memory": small})
+
+
+def test_the_program_is_that_of_the_sampler(plan):
+    """Planned from shapes alone, it is the program that real weights run."""
+    config = load_config(f"{ROOT}/configs/xl.py:smoke")
+    model, text = AudioGenConfig(**config.model.audiogen), T5Config(**config.model.text_encoder)
+    shapes = generator_shapes(model, text, jnp.float32)
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    sampler = Sampler(
+        model, zeros["audiogen"], text, zeros["text_encoder"], devices=jax.local_devices()
+    )
+    ids, mask = np.zeros((16, 32), np.int32), np.ones((16, 32), bool)
+    noise = np.zeros((16, 25, model.latent_dim), np.float32)
+    latents = sampler.sample(ids, mask, np.full(16, 25, np.int32), noise, OPTIONS)
+    assert latents.shape == noise.shape
+    (program,) = sampler.programs.values()
+    assert program.as_text() == sampler.lower(16, 32, 25, OPTIONS).compile().as_text()
+
+
+def test_shapes_are_those_of_unstacked_weights():
+    model, text = AudioGenConfig(dit_depth=4), T5Config(num_layers=1)
+    shapes = generator_shapes(model, text, jnp.bfloat16)
+    blocks = unstack_blocks(shapes["audiogen"]["dit"])["blocks"]
+    assert len(blocks) == 5
+    assert (
+        blocks[0]["attention"]["query"]["kernel"].shape
+        == blocks[2]["attention"]["query"]["kernel"].shape
+    )
+
+
+def test_batches_that_do_not_split():
+    config = load_config(f"{ROOT}/configs/xl.py:smoke")
+    with pytest.raises(ValueError, match="12 clips does not split over 8 devices"):
+        plan_sampling(config, "h200:8", 12, OPTIONS)
+    with pytest.raises(ValueError, match="only flow_matching"):
+        plan_sampling(load_config(f"{ROOT}/configs/nano_encoder.py"), "h200:8", 8, OPTIONS)
