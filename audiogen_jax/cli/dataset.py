@@ -11,11 +11,12 @@ from audiogen_jax.cli.app import Checkpoint, Dtype, Revision, app, job_progress,
 @app.command(
     name="encode-dataset",
     epilog="Example: `audiogen encode-dataset speech.jsonl sounds.jsonl --output latents`. "
+    "Audio in tar files: `audiogen encode-dataset shards/*.tar --output latents`. "
     "Start it again to go on after a stop. On four machines: `… --shard 0/4` to `… --shard 3/4`",
 )
 def encode_dataset(
     manifests: Annotated[
-        list[Path], typer.Argument(help="Audio manifests (.jsonl), as training reads them.")
+        list[Path], typer.Argument(help="Audio manifests (.jsonl), or webdatasets (.tar).")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the latents.")],
     checkpoint: Checkpoint = "nano",

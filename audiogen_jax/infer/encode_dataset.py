@@ -1,4 +1,4 @@
-"""Encoding job: manifests of audio to a folder of latents, on all local devices.
+"""Encoding job: manifests or tar files of audio to a folder of latents, on all local devices.
 
 Threads decode the clips of the next batches while the devices encode one, and another thread writes
 the ones before. The clips of a shard are encoded in the order of their lengths, so that a batch
@@ -27,10 +27,11 @@ from audiogen_jax.infer.latent_store import LatentStore, ShardWriter
 from audiogen_jax.infer.pipeline import DTYPES
 from audiogen_jax.infer.tokenizer import Tokenizer
 from audiogen_jax.input.audio import AudioCache
+from audiogen_jax.input.clips import read_clips
 from audiogen_jax.input.crop_pad import to_float
 from audiogen_jax.input.latent_dataset import DatasetInfo
 from audiogen_jax.input.latent_records import LatentRecord
-from audiogen_jax.input.manifest import AudioRecord, read_manifest
+from audiogen_jax.input.manifest import AudioRecord
 from audiogen_jax.models.tokenizer import MIN_SAMPLES, latent_length
 
 _BATCHES_AHEAD = 2
@@ -96,7 +97,7 @@ def encode_dataset(
     Clips are decoded as training decodes them: mono, without digital silence at their ends.
 
     Args:
-      manifests: as training reads them, see `input.manifest`; about 1 kB of memory per clip.
+      manifests: manifests or tar files of audio, see `input.clips`; about 1 kB of memory per clip.
       output: folder of the dataset, see `input.latent_dataset`.
       checkpoint, revision: of the tokenizer, see `Tokenizer.load`.
       dtype: of the computation, "fp32" or "bf16"; latents are stored in bfloat16.
@@ -173,7 +174,7 @@ def encode_dataset(
 def _read_manifests(manifests: Sequence[Path]) -> list[_Clip]:
     if not manifests:
         raise ValueError("no manifest given: expected at least one")
-    clips = [_Clip(path, record) for path in manifests for record in read_manifest(path)]
+    clips = [_Clip(path, record) for path in manifests for record in read_clips(path)]
     seen: dict[str, Path] = {}
     for clip in clips:
         audio_id = clip.record.audio_id
@@ -210,7 +211,7 @@ def _encoded(
 
     def decode(clip: _Clip) -> _Audio:
         try:
-            audio = cache.load(clip.record.path)[:max_samples]
+            audio = cache.load(clip.record.path, clip.record.member)[:max_samples]
         except (ValueError, OSError) as error:
             return str(error)
         if len(audio) < MIN_SAMPLES:

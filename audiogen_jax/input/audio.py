@@ -1,11 +1,14 @@
 """Clips decoded once and kept in memory as 16-bit integers."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
 from jaxtyping import Int16
+
+from audiogen_jax.input.manifest import Member
 
 
 class AudioCache:
@@ -22,29 +25,39 @@ class AudioCache:
         self._sample_rate = sample_rate
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._clips: dict[Path, np.ndarray] = {}
+        self._clips: dict[tuple[Path, Member | None], np.ndarray] = {}
 
-    def load(self, path: Path) -> Int16[np.ndarray, " n"]:
+    def load(self, path: Path, member: Member | None = None) -> Int16[np.ndarray, " n"]:
         """The samples of a file, without digital silence at its ends. Do not write to them.
+
+        Args:
+          path: the audio file, or a tar file.
+          member: the audio inside a tar file.
 
         Raises:
           FileNotFoundError: no such file.
           ValueError: not audio, cut short, or silent throughout.
         """
-        if (clip := self._clips.get(path)) is not None:
+        if (clip := self._clips.get((path, member))) is not None:
             return clip
-        clip = _decode(path, self._sample_rate)
+        clip = _decode(path, member, self._sample_rate)
         if self._bytes + clip.nbytes <= self._max_bytes:
             self._bytes += clip.nbytes
-            self._clips[path] = clip
+            self._clips[path, member] = clip
         return clip
 
 
-def _decode(path: Path, sample_rate: int) -> Int16[np.ndarray, " n"]:
+def _decode(path: Path, member: Member | None, sample_rate: int) -> Int16[np.ndarray, " n"]:
     if not path.is_file():
         raise FileNotFoundError(f"no audio file at {path}: is the manifest's folder complete?")
+    source: Path | io.BytesIO = path
+    if member is not None:
+        with path.open("rb") as tar:
+            tar.seek(member.offset)
+            source = io.BytesIO(tar.read(member.size))
+        path = path / member.name  # for messages
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(source) as file:
             rate, frames = file.samplerate, file.frames
             samples = file.read(dtype="int16", always_2d=True)
     except soundfile.LibsndfileError as error:

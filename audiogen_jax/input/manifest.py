@@ -3,11 +3,19 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from audiogen_jax.caption import VIEWS
 
 SPLITS = ("train", "val")
+
+
+class Member(NamedTuple):
+    """A file inside a tar file: its name there, and where its bytes are."""
+
+    name: str
+    offset: int
+    size: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,11 +24,12 @@ class AudioRecord:
 
     Attributes:
       audio_id: unique name within the manifest.
-      path: the audio file.
+      path: the audio file, or the tar file that holds it.
       duration: seconds.
       views: view -> its phrasings; absent views are left out.
       split: "train" or "val".
-      line: of the manifest, from 1.
+      line: of the manifest, or number of the sample in a tar file, from 1.
+      member: the audio inside a tar file; None: `path` is the audio.
     """
 
     audio_id: str
@@ -29,6 +38,7 @@ class AudioRecord:
     views: dict[str, tuple[str, ...]]
     split: str
     line: int
+    member: Member | None = None
 
 
 def read_manifest(path: str | Path) -> list[AudioRecord]:
@@ -50,7 +60,7 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
         if not line.strip():
             continue
         try:
-            record = _record(json.loads(line), path.parent, number)
+            record = parse_row(json.loads(line), path.parent, number)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}, line {number}: {error}") from error
         if record.audio_id in seen:
@@ -62,7 +72,12 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
     return records
 
 
-def _record(row: Any, folder: Path, line: int) -> AudioRecord:
+def parse_row(row: Any, folder: Path, line: int, member: Member | None = None) -> AudioRecord:
+    """Makes a record of the columns of a row; the other arguments are attributes of it.
+
+    Raises:
+      ValueError: what is wrong with the row.
+    """
     if not isinstance(row, dict):
         raise ValueError(f"expected a JSON object, got {type(row).__name__}")
     if missing := [name for name in ("audio_id", "path", "duration") if row.get(name) is None]:
@@ -74,7 +89,7 @@ def _record(row: Any, folder: Path, line: int) -> AudioRecord:
         raise ValueError(f"split is {split!r}, expected one of {SPLITS}")
     views = {view: _phrasings(view, row[view]) for view in VIEWS if row.get(view)}
     path = folder / row["path"]
-    return AudioRecord(row["audio_id"], path, row["duration"], views, split, line)
+    return AudioRecord(row["audio_id"], path, row["duration"], views, split, line, member)
 
 
 def _phrasings(view: str, value: Any) -> tuple[str, ...]:

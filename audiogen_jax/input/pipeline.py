@@ -12,8 +12,9 @@ import grain
 import numpy as np
 
 from audiogen_jax.input.audio import AudioCache
+from audiogen_jax.input.clips import read_clips
 from audiogen_jax.input.crop_pad import CROPS, crop_window, to_float
-from audiogen_jax.input.manifest import AudioRecord, read_manifest
+from audiogen_jax.input.manifest import AudioRecord
 from audiogen_jax.input.mixture import (
     Batch,
     add_tokens,
@@ -82,7 +83,9 @@ class _LoadExample:
         position, record = indexed
         config = self.config
         rng = np.random.default_rng((*self.seeds, position))
-        window = crop_window(self.cache.load(record.path), self.length, config.crop, rng)
+        window = crop_window(
+            self.cache.load(record.path, record.member), self.length, config.crop, rng
+        )
         return {
             "audio": to_float(window, self.length, rng.uniform(-config.gain_db, config.gain_db)),
             "length": np.int32(len(window)),
@@ -152,7 +155,7 @@ def make_iterator(
 
 def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
     """The clips of the split, one list per bucket."""
-    records = [record for record in read_manifest(manifest) if record.split == config.split]
+    records = [record for record in read_clips(manifest) if record.split == config.split]
     if not records:
         raise ValueError(f"{manifest} holds no clips of split {config.split!r}")
     shelves: list[list[AudioRecord]] = [[] for _ in config.buckets]

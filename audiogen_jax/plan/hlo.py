@@ -24,7 +24,7 @@ _CALLED = re.compile(
 _ROUNDS = re.compile(r'"known_trip_count":\{"n":"(\d+)"')
 _GROUPS = re.compile(
     r"replica_groups=(?:\[\d+,(?P<size>\d+)\]<=|\{\{(?P<list>[\d,]*)\}"
-    r"|mesh\[(?P<mesh>[^\]]*)\] \{(?P<axes>[^}]*)\})"
+    r"|mesh\[(?P<mesh>[^\]]*)\](, device_ids=\(\S*\))? \{(?P<axes>[^}]*)\})"
 )
 COLLECTIVES = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute")
 
@@ -204,7 +204,9 @@ def _group_size(text: str) -> int:
     """How many devices take part in one collective."""
     match = _GROUPS.search(text)
     if match is None:
-        return 2  # a permutation: pairs
+        if "source_target_pairs" in text:
+            return 2
+        raise ValueError(f"a collective without known groups: {text[:200]}")
     if match["size"]:
         return int(match["size"])
     if match["list"] is not None:

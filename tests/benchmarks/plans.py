@@ -1,6 +1,6 @@
 """What training the published size would cost on common machines, without any of them.
 
-One `audiogen compile` after another, of `configs/xl.py` (about 4 minutes each on 2 cores; needs the
+One `audiogen compile` after another, of `configs/xl.py` (2 to 5 minutes each on 2 cores; needs the
 extra "tpu", which installs libtpu; for GPUs virtual CPU devices are partitioned):
 
     python -m tests.benchmarks.plans
@@ -16,16 +16,18 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+SIXTEENTHS = ("--set", "mesh.data=-1", "--set", "mesh.fsdp=16")
 PLANS: dict[str, tuple[str, ...]] = {
-    "8 x H200": ("h200:8",),
+    "v5e-256, 16 replicas in 16 parts": ("v5e:16x16", *SIXTEENTHS),
     "v5e-16": ("v5e:4x4",),
-    "v5e-256": ("v5e:16x16",),
-    "v5e-256, batch 2048": ("v5e:16x16", "--batch", "2048"),
-    "v5e-256, 16 replicas of 16 parts": (
-        "v5e:16x16", "--batch", "2048", "--set", "mesh.data=16", "--set", "mesh.fsdp=16",
-    ),
     "v5p-64": ("v5p:4x4x2",),
-    "v6e-64": ("v6e:8x8",),
+    "v6e-64, 4 replicas in 16 parts": ("v6e:8x8", *SIXTEENTHS),
+    "8 x H200": ("h200:8",),
+    "v5e-256, 16 replicas in 16 parts, batch 2048": (
+        "v5e:16x16", *SIXTEENTHS, "--batch", "2048",
+    ),
+    "v5e-8, sampler": ("v5e:2x4", "--batch", "64", "--sampler"),
+    "v5e-256": ("v5e:16x16",),
 }  # fmt: skip
 
 

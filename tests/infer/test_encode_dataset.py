@@ -1,6 +1,7 @@
 import json
 import resource
 import shutil
+import tarfile
 from pathlib import Path
 
 import jax
@@ -97,6 +98,22 @@ def test_latents_are_those_of_each_clip_alone(whole, manifest, tokenizer):
         np.testing.assert_allclose(
             clip.latents.astype(np.float32), latents, rtol=2**-8, atol=2e-6 * np.abs(latents).max()
         )
+
+
+def test_tar_files_give_the_latents_of_their_clips(whole, manifest, tokenizer, tmp_path):
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    with tarfile.open(tmp_path / "clips.tar", "w") as tar:
+        for i, row in enumerate(rows):
+            tar.add(row["path"], f"{i}.flac")
+            (tmp_path / "row.json").write_text(json.dumps(row))
+            tar.add(tmp_path / "row.json", f"{i}.json")
+    options = {"checkpoint": tokenizer, "batch_size": 4, "shard_size": 5}
+    encode_dataset([tmp_path / "clips.tar"], tmp_path / "latents", **options)
+    found, expected = records(tmp_path / "latents"), records(whole)
+    assert found.keys() == expected.keys()
+    for name, record in expected.items():
+        assert found[name].views == record.views
+        np.testing.assert_array_equal(found[name].latents, record.latents)
 
 
 def test_the_description(whole, tokenizer):

@@ -52,17 +52,17 @@ TPU = """HloModule jit_step
 
 %part.1 (p.1: bf16[2,16]) -> bf16[16,16] {
   %p.1 = bf16[2,16]{1,0:T(8,128)} parameter(0)
-  ROOT %gather.1 = bf16[16,16]{1,0:T(8,128)} all-gather(%p.1), channel_id=3, replica_groups=mesh['axis_0'=8,'axis_1'=2] {'axis_0'}, dimensions={0}
+  ROOT %gather.1 = bf16[16,16]{1,0:T(8,128)} all-gather(%p.1), channel_id=3, replica_groups=mesh['axis_0'=8,'axis_1'=2], device_ids=([2,8]T(1,0)) {'axis_0'}, dimensions={0}
 }
 
 %part.2 (p.2: bf16[2,16]) -> bf16[16,16] {
   %p.2 = bf16[2,16]{1,0:T(8,128)} parameter(0)
-  ROOT %gather.2 = bf16[16,16]{1,0:T(8,128)} all-gather(%p.2), channel_id=3, replica_groups=mesh['axis_0'=8,'axis_1'=2] {'axis_0'}, dimensions={0}
+  ROOT %gather.2 = bf16[16,16]{1,0:T(8,128)} all-gather(%p.2), channel_id=3, replica_groups=mesh['axis_0'=8,'axis_1'=2], device_ids=([2,8]T(1,0)) {'axis_0'}, dimensions={0}
 }
 
 %all-reduce-scatter.3 (p.3: bf16[16,16]) -> bf16[2,16] {
   %p.3 = bf16[16,16]{1,0:T(8,128)} parameter(0)
-  %sum.3 = bf16[16,16]{1,0:T(8,128)} all-reduce(%p.3), channel_id=1, replica_groups={{0,1,2,3,4,5,6,7}}, to_apply=%add
+  %sum.3 = bf16[16,16]{1,0:T(8,128)} all-reduce(%p.3), channel_id=1, replica_groups=mesh['axis_0'=8,'axis_1'=2] {'axis_0'}, to_apply=%add
   %at.3 = u32[] partition-id()
   ROOT %kept.3 = bf16[2,16]{1,0:T(8,128)} dynamic-slice(%sum.3, %at.3, %at.3), dynamic_slice_sizes={2,16}
 }

@@ -1,0 +1,79 @@
+"""Clips in tar files of the webdataset layout, read in place.
+
+A sample is the files of one name: its audio (`KEY.flac`, `.wav`, `.ogg`, `.opus` or `.mp3`) beside
+`KEY.json`, the columns of a manifest row, or `KEY.txt`, its caption
+(https://github.com/webdataset/webdataset).
+"""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from audiogen_jax.input.manifest import AudioRecord, Member, parse_row
+
+AUDIO = ("flac", "wav", "ogg", "opus", "mp3")
+
+
+def read_tar(path: str | Path) -> list[AudioRecord]:
+    """Finds the clips of a tar file; nothing is unpacked.
+
+    A row of a `.json` needs no `path`; `audio_id` is the sample's key, and `duration` is read from
+    the head of the audio unless given.
+
+    Raises:
+      FileNotFoundError: no such file.
+      ValueError: not a tar file, a malformed sample, named by its key, or no clips.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no tar file at {path}")
+    samples: dict[str, dict[str, tarfile.TarInfo]] = {}
+    records = []
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for member in tar:
+                folder, _, name = member.name.rpartition("/")
+                stem, _, kind = name.partition(".")
+                if member.isfile() and stem:
+                    samples.setdefault(f"{folder}/{stem}".lstrip("/"), {})[kind.lower()] = member
+            for number, (key, files) in enumerate(samples.items(), 1):
+                try:
+                    records.append(_record(path, tar, key, files, number))
+                except (ValueError, TypeError, soundfile.LibsndfileError) as error:
+                    raise ValueError(f"{path}, sample {key!r}: {error}") from error
+    except tarfile.ReadError as error:
+        raise ValueError(
+            f"{path} is no uncompressed tar file, or cut short ({error}): restore it"
+        ) from error
+    if not records:
+        raise ValueError(f"{path} holds no clips")
+    return records
+
+
+def _record(
+    path: Path, tar: tarfile.TarFile, key: str, files: dict[str, tarfile.TarInfo], number: int
+) -> AudioRecord:
+    audio = [files[kind] for kind in AUDIO if kind in files]
+    if len(audio) != 1:
+        raise ValueError(f"expected one audio file of {AUDIO}, got {sorted(files)}")
+    row: Any = {}
+    if "json" in files:
+        row = json.loads(_read(tar, files["json"]))
+    elif "txt" in files:
+        row = {"caption": _read(tar, files["txt"]).decode().strip()}
+    if isinstance(row, dict):
+        row = {"audio_id": key, **row, "path": path}
+        if row.get("duration") is None:
+            row["duration"] = soundfile.info(io.BytesIO(_read(tar, audio[0]))).duration
+    member = Member(audio[0].name, audio[0].offset_data, audio[0].size)
+    return parse_row(row, path.parent, number, member)
+
+
+def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    assert file is not None, member.name  # a regular file
+    return file.read()

@@ -1,0 +1,116 @@
+"""Tar files of audio give the clips that a manifest of the same files gives."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiogen_jax.input.audio import AudioCache
+from audiogen_jax.input.clips import read_clips
+from audiogen_jax.input.pipeline import DataConfig, make_iterator
+from audiogen_jax.input.webdataset import read_tar
+
+CLIPS = sorted((Path(__file__).parent.parent / "clips").rglob("*.flac"))[:6]
+
+
+def write_tar(path: Path, files: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
+def tar(tmp_path):
+    files = {}
+    for i, clip in enumerate(CLIPS):
+        files[f"a/{i:03}.flac"] = clip.read_bytes()
+        row = {"caption": [f"clip {i}", "a sound"], "split": ("train", "val")[i % 2], "sfx": "x"}
+        files[f"a/{i:03}.json"] = json.dumps(row).encode()
+    files["b/one.wav.flac"] = b"not looked at: its kind is wav.flac"
+    files["b/one.flac"] = CLIPS[0].read_bytes()
+    files["b/one.txt"] = b"a caption alone\n"
+    return write_tar(tmp_path / "shard-000.tar", files)
+
+
+def test_clips_are_those_of_the_files(tar):
+    records = read_clips(tar)
+    assert [record.audio_id for record in records] == [*(f"a/{i:03}" for i in range(6)), "b/one"]
+    assert [record.split for record in records[:4]] == ["train", "val"] * 2
+    assert records[0].views == {"caption": ("clip 0", "a sound"), "sfx": ("x",)}
+    assert records[-1].views == {"caption": ("a caption alone",)}
+    cache = AudioCache(16000, 1 << 20)
+    for record, clip in zip(records, CLIPS, strict=False):
+        assert record.duration == soundfile.info(clip).duration
+        np.testing.assert_array_equal(cache.load(record.path, record.member), cache.load(clip))
+
+
+def test_training_reads_them_like_a_manifest(tar, tmp_path):
+    rows = [
+        {
+            "audio_id": f"a/{i:03}",
+            "path": str(clip),
+            "duration": soundfile.info(clip).duration,
+            "caption": [f"clip {i}", "a sound"],
+            "sfx": "x",
+            "split": ("train", "val")[i % 2],
+        }
+        for i, clip in enumerate(CLIPS)
+    ]
+    manifest = tmp_path / "rows.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    def batch(path: Path) -> dict:
+        config = DataConfig(
+            manifests=((str(path), 1.0),), split="val", buckets=(1.0,), batch_sizes=(3,)
+        )
+        return next(make_iterator(config))
+
+    expected = batch(manifest)
+    for name, values in batch(tar).items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"a.flac": b"no audio"}, "sample 'a': Error"),
+        ({"a.json": b"{}"}, "sample 'a': expected one audio file"),
+        ({"a.wav": b"", "a.flac": b""}, "sample 'a': expected one audio file"),
+        ({"a.flac": b"", "a.json": b"{"}, "sample 'a': Expecting"),
+        ({"a.flac": b"", "a.json": b'{"duration": 0}'}, "sample 'a': duration is 0"),
+        ({"a.flac": b"", "a.json": b"[]"}, "sample 'a': expected a JSON object"),
+        ({}, "holds no clips"),
+    ],
+)
+def test_malformed_samples_are_named(tmp_path, files: dict[str, bytes], message: str):
+    with pytest.raises(ValueError, match=message):
+        read_tar(write_tar(tmp_path / "x.tar", files))
+
+
+def test_files_that_are_no_tar(tmp_path, tar):
+    with pytest.raises(FileNotFoundError, match="no tar file at"):
+        read_tar(tmp_path / "none.tar")
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(tar.read_bytes()[:5000])
+    text = tmp_path / "text.tar"
+    text.write_text("hello" * 1000)
+    for path in (cut, text):
+        with pytest.raises(ValueError, match="no uncompressed tar file, or cut short"):
+            read_tar(path)
+
+
+def test_damaged_audio_is_named(tar):
+    record = read_tar(tar)[1]
+    assert record.member is not None
+    content = bytearray(tar.read_bytes())
+    content[record.member.offset : record.member.offset + 4] = b"XXXX"
+    tar.write_bytes(content)
+    with pytest.raises(ValueError, match="shard-000.tar/a/001.flac is not audio"):
+        AudioCache(16000, 0).load(record.path, record.member)
