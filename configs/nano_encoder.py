@@ -48,6 +48,9 @@ def get_config(arg: str = "") -> ConfigDict:
 
     config.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1, dcn_data=1))  # -1: all devices
     config.sharding = "dp"
+    config.gradient_dtype = "float32"
+    config.remat = ""
+    config.accumulate = 1
     config.guard = ConfigDict(dict(spike=0.0, limit=0))  # 0: stop at the first bad step
     config.log_every = 20
     config.checkpoint_every = 500

@@ -66,6 +66,13 @@ def _override(config: ml_collections.ConfigDict, override: str) -> None:
         raise ValueError(f"config key {key!r}: {value!r} is no {expected}") from error
 
 
+def without_remat(config: Any) -> ml_collections.ConfigDict:
+    """A copy of a config in which nothing is rematerialised."""
+    copy = ml_collections.ConfigDict(config)
+    copy.remat = ""
+    return copy
+
+
 def _flat_keys(config: ml_collections.ConfigDict, prefix: str = "") -> list[str]:
     keys = []
     for name, value in config.items():

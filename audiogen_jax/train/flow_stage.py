@@ -86,7 +86,7 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
         return np.asarray(audio), model.sample_rate
 
     step = flow.step
-    plain = dataclasses.replace(flow, remat="")
+    plain_step = dataclasses.replace(flow, remat="").step
     return Objective(
         init_state=flow.init_state,
         prepare=prepare,
@@ -97,7 +97,7 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
         export=export,
         sample=jax.jit(sample),
         decode=decode,
-        plain_step=plain.step if config.remat else None,
+        plain_step_at=(lambda _: plain_step) if config.remat else None,
         facts={"tokenizer": encoder_sha256(tokenizer.config, encoder)},
     )
 

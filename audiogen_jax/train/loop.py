@@ -138,8 +138,8 @@ def train(
             with jax.set_mesh(mesh), profile.step(step):
                 shapes = step_fn, *(array.shape for array in batch.values())
                 if shapes not in flops:
-                    plain = compiled(objective.plain_step) if objective.plain_step else step_fn
-                    flops[shapes] = matmul_flops(plain, state, batch, frozen)
+                    plain = (objective.plain_step_at or objective.step_at)(step)
+                    flops[shapes] = matmul_flops(compiled(plain), state, batch, frozen)
                 state, metrics = step_fn(state, batch, frozen)
             step += 1
             ids = [str(name) for name in host_batch["id"]]

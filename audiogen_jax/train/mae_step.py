@@ -16,6 +16,7 @@ from audiogen_jax.convert.dasheng import save_tokenizer
 from audiogen_jax.models.masked_autoencoder import MaskedAutoencoder
 from audiogen_jax.models.tokenizer import Tokenizer
 from audiogen_jax.ops.mel import mel_decibels
+from audiogen_jax.train.config import without_remat
 from audiogen_jax.train.optimizer import make_optimizer
 from audiogen_jax.train.state import Batch, Metrics, Objective, TrainState
 from audiogen_jax.train.update import accept, choose, new_guard, value_and_gradients
@@ -29,11 +30,14 @@ def masked_autoencoder(config: Any, open_data: Callable[[], Iterable[dict]]) -> 
     """The objective of `config.model`, with batch norm statistics measured before the first step.
 
     Args:
-      config: seed, steps, model.tokenizer, model.decoder_depth, statistics_batches, optimizer.
+      config: seed, steps, model.tokenizer, model.decoder_depth, statistics_batches, optimizer,
+        accumulate, gradient_dtype, remat.
       open_data: makes a new iterator over the training data.
     """
     tokenizer_config = TokenizerConfig(**config.model.tokenizer)
-    model = MaskedAutoencoder(tokenizer_config, decoder_depth=config.model.decoder_depth)
+    model = MaskedAutoencoder(
+        tokenizer_config, decoder_depth=config.model.decoder_depth, remat=config.remat or None
+    )
     # The prediction target is the output of init_bn, so its affine part must not learn either.
     optimizer = make_optimizer(config.optimizer, config.steps, ("audio_encoder/init_bn/.*",))
 
@@ -56,7 +60,10 @@ def masked_autoencoder(config: Any, open_data: Callable[[], Iterable[dict]]) -> 
 
     def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        metrics, gradients = value_and_gradients(loss, state.params, batch, key)
+        kind = None if config.gradient_dtype == "float32" else jnp.dtype(config.gradient_dtype)
+        metrics, gradients = value_and_gradients(
+            loss, state.params, batch, key, config.accumulate, kind
+        )
         ok, guard, more = accept(state.guard, metrics["loss"], gradients, config.guard.spike)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         new = optax.apply_updates(state.params, updates), opt_state
@@ -83,6 +90,9 @@ def masked_autoencoder(config: Any, open_data: Callable[[], Iterable[dict]]) -> 
         evaluate=evaluate,
         exported=lambda state: state.params["audio_encoder"],
         export=export,
+        plain_step_at=(
+            masked_autoencoder(without_remat(config), open_data).step_at if config.remat else None
+        ),
     )
 
 

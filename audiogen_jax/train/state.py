@@ -57,8 +57,8 @@ class Objective:
       sample: (state, batch, frozen) -> latents of the batch's prompts, jitted; None if the stage
         makes none.
       decode: latents on the host -> (audio [b n], Hz).
-      plain_step: the step without rematerialisation, to count the FLOPs of the model by; None if
-        the step does none.
+      plain_step_at: `step_at` without rematerialisation, to count the FLOPs of the model by; None
+        if the step does none.
       facts: what a checkpoint of this training shares with another that it may go on from.
     """
 
@@ -71,5 +71,5 @@ class Objective:
     export: Callable[[Params, Path], None]
     sample: Callable[[TrainState, Batch, Params], Array] | None = None
     decode: Callable[[Any], Any] | None = None
-    plain_step: StepFn | None = None
+    plain_step_at: Callable[[int], StepFn] | None = None
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)

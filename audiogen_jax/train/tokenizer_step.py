@@ -19,10 +19,18 @@ from jaxtyping import Array, Float
 from audiogen_jax.convert.dasheng import load_tokenizer, save_tokenizer
 from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
 from audiogen_jax.models.tokenizer import Tokenizer
+from audiogen_jax.train.config import without_remat
 from audiogen_jax.train.ema import update_ema
 from audiogen_jax.train.latent_scale import fold_latent_scale, measure_latents
 from audiogen_jax.train.optimizer import make_optimizer
-from audiogen_jax.train.state import Batch, DiscriminatorState, Metrics, Objective, TrainState
+from audiogen_jax.train.state import (
+    Batch,
+    DiscriminatorState,
+    Metrics,
+    Objective,
+    StepFn,
+    TrainState,
+)
 from audiogen_jax.train.tokenizer_losses import (
     feature_matching_loss,
     hinge_discriminator_loss,
@@ -30,7 +38,7 @@ from audiogen_jax.train.tokenizer_losses import (
     multi_scale_mel_loss,
     semantic_preservation_loss,
 )
-from audiogen_jax.train.update import accept, choose, new_guard
+from audiogen_jax.train.update import LossFn, accept, choose, new_guard, value_and_gradients
 from audiogen_jax.types import Params
 
 SAMPLES = 16000
@@ -47,7 +55,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
 
     Args:
       config: seed, steps, init.encoder, optimizer, loss weights, gan, freeze_injection_after,
-        ema_decay, statistics_batches.
+        ema_decay, statistics_batches, accumulate, gradient_dtype, remat.
       open_data: makes a new iterator over the training data.
 
     Raises:
@@ -60,7 +68,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         )
     tokenizer_config, pretrained = load_tokenizer(Path(config.init.encoder))
     weights = config.weights
-    model = Tokenizer(tokenizer_config)
+    model = Tokenizer(tokenizer_config, remat=config.remat or None)
     adversary = MultiFrequencyDiscriminator(config.gan.n_ffts, config.gan.channels)
     stop_injection = config.freeze_injection_after
     optimizer = make_optimizer(
@@ -104,84 +112,74 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         }
         return latents, reconstruction, losses
 
-    def updated(
-        state: TrainState,
-        loss: Array,
-        gradients: tuple[Params, Params],
-        latents: Array,
-        discriminator: DiscriminatorState,
-    ) -> tuple[TrainState, Metrics]:
-        """The next state; the old one if the loss or a gradient of either player went wrong."""
-        ok, guard, metrics = accept(state.guard, loss, gradients, config.guard.spike)
-        updates, opt_state = optimizer.update(gradients[0], state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        rate = jnp.where(state.step < stop_injection, CENTRING_RATE, 0.0)
-        params = _centred(params, latents.mean((0, 1)), rate)
-        ema = update_ema(state.ema, params, state.step, config.ema_decay)
-        new = params, opt_state, ema, discriminator
-        old = state.params, state.opt_state, state.ema, state.discriminator
-        params, opt_state, ema, discriminator = choose(ok, new, old)
-        next_state = TrainState(state.step + 1, params, opt_state, guard, ema, discriminator)
-        return next_state, metrics
-
     def semantic_tokens(params: Params, audio: Array) -> Array:
-        return model.apply({"params": params}, audio, method="semantic")  # pyright: ignore
+        frozen = {"params": jax.lax.stop_gradient(params)}
+        return model.apply(frozen, audio, method="semantic")  # pyright: ignore
 
-    def reconstruction_step(
-        state: TrainState, batch: Batch, frozen: Params
-    ) -> tuple[TrainState, Metrics]:
+    def judge(params: Params, audio: Array) -> tuple[list[Array], list[Array]]:
+        return adversary.apply({"params": params}, audio)  # pyright: ignore
+
+    def reconstruction_loss(both: Params, batch: Batch, key: Array) -> tuple[Array, Metrics]:
         audio = batch["audio"]
-        semantic = semantic_tokens(state.params, audio)
+        semantic = semantic_tokens(both["tokenizer"], audio)
+        latents, _, losses = reconstruct(both["tokenizer"], semantic, audio)
+        loss = weighted(losses, weights)
+        return loss, {"loss": loss, **losses, "latent_mean": latents.mean((0, 1))}
 
-        def loss(params: Params) -> tuple[Array, tuple[Array, Metrics]]:
-            latents, _, losses = reconstruct(params, semantic, audio)
-            return weighted(losses, weights), (latents, losses)
-
-        (value, (latents, losses)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
-        assert state.discriminator is not None
-        state, more = updated(state, value, (gradients, {}), latents, state.discriminator)
-        return state, {"loss": value, **losses, **more}
-
-    def adversarial_step(
-        state: TrainState, batch: Batch, frozen: Params
-    ) -> tuple[TrainState, Metrics]:
+    def adversarial_loss(both: Params, batch: Batch, key: Array) -> tuple[Array, Metrics]:
+        """The loss of each player, in which the other one stands still; they move together."""
         audio = batch["audio"]
-        semantic = semantic_tokens(state.params, audio)
-        assert state.discriminator is not None
-        discriminator = state.discriminator
+        semantic = semantic_tokens(both["tokenizer"], audio)
+        latents, fake, losses = reconstruct(both["tokenizer"], semantic, audio)
+        real = audio[:, : fake.shape[1]]
+        # XLA shares the discriminator's forward passes between the two.
+        still = jax.lax.stop_gradient(both["discriminator"])
+        _, real_features = judge(still, real)
+        fake_logits, fake_features = judge(still, fake)
+        losses["adversarial"] = hinge_generator_loss(fake_logits)
+        losses["feature_matching"] = feature_matching_loss(real_features, fake_features)
+        loss = weighted(losses, weights)
+        real_logits, _ = judge(both["discriminator"], real)
+        fake_logits, _ = judge(both["discriminator"], jax.lax.stop_gradient(fake))
+        against = hinge_discriminator_loss(real_logits, fake_logits)
+        metrics = {"loss": loss, "discriminator": against, **losses}
+        return loss + against, metrics | {"latent_mean": latents.mean((0, 1))}
 
-        def judge(params: Params, audio: Array) -> tuple[list[Array], list[Array]]:
-            return adversary.apply({"params": params}, audio)  # pyright: ignore
+    def step_of(losses: LossFn, adversarial: bool) -> StepFn:
+        kind = None if config.gradient_dtype == "float32" else jnp.dtype(config.gradient_dtype)
 
-        def loss(params: Params) -> tuple[Array, tuple[Array, Array, Metrics]]:
-            latents, reconstruction, losses = reconstruct(params, semantic, audio)
-            _, real_features = judge(discriminator.params, audio[:, : reconstruction.shape[1]])
-            fake_logits, fake_features = judge(discriminator.params, reconstruction)
-            losses["adversarial"] = hinge_generator_loss(fake_logits)
-            losses["feature_matching"] = feature_matching_loss(real_features, fake_features)
-            return weighted(losses, weights), (latents, reconstruction, losses)
+        def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
+            assert state.discriminator is not None
+            both = {"tokenizer": state.params, "discriminator": state.discriminator.params}
+            metrics, gradients = value_and_gradients(
+                losses, both, batch, jax.random.key(0), config.accumulate, kind
+            )
+            latent_mean = metrics.pop("latent_mean")
+            # A step that goes wrong for one player counts for neither.
+            total = metrics["loss"] + metrics.get("discriminator", 0.0)
+            ok, guard, more = accept(state.guard, total, gradients, config.guard.spike)
+            updates, opt_state = optimizer.update(
+                gradients["tokenizer"], state.opt_state, state.params
+            )
+            params = optax.apply_updates(state.params, updates)
+            rate = jnp.where(state.step < stop_injection, CENTRING_RATE, 0.0)
+            params = _centred(params, latent_mean, rate)
+            ema = update_ema(state.ema, params, state.step, config.ema_decay)
+            discriminator = state.discriminator
+            if adversarial:
+                updates, moments = adversary_optimizer.update(
+                    gradients["discriminator"], discriminator.opt_state, discriminator.params
+                )
+                discriminator = DiscriminatorState(
+                    optax.apply_updates(discriminator.params, updates), moments
+                )
+            new = params, opt_state, ema, discriminator
+            old = state.params, state.opt_state, state.ema, state.discriminator
+            params, opt_state, ema, discriminator = choose(ok, new, old)
+            next_state = TrainState(state.step + 1, params, opt_state, guard, ema, discriminator)
+            return next_state, metrics | more
 
-        # Both players move from the same old parameters, so that XLA shares the discriminator's
-        # forward passes between the two gradients.
-        def adversary_loss(params: Params, fake: Array) -> Array:
-            real_logits, _ = judge(params, audio[:, : fake.shape[1]])
-            fake_logits, _ = judge(params, fake)
-            return hinge_discriminator_loss(real_logits, fake_logits)
-
-        (value, aux), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
-        latents, reconstruction, losses = aux
-        adversary_value, adversary_gradients = jax.value_and_grad(adversary_loss)(
-            discriminator.params, reconstruction
-        )
-        updates, opt_state = adversary_optimizer.update(
-            adversary_gradients, discriminator.opt_state, discriminator.params
-        )
-        discriminator = DiscriminatorState(
-            optax.apply_updates(discriminator.params, updates), opt_state
-        )
-        both = gradients, adversary_gradients
-        state, more = updated(state, value + adversary_value, both, latents, discriminator)
-        return state, {"loss": value, "discriminator": adversary_value, **losses, **more}
+        return step
 
     @jax.jit
     def evaluate(state: TrainState, batch: Batch, frozen: Params, index: int) -> Metrics:
@@ -197,7 +195,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         logging.info("largest latent mean: %.3f standard deviations", off_centre)
         save_tokenizer(folder, tokenizer_config, fold_latent_scale(params, moments.std))
 
-    steps = reconstruction_step, adversarial_step
+    steps = step_of(reconstruction_loss, False), step_of(adversarial_loss, True)
     return Objective(
         init_state=init_state,
         prepare=prepare,
@@ -206,6 +204,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         evaluate=evaluate,
         exported=averaged,
         export=export,
+        plain_step_at=tokenizer(without_remat(config), open_data).step_at if config.remat else None,
     )
 
 
