@@ -43,6 +43,7 @@ class MetricsWriter:
         temporary.write_text("".join(kept))
         temporary.replace(path)
         self._lines = path.open("a", buffering=1)
+        _warn_of_skew(folder / "tensorboard")
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
@@ -69,6 +70,19 @@ class MetricsWriter:
     def close(self) -> None:
         self._lines.close()
         self._board.close()
+
+
+def _warn_of_skew(folder: Path) -> None:
+    """TensorBoard reads event files in the order of the times in their names."""
+    times = [int(path.name.split(".")[3]) for path in folder.glob("events.out.tfevents.*")]
+    behind = max(times, default=0) - time.time()
+    if behind > 1:
+        logging.warning(
+            "the clock of this host is %.0f s behind the one that wrote %s: TensorBoard may not "
+            "show the steps from here on; metrics.jsonl is in order",
+            behind,
+            folder,
+        )
 
 
 class StepMetrics:
