@@ -87,7 +87,8 @@ def evaluate(
 
 
 @app.command(
-    epilog="Example: `audiogen convert mispeech/dashengtokenizer tokenizer --dtype bfloat16`"
+    epilog="Examples: `audiogen convert mispeech/dashengtokenizer tokenizer --dtype bfloat16`, "
+    "`audiogen convert BASE merged --adapters runs/lora/export/adapters.safetensors`"
 )
 def convert(
     source: Annotated[str, typer.Argument(help="Folder in Hugging Face layout, or a hub name.")],
@@ -99,6 +100,9 @@ def convert(
     max_shard_size: Annotated[
         float | None, typer.Option(help="Split safetensors that are larger, in GB; default: 5.")
     ] = None,
+    adapters: Annotated[
+        Path | None, typer.Option(help="Low-rank adapters of an export, merged into the weights.")
+    ] = None,
     revision: Revision = None,
 ) -> None:
     """Check every tensor of a checkpoint and write a copy in another precision or format."""
@@ -107,7 +111,13 @@ def convert(
     shard_bytes = None if max_shard_size is None else round(max_shard_size * 1e9)
     with progress("converting"):
         written = convert_checkpoint(
-            source, output, dtype, revision=revision, format=format, max_shard_bytes=shard_bytes
+            source,
+            output,
+            dtype,
+            revision=revision,
+            format=format,
+            max_shard_bytes=shard_bytes,
+            adapters=adapters,
         )
     for part, count in written.items():
         typer.echo(f"{output / part}: {count} parameters, {dtype}")

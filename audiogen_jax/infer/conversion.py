@@ -11,8 +11,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from audiogen_jax.config import AudioGenConfig, TokenizerConfig
+from audiogen_jax.convert.adapters import load_adapters
 from audiogen_jax.convert.dasheng import (
     load_audiogen,
     load_tokenizer,
@@ -26,6 +28,8 @@ from audiogen_jax.convert.t5 import load_t5, save_t5
 from audiogen_jax.infer.checkpoints import find_checkpoint
 from audiogen_jax.infer.output import check_writable
 from audiogen_jax.input.text import FAST, SENTENCEPIECE, SETTINGS
+from audiogen_jax.models.lora import merge
+from audiogen_jax.types import Params
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
 _LOADERS: dict[str, Callable] = {
@@ -54,6 +58,7 @@ def convert_checkpoint(
     revision: str | None = None,
     format: str = "hf",
     max_shard_bytes: int | None = None,
+    adapters: str | Path | None = None,
 ) -> dict[str, int]:
     """Reads a checkpoint, checks every tensor, and writes it anew.
 
@@ -68,6 +73,7 @@ def convert_checkpoint(
       format: "hf" for safetensors in the released layout, "orbax" for an Orbax checkpoint.
       max_shard_bytes: larger safetensors are split; 5 GB if None. Memory holds the parameters
         and one such file.
+      adapters: file of low-rank adapters to merge into a generator's weights.
 
     Returns:
       Folder, relative to `output`, to its number of parameters.
@@ -84,6 +90,7 @@ def convert_checkpoint(
         raise ValueError(f"max_shard_bytes={max_shard_bytes}: expected at least 1, and format hf")
     if format == "hf" and max_shard_bytes is None:
         max_shard_bytes = _SHARD_BYTES
+    merged = None if adapters is None else load_adapters(adapters)
     folder, output = find_checkpoint(source, revision), Path(output)
     if output.exists():
         raise FileExistsError(f"{output} exists: give a folder to make")
@@ -91,7 +98,9 @@ def convert_checkpoint(
     output.absolute().parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=output.absolute().parent, prefix=".convert-"))
     try:
-        counts = _convert(folder, staging / output.name, DTYPES[dtype], format, max_shard_bytes)
+        counts = _convert(
+            folder, staging / output.name, DTYPES[dtype], format, max_shard_bytes, merged
+        )
         os.replace(staging / output.name, output)
     finally:
         _remove(staging)
@@ -108,12 +117,21 @@ def _remove(folder: Path) -> None:
 
 
 def _convert(
-    folder: Path, output: Path, dtype: Any, format: str, max_shard_bytes: int | None
+    folder: Path,
+    output: Path,
+    dtype: Any,
+    format: str,
+    max_shard_bytes: int | None,
+    adapters: tuple[Params, float] | None = None,
 ) -> dict[str, int]:
     kind = read_config(folder).get("model_type")
     if kind not in _LOADERS:
         raise ValueError(f"{folder}: model_type={kind!r} must be one of {sorted(_LOADERS)}")
     config, params = _LOADERS[kind](folder, dtype)
+    if adapters is not None:
+        if not isinstance(config, AudioGenConfig):
+            raise ValueError(f"{folder} is no generator: adapters cannot be merged into it")
+        params = jax.tree.map(np.asarray, merge(params, *adapters))
     counts = {".": sum(leaf.size for leaf in jax.tree.leaves(params))}
     parts = _part_folders(folder, config) if isinstance(config, AudioGenConfig) else {}
     config = dataclasses.replace(config, **{field: name for field, (_, name) in parts.items()})

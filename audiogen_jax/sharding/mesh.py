@@ -55,7 +55,14 @@ def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
     # Auto: the default, Explicit, turns sharding constraints into assertions.
     auto = (AxisType.Auto,) * len(AXES)
     if config.dcn_data == 1:
-        return jax.make_mesh(sizes, AXES, axis_types=auto, devices=devices[:count])
+        try:
+            return jax.make_mesh(sizes, AXES, axis_types=auto, devices=devices[:count])
+        except NotImplementedError as error:  # of TPUs, whose links form a torus
+            raise ValueError(
+                f"mesh {dict(zip(AXES, sizes, strict=True))} does not fit the links between the "
+                "chips: choose sizes that are products of the sizes of their torus, such as "
+                "mesh.data=8 mesh.fsdp=8 on 8x8"
+            ) from error
     grid = mesh_utils.create_hybrid_device_mesh(
         sizes,
         (config.dcn_data, 1, 1),

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array
 
 from audiogen_jax.config import AudioGenConfig, T5Config
+from audiogen_jax.convert.adapters import ADAPTERS, save_adapters
 from audiogen_jax.convert.dasheng import (
     DECODER,
     ENCODER,
@@ -72,6 +73,8 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
         whole = jax.tree.map(np.asarray, flow.assemble(trained, frozen))
         save_audiogen(folder, model, whole["audiogen"])
         save_t5(folder / model.text_encoder_name, text, whole["text_encoder"])
+        if "adapters" in trained:
+            save_adapters(folder / ADAPTERS, trained["adapters"], flow.adapter_scale)
         _copy(Path(config.tokenizer), folder / model.tokenizer_name)
         shutil.copyfile(config.data.text_tokenizer, folder / "tokenizer.json")
 

@@ -22,11 +22,11 @@ from audiogen_jax.models.audiogen import (
     init_params,
     velocity_fn,
 )
+from audiogen_jax.models.lora import init_adapters, merge
 from audiogen_jax.models.t5 import T5Encoder
 from audiogen_jax.models.tokenizer import Tokenizer, latent_length
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.train.ema import update_ema
-from audiogen_jax.train.lora import init_adapters, merge
 from audiogen_jax.train.optimizer import make_optimizer
 from audiogen_jax.train.state import Batch, Metrics, TrainState
 from audiogen_jax.train.update import accept, choose, new_guard, value_and_gradients
@@ -75,6 +75,11 @@ class FlowStep:
         frozen = () if self.config.lora.rank else FROZEN
         return make_optimizer(self.config.optimizer, self.config.steps, frozen)
 
+    @property
+    def adapter_scale(self) -> float:
+        """Of the products of adapters (arXiv:2106.09685, section 4.1)."""
+        return self.config.lora.alpha / self.config.lora.rank
+
     def init_params(self, key: jax.Array) -> dict[str, Params]:
         """Random parameters of the whole generator."""
         return init_params(key, *self.networks)
@@ -106,8 +111,8 @@ class FlowStep:
         """The whole generator, {"audiogen", "text_encoder"}, of what is trained and the rest."""
         whole = {**frozen, **params}
         if "adapters" in params:
-            scale = self.config.lora.alpha / self.config.lora.rank
-            whole["audiogen"] = merge(frozen["audiogen"], params["adapters"], scale)
+            adapters = params["adapters"]
+            whole["audiogen"] = merge(frozen["audiogen"], adapters, self.adapter_scale)
         return {name: whole[name] for name in ("audiogen", "text_encoder")}
 
     def step(self, state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:

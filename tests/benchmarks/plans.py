@@ -21,7 +21,9 @@ PLANS: dict[str, tuple[str, ...]] = {
     "v5e-256, 16 replicas in 16 parts": ("v5e:16x16", *SIXTEENTHS),
     "v5e-16": ("v5e:4x4",),
     "v5p-64": ("v5p:4x4x2",),
-    "v6e-64, 4 replicas in 16 parts": ("v6e:8x8", *SIXTEENTHS),
+    "v6e-64, 8 replicas in 8 parts": (
+        "v6e:8x8", "--set", "mesh.data=8", "--set", "mesh.fsdp=8",
+    ),
     "8 x H200": ("h200:8",),
     "v5e-256, 16 replicas in 16 parts, batch 2048": (
         "v5e:16x16", *SIXTEENTHS, "--batch", "2048",

@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import audiogen_jax as ag
+from audiogen_jax.convert.adapters import save_adapters
 from audiogen_jax.convert.dasheng import load_audiogen
 from audiogen_jax.infer.conversion import convert_checkpoint
 from audiogen_jax.infer.loading import load_generator
@@ -100,15 +101,18 @@ def test_a_full_disk_leaves_nothing(tmp_path, format):
 
 def test_errors(tmp_path):
     source = FOLDER / "tokenizer_tiny"
+    adapters = tmp_path / "adapters.safetensors"
+    save_adapters(adapters, {"x": {"lora_a": np.ones((2, 1)), "lora_b": np.ones((1, 2))}}, 1.0)
     for options, reason in (
         ({"format": "zip"}, "format='zip' must be one of"),
         ({"dtype": "int8"}, "dtype='int8' must be one of"),
         ({"max_shard_bytes": 0}, "max_shard_bytes=0: expected at least 1"),
         ({"max_shard_bytes": 9, "format": "orbax"}, "max_shard_bytes=9: .*format hf"),
         ({"revision": "v1"}, "revision='v1' is for hub repositories"),
+        ({"adapters": adapters}, "tokenizer_tiny is no generator"),
     ):
         with pytest.raises(ValueError, match=reason):
             convert_checkpoint(source, tmp_path / "copy", **options)
     with pytest.raises(FileExistsError, match="exists: give a folder to make"):
         convert_checkpoint(source, tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [adapters]

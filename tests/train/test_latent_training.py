@@ -8,6 +8,7 @@ import pytest
 
 from audiogen_jax.convert.dasheng import load_audiogen, load_tokenizer, save_tokenizer
 from audiogen_jax.convert.t5 import load_t5
+from audiogen_jax.infer.conversion import convert_checkpoint
 from audiogen_jax.infer.encode_dataset import encode_dataset
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.loop import train
@@ -80,6 +81,11 @@ def test_adapters(small, tiny_checkpoint, tmp_path):
     assert changed["dit"]["mid_block"]["attention"]["query"]["kernel"]
     assert not changed["dit"]["mid_block"]["modulation"]["kernel"]
     assert not any(jax.tree.leaves(changed["content_adapter"]["local_duration"]))
+    # The adapters alone, merged into the base again.
+    file = tmp_path / "export" / "adapters.safetensors"
+    convert_checkpoint(tiny_checkpoint, tmp_path / "merged", adapters=file)
+    _, again = load_audiogen(tmp_path / "merged")
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), again, after)
 
 
 def test_latents_of_another_tokenizer(small, tmp_path, tiny_checkpoint):

@@ -55,7 +55,7 @@ def merge(params: Params, adapters: Params, scale: float) -> Params:
       scale: alpha / rank.
 
     Raises:
-      ValueError: an adapter belongs to no parameter.
+      ValueError: an adapter belongs to no parameter, or to one of another shape.
     """
     used = set()
 
@@ -66,6 +66,10 @@ def merge(params: Params, adapters: Params, scale: float) -> Params:
         used.add(name)
         one = adapters[name]
         update = jnp.matmul(one["lora_a"], one["lora_b"], preferred_element_type=jnp.float32)
+        if update.shape != weight.shape:
+            raise ValueError(
+                f"adapters of {name!r} are for shape {update.shape}, its weights are {weight.shape}"
+            )
         return (weight + scale * update).astype(weight.dtype)
 
     result = jax.tree_util.tree_map_with_path(merged, params)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from audiogen_jax.train.lora import init_adapters, merge
+from audiogen_jax.models.lora import init_adapters, merge
 
 PARAMS = {
     "dit": {

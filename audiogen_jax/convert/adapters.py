@@ -1,0 +1,55 @@
+"""Low-rank adapters as one safetensors file, apart from the weights that they adapt."""
+
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from audiogen_jax.types import Params
+
+ADAPTERS = "adapters.safetensors"
+_PARTS = ("lora_a", "lora_b")
+
+
+def save_adapters(path: str | Path, adapters: Params, scale: float) -> None:
+    """Writes adapters; the file appears only when complete.
+
+    Args:
+      path: the file.
+      adapters: of `models.lora`, {path of a matrix: {"lora_a", "lora_b"}}.
+      scale: of their products, alpha / rank; kept in the file.
+    """
+    tensors = {
+        f"{name}/{part}": np.ascontiguousarray(value)
+        for name, one in adapters.items()
+        for part, value in one.items()
+    }
+    partial = Path(path).with_name(Path(path).name + ".partial")
+    save_file(tensors, partial, metadata={"scale": repr(float(scale))})
+    partial.replace(path)
+
+
+def load_adapters(path: str | Path) -> tuple[Params, float]:
+    """Reads what `save_adapters` wrote: the adapters and their scale.
+
+    Raises:
+      FileNotFoundError: no such file.
+      ValueError: not a file of adapters.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no adapters at {path}: expected the {ADAPTERS} of an export")
+    adapters: Params = {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            scale = float((file.metadata() or {})["scale"])
+            for key in file.keys():  # noqa: SIM118 (not a mapping)
+                name, _, part = key.rpartition("/")
+                adapters.setdefault(name, {})[part] = file.get_tensor(key)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is no file of adapters ({error})") from error
+    for name, one in adapters.items():
+        if sorted(one) != sorted(_PARTS):
+            raise ValueError(f"{path}: {name!r} has {sorted(one)}, expected {_PARTS}")
+    return adapters, scale
