@@ -57,30 +57,31 @@ def ours(folder: Path, arrays: dict[str, np.ndarray]) -> tuple[Any, float]:
     model = AudioGen(config)
     optimizer = optax.adamw(RATE, weight_decay=DECAY)
     dit = jax.tree.map(jnp.asarray, params["dit"])
+    rest = {name: value for name, value in params.items() if name != "dit"}  # stays as it is
     aligned = jnp.asarray(params["no_time_aligned"])[None, None]
     mask = jnp.ones(arrays["data"].shape[:2], bool)
     tokens = jnp.ones(arrays["context"].shape[:2], bool)
 
-    def loss(dit, batch):
+    def loss(dit, batch, rest):
         each = jnp.broadcast_to(aligned, (len(batch["time"]), *aligned.shape[1:]))
         told = Condition(batch["context"], tokens, each, batch["time"])
-        velocity = velocity_fn(model, {"audiogen": {"dit": dit}}, told, mask)
+        velocity = velocity_fn(model, {"audiogen": {**rest, "dit": dit}}, told, mask)
         return flow_matching_loss(velocity, batch["data"], batch["noise"], batch["time"], mask)
 
-    def step(state, batch):
+    def step(state, batch, rest):
         dit, moments = state
-        value, gradients = jax.value_and_grad(loss)(dit, batch)
+        value, gradients = jax.value_and_grad(loss)(dit, batch, rest)
         updates, moments = optimizer.update(gradients, moments, dit)
         return (optax.apply_updates(dit, updates), moments), value
 
     jitted = jax.jit(step, donate_argnums=0)
     batch = {name: jnp.asarray(array) for name, array in arrays.items()}
     state = dit, optimizer.init(dit)
-    flops = matmul_flops(jitted, state, batch)
+    flops = matmul_flops(jitted, state, batch, rest)
 
     def run() -> float:
         nonlocal state
-        state, value = jitted(state, batch)
+        state, value = jitted(state, batch, rest)
         return float(value)
 
     return run, flops
