@@ -15,6 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import jax
+
+from audiogen_jax.evaluate.protocol import environment
+
 ROOT = Path(__file__).parents[2]
 SIXTEENTHS = ("--set", "mesh.data=-1", "--set", "mesh.fsdp=16")
 PLANS: dict[str, tuple[str, ...]] = {
@@ -41,6 +45,7 @@ def main() -> None:
     output = Path(__file__).parent / "results" / "plans.json"
     parser.add_argument("--output", type=Path, default=output)
     args = parser.parse_args()
+    jax.config.update("jax_platforms", "cpu")  # here; libtpu compiles in processes of their own
     for name, (topology, *options) in PLANS.items():
         found = json.loads(args.output.read_text()) if args.output.is_file() else {}
         if name in found and not args.again:
@@ -52,7 +57,7 @@ def main() -> None:
                 f"from audiogen_jax.cli import main; main({[*command, *options, '-o', str(plan)]})"
             )
             subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
-            found[name] = json.loads(plan.read_text())
+            found[name] = json.loads(plan.read_text()) | environment()
         args.output.write_text(json.dumps(found, indent=2) + "\n")
 
 

@@ -2,7 +2,6 @@
 
 import gc
 import resource
-import time
 from pathlib import Path
 
 import jax
@@ -17,16 +16,14 @@ from audiogen_jax.train.checkpoint import Checkpoints
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.train.update import new_guard
 
-# Of a damaged checkpoint, orbax leaves the other reads in flight when the first one fails: they end
-# in a closed event loop, or as coroutines that nobody awaits.
+# After a write that failed, orbax leaves its event loop open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def reads_in_flight():
-    """Lets them end here and not in the tests of another file."""
+def abandoned():
+    """Is collected here and not in the tests of another file."""
     yield
-    time.sleep(0.5)
     gc.collect()
 
 
