@@ -1,6 +1,6 @@
 """What training the published size would cost on common machines, without any of them.
 
-One `audiogen compile` after another, of `configs/xl.py` (2 to 5 minutes each on 2 cores; needs the
+One `audiogen compile` after another, of `configs/xl.py` (up to 4 minutes each on 2 cores; needs the
 extra "tpu", which installs libtpu; for GPUs virtual CPU devices are partitioned):
 
     python -m tests.benchmarks.plans
