@@ -128,9 +128,8 @@ class FlowStep:
             metrics = self._losses(self.assemble(params, frozen), frozen, rows, key, frames)
             return metrics["loss"], metrics
 
-        kind = None if config.gradient_dtype == "float32" else jnp.dtype(config.gradient_dtype)
         metrics, gradients = value_and_gradients(
-            loss, state.params, rows, dropout, config.accumulate, kind
+            loss, state.params, rows, dropout, config.accumulate, config.gradient_dtype
         )
         ok, guard, more = accept(state.guard, metrics["loss"], gradients, config.guard.spike)
         updates, opt_state = self.optimizer.update(gradients, state.opt_state, state.params)

@@ -60,9 +60,8 @@ def masked_autoencoder(config: Any, open_data: Callable[[], Iterable[dict]]) -> 
 
     def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
-        kind = None if config.gradient_dtype == "float32" else jnp.dtype(config.gradient_dtype)
         metrics, gradients = value_and_gradients(
-            loss, state.params, batch, key, config.accumulate, kind
+            loss, state.params, batch, key, config.accumulate, config.gradient_dtype
         )
         ok, guard, more = accept(state.guard, metrics["loss"], gradients, config.guard.spike)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)

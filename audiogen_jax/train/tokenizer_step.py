@@ -146,13 +146,11 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         return loss + against, metrics | {"latent_mean": latents.mean((0, 1))}
 
     def step_of(losses: LossFn, adversarial: bool) -> StepFn:
-        kind = None if config.gradient_dtype == "float32" else jnp.dtype(config.gradient_dtype)
-
         def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
             assert state.discriminator is not None
             both = {"tokenizer": state.params, "discriminator": state.discriminator.params}
             metrics, gradients = value_and_gradients(
-                losses, both, batch, jax.random.key(0), config.accumulate, kind
+                losses, both, batch, jax.random.key(0), config.accumulate, config.gradient_dtype
             )
             latent_mean = metrics.pop("latent_mean")
             # A step that goes wrong for one player counts for neither.

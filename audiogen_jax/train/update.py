@@ -27,7 +27,7 @@ def value_and_gradients(
     batch: dict[str, Array],
     key: PRNGKeyArray,
     parts: int = 1,
-    dtype: Any = None,
+    dtype: Any = "float32",
 ) -> tuple[dict[str, Float[Array, ""]], Params]:
     """Metrics and gradients of a loss that is a mean over the rows of a batch.
 
@@ -38,7 +38,7 @@ def value_and_gradients(
       key: of everything random in the loss.
       parts: the batch goes through in so many parts, one after another, in as much less memory.
       dtype: parameters are cast to it first, so that weights are gathered and gradients are reduced
-        over devices in it; None leaves them as they are. Parts are added up in float32.
+        over devices in it. Parts are added up in float32.
 
     Returns:
       Metrics, and gradients of the type of the parameters: means over the parts.
@@ -46,7 +46,7 @@ def value_and_gradients(
     Raises:
       ValueError: the batch does not split into so many parts.
     """
-    working = params if dtype is None else jax.tree.map(lambda x: x.astype(dtype), params)
+    working = jax.tree.map(lambda x: x.astype(dtype), params)
     differentiate = jax.grad(loss, has_aux=True)
     if parts == 1:
         gradients, metrics = differentiate(working, batch, key)
