@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 from audiogen_jax.caption import StructuredCaption, compose, parse
 
 if TYPE_CHECKING:
+    from audiogen_jax.infer.codec import Codec
     from audiogen_jax.infer.pipeline import Clip, Pipeline
-    from audiogen_jax.infer.tokenizer import Tokenizer
 
 __version__ = "0.1.0"
 __all__ = [
     "Clip",
     "Pipeline",
     "StructuredCaption",
-    "Tokenizer",
+    "Codec",
     "compose",
     "load",
     "load_tokenizer",
@@ -44,20 +44,20 @@ def load(source: str | Path = "nano", **options: Any) -> "Pipeline":
     return Pipeline.load(source, **options)
 
 
-def load_tokenizer(source: str | Path = "nano", **options: Any) -> "Tokenizer":
+def load_tokenizer(source: str | Path = "nano", **options: Any) -> "Codec":
     """Loads an audio tokenizer (waveform <-> latents).
 
     Args:
       source: "nano" for the embedded one, a tokenizer folder in Hugging Face layout, the name of a
         hub repository, or a generator of any of these kinds, whose tokenizer is taken.
-      **options: revision, dtype, param_dtype: see `Tokenizer.load`.
+      **options: revision, dtype, param_dtype: see `Codec.load`.
 
     Raises:
       ValueError: there is no such checkpoint, or it does not hold what it should.
     """
-    from audiogen_jax.infer.tokenizer import Tokenizer
+    from audiogen_jax.infer.codec import Codec
 
-    return Tokenizer.load(source, **options)
+    return Codec.load(source, **options)
 
 
 def __getattr__(name: str) -> Any:
@@ -67,8 +67,8 @@ def __getattr__(name: str) -> Any:
         from audiogen_jax.infer import pipeline
 
         return getattr(pipeline, name)
-    if name == "Tokenizer":
-        from audiogen_jax.infer.tokenizer import Tokenizer
+    if name == "Codec":
+        from audiogen_jax.infer.codec import Codec
 
-        return Tokenizer
+        return Codec
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

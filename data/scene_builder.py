@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from audiogen_jax.input.audio import AudioCache
+from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import crop_window
 from data.files import SAMPLE_RATE
 from data.licenses import strictest

@@ -33,12 +33,15 @@ hypothesis.settings.load_profile("audiogen")
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory) -> Path:
     """A generator folder in Hugging Face layout: a few random channels, about one second long."""
-    from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
-    from audiogen_jax.convert.dasheng import save_audiogen, save_tokenizer
-    from audiogen_jax.convert.t5 import save_t5
-    from audiogen_jax.models.audiogen import AudioGen, init_params
-    from audiogen_jax.models.t5 import T5Encoder
-    from audiogen_jax.models.tokenizer import Tokenizer
+    from audiogen_jax.checkpoints.dasheng_audiogen import save_audiogen
+    from audiogen_jax.checkpoints.dasheng_tokenizer import save_tokenizer
+    from audiogen_jax.checkpoints.t5 import save_t5
+    from audiogen_jax.models.audiogen.config import AudioGenConfig
+    from audiogen_jax.models.audiogen.generator import AudioGen, init_params
+    from audiogen_jax.models.dasheng.config import TokenizerConfig
+    from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
+    from audiogen_jax.models.t5.config import T5Config
+    from audiogen_jax.models.t5.encoder import T5Encoder
 
     tokenizer_config = TokenizerConfig(
         embed_dim=16,
@@ -85,7 +88,9 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
     duration["kernel"] *= 0.1
     duration["bias"][:] = one_second
     audio = np.zeros((1, 16000), np.float32)
-    shapes = jax.eval_shape(Tokenizer(tokenizer_config).init, jax.random.key(1), audio)["params"]
+    shapes = jax.eval_shape(DashengTokenizer(tokenizer_config).init, jax.random.key(1), audio)[
+        "params"
+    ]
     tokenizer_params = jax.tree_util.tree_map_with_path(draw, shapes)
 
     folder = tmp_path_factory.mktemp("checkpoint")

@@ -6,10 +6,10 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-from audiogen_jax.infer.job_folder import Shard
-from audiogen_jax.infer.latent_store import LatentStore
 from audiogen_jax.input.latent_dataset import DatasetInfo
 from audiogen_jax.input.latent_records import LatentRecord
+from audiogen_jax.jobs.job import Shard
+from audiogen_jax.jobs.latent_folder import LatentStore
 
 TOKENIZER = "1" * 64
 

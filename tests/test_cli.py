@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from audiogen_jax.cli import main
-from audiogen_jax.infer.latent_files import read_latents, write_latents
+from audiogen_jax.files.latents import read_latents, write_latents
 
 COMMANDS = (
     "generate", "batch", "encode", "decode", "reconstruct", "encode-dataset", "train", "compile",

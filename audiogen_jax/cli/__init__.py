@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     batch,
-    dataset,
+    encode_dataset,
     generate,
     plan,
     tokenizer,

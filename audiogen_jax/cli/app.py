@@ -36,14 +36,14 @@ Dtype = Annotated[str, typer.Option(help="Of the computation: fp32 or bf16.")]
 
 
 def check_audio_output(path: Path) -> None:
-    from audiogen_jax.infer.audio_io import check_audio_suffix
+    from audiogen_jax.files.audio import check_audio_suffix
 
     check_audio_suffix(path)
     check_output(path)
 
 
 def check_output(path: Path) -> None:
-    from audiogen_jax.infer.output import check_writable
+    from audiogen_jax.files.atomic import check_writable
 
     check_writable(path)
 

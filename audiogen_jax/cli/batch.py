@@ -50,10 +50,10 @@ def batch(
     ] = False,
 ) -> None:
     """Generate a clip for every row of a prompt file; may be killed and started again."""
-    from audiogen_jax.infer.batch import run_batch
-    from audiogen_jax.infer.compile_cache import use_compile_cache
-    from audiogen_jax.infer.job_folder import Shard
-    from audiogen_jax.infer.sampling import SamplingOptions
+    from audiogen_jax.infer.compile import use_compile_cache
+    from audiogen_jax.infer.options import SamplingOptions
+    from audiogen_jax.jobs.generate_clips import run_batch
+    from audiogen_jax.jobs.job import Shard
 
     use_compile_cache()
     with job_progress("generating") as report:

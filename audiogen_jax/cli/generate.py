@@ -125,8 +125,8 @@ def generate(
         compat=compat,
     )
     with progress("loading the model"):
-        from audiogen_jax.infer.audio_io import write_audio
-        from audiogen_jax.infer.compile_cache import use_compile_cache
+        from audiogen_jax.files.audio import write_audio
+        from audiogen_jax.infer.compile import use_compile_cache
         from audiogen_jax.infer.pipeline import Pipeline
 
         use_compile_cache()
@@ -141,15 +141,15 @@ def generate(
     typer.echo(f"{output}: {seconds(clip.audio, clip.sample_rate)}, seed {seed}, {clip.prompt}")
     if plot:
         with progress("plotting"):
-            from audiogen_jax.infer.plot import plot_mel
+            from audiogen_jax.files.mel_picture import plot_mel
 
             plot_mel(picture, clip.audio, clip.sample_rate, title=clip.prompt)
         typer.echo(f"{picture}: mel spectrogram")
 
 
 def _read_source(path: Path, regenerate: Sequence[str], noise_level: float, pipeline: Any) -> Any:
-    from audiogen_jax.infer.audio_io import read_audio
-    from audiogen_jax.infer.editing import Source
+    from audiogen_jax.files.audio import read_audio
+    from audiogen_jax.infer.source import Source
 
     audio = read_audio(path, pipeline.config.sample_rate)
     for note in audio.notes:

@@ -48,8 +48,8 @@ def compile_(
 
     if not kind.startswith("v") and shape.isdigit():
         jax.config.update("jax_num_cpu_devices", int(shape))
-    from audiogen_jax.infer.output import written_atomically
-    from audiogen_jax.infer.sampling import SamplingOptions
+    from audiogen_jax.files.atomic import written_atomically
+    from audiogen_jax.infer.options import SamplingOptions
     from audiogen_jax.plan.memory import check_fits
     from audiogen_jax.plan.sampling import plan_sampling
     from audiogen_jax.plan.training import plan_training

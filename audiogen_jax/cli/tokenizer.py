@@ -31,7 +31,7 @@ def encode(
     with progress("encoding"):
         import numpy as np
 
-        from audiogen_jax.infer.latent_files import write_latents
+        from audiogen_jax.files.latents import write_latents
 
         latents = np.asarray(tokenizer.encode(samples[None])[0])
     write_latents(output, latents, num_samples=len(samples))
@@ -50,13 +50,13 @@ def decode(
     """Decode latents to an audio file."""
     output = output or latents.with_suffix(".wav")
     check_audio_output(output)
-    from audiogen_jax.infer.latent_files import read_latents
+    from audiogen_jax.files.latents import read_latents
 
     frames, num_samples = read_latents(latents)
     with progress("loading the tokenizer"):
-        from audiogen_jax.infer.tokenizer import Tokenizer
+        from audiogen_jax.infer.codec import Codec
 
-        tokenizer = Tokenizer.load(checkpoint)
+        tokenizer = Codec.load(checkpoint)
     _decode_to(output, tokenizer, frames, num_samples)
 
 
@@ -80,22 +80,22 @@ def reconstruct(
 
 def _read_with_tokenizer(path: Path, checkpoint: str) -> tuple[Any, Any]:
     """Reads audio first, as that fails quickly, then loads the tokenizer."""
-    from audiogen_jax.infer.audio_io import read_audio
+    from audiogen_jax.files.audio import read_audio
 
     audio = read_audio(path)
     for note in audio.notes:
         typer.echo(f"{path}: {note}", err=True)
     with progress("loading the tokenizer"):
-        from audiogen_jax.infer.tokenizer import Tokenizer
+        from audiogen_jax.infer.codec import Codec
 
-        return audio.samples, Tokenizer.load(checkpoint)
+        return audio.samples, Codec.load(checkpoint)
 
 
 def _decode_to(output: Path, tokenizer: Any, latents: Any, num_samples: int | None) -> None:
     with progress("decoding"):
         import numpy as np
 
-        from audiogen_jax.infer.audio_io import write_audio
+        from audiogen_jax.files.audio import write_audio
 
         samples = np.asarray(tokenizer.decode(latents[None])[0])[:num_samples]
     write_audio(output, samples, tokenizer.sample_rate)
@@ -103,7 +103,7 @@ def _decode_to(output: Path, tokenizer: Any, latents: Any, num_samples: int | No
 
 
 def _check_latents_output(path: Path) -> None:
-    from audiogen_jax.infer.latent_files import check_latents_suffix
+    from audiogen_jax.files.latents import check_latents_suffix
 
     check_latents_suffix(path)
     check_output(path)

@@ -106,7 +106,7 @@ def convert(
     revision: Revision = None,
 ) -> None:
     """Check every tensor of a checkpoint and write a copy in another precision or format."""
-    from audiogen_jax.infer.conversion import convert_checkpoint
+    from audiogen_jax.checkpoints.convert import convert_checkpoint
 
     shard_bytes = None if max_shard_size is None else round(max_shard_size * 1e9)
     with progress("converting"):

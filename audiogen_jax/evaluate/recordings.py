@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from audiogen_jax.infer.audio_io import read_audio
+from audiogen_jax.files.audio import read_audio
 from audiogen_jax.input.manifest import read_manifest
 
 

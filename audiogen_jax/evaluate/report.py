@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from audiogen_jax.evaluate.reconstruction import Score
-from audiogen_jax.infer.output import written_atomically
+from audiogen_jax.evaluate.suites.reconstruction import Score
+from audiogen_jax.files.atomic import written_atomically
 
 PROTOCOL_FIELDS = (
     "checkpoint",

@@ -9,20 +9,25 @@ from rich.console import Console
 from rich.progress import track
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.evaluate.classifier_training import JudgeTraining
-from audiogen_jax.evaluate.generation import evaluate_generation, requests
-from audiogen_jax.evaluate.griffin_lim import FRAME_RATE, ITERATIONS, mel_bands
-from audiogen_jax.evaluate.judge_cache import cached_judge
-from audiogen_jax.evaluate.mixtures import LEVEL_DB, SECONDS, evaluate_mixtures, mixtures
+from audiogen_jax.checkpoints.locate import find_checkpoint
+from audiogen_jax.evaluate.judge.cache import cached_judge
+from audiogen_jax.evaluate.judge.training import JudgeTraining
 from audiogen_jax.evaluate.protocol import environment
-from audiogen_jax.evaluate.reconstruction import choose, evaluate_reconstruction, rebuilt_by
 from audiogen_jax.evaluate.recordings import Recording, read_recordings
 from audiogen_jax.evaluate.report import print_report, write_report
-from audiogen_jax.infer.checkpoints import find_checkpoint
-from audiogen_jax.infer.fingerprint import checkpoint_sha256, sha256
-from audiogen_jax.infer.output import check_writable
+from audiogen_jax.evaluate.suites.griffin_lim import FRAME_RATE, ITERATIONS, mel_bands
+from audiogen_jax.evaluate.suites.nano_classes import evaluate_generation, requests
+from audiogen_jax.evaluate.suites.nano_mixtures import (
+    LEVEL_DB,
+    SECONDS,
+    evaluate_mixtures,
+    mixtures,
+)
+from audiogen_jax.evaluate.suites.reconstruction import choose, evaluate_reconstruction, rebuilt_by
+from audiogen_jax.files.atomic import check_writable
+from audiogen_jax.files.fingerprint import checkpoint_sha256, sha256
+from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.pipeline import MAX_BATCH, Pipeline
-from audiogen_jax.infer.tokenizer import Tokenizer
 
 PARTS = ("reconstruction", "generation", "mixtures")
 
@@ -74,7 +79,7 @@ def run(
         raise ValueError(f"{per_group=}, {per_class=} and {pairs=} must be at least 1")
     check_writable(out)
     judge_training = judge_training or JudgeTraining()
-    tokenizer = Tokenizer.load(checkpoint)
+    tokenizer = Codec.load(checkpoint)
     recordings = read_recordings(manifest)
     protocol: dict[str, Any] = {
         "checkpoint": Path(checkpoint).name,
@@ -136,7 +141,7 @@ def run(
 
 def _generation(
     pipeline: Pipeline,
-    tokenizer: Tokenizer,
+    tokenizer: Codec,
     recordings: Sequence[Recording],
     cache: str | Path,
     judge_training: JudgeTraining,

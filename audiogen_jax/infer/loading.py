@@ -7,13 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from audiogen_jax.config import AudioGenConfig, T5Config
-from audiogen_jax.convert.dasheng import load_audiogen
-from audiogen_jax.convert.safetensors_io import read_config
-from audiogen_jax.convert.t5 import load_t5
-from audiogen_jax.infer.checkpoints import find_checkpoint, find_part
-from audiogen_jax.infer.tokenizer import Tokenizer
+from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
+from audiogen_jax.checkpoints.locate import find_checkpoint, find_part
+from audiogen_jax.checkpoints.safetensors import read_config
+from audiogen_jax.checkpoints.t5 import load_t5
+from audiogen_jax.infer.codec import Codec
 from audiogen_jax.input.text import TextTokenizer, find_text_tokenizer
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.types import Params
 
 
@@ -36,7 +37,7 @@ class GeneratorParts:
     params: Params
     text_config: T5Config
     text_params: Params
-    tokenizer: Tokenizer
+    tokenizer: Codec
     text_folder: Path
 
     def read_text_tokenizer(self) -> tuple[TextTokenizer, tuple[int, ...]]:
@@ -81,7 +82,7 @@ def load_generator(
     text_folder = find_part(folder, "text_encoder_name", config.text_encoder_name)
     text_config, text_params = load_t5(text_folder, param_dtype, jax.device_put)
     tokenizer_folder = find_part(folder, "tokenizer_name", config.tokenizer_name)
-    tokenizer = Tokenizer.load(tokenizer_folder, dtype=dtype, param_dtype=param_dtype)
+    tokenizer = Codec.load(tokenizer_folder, dtype=dtype, param_dtype=param_dtype)
     if tokenizer.config.embed_dim != config.latent_dim:
         raise ValueError(
             f"{folder}: the generator makes {config.latent_dim}-channel latents, its tokenizer "

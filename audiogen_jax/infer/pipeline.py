@@ -13,12 +13,12 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, ArrayLike, Bool, Int
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.infer.audio_io import check_audible
+from audiogen_jax.files.audio import check_audible
+from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.infer.buckets import bucket
-from audiogen_jax.infer.editing import Source, encode_source
-from audiogen_jax.infer.fingerprint import checkpoint_sha256
 from audiogen_jax.infer.loading import GeneratorParts, load_generator
 from audiogen_jax.infer.noise import clip_keys, clip_noise
+from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.requests import (
     MAX_BATCH,
     MAX_SECONDS,
@@ -35,7 +35,8 @@ from audiogen_jax.infer.requests import (
     tagged,
     without,
 )
-from audiogen_jax.infer.sampling import Sampler, SamplingOptions
+from audiogen_jax.infer.sampler import Sampler
+from audiogen_jax.infer.source import Source, encode_source
 from audiogen_jax.input.text import TextTokenizer
 from audiogen_jax.types import FrameMask, Latents
 

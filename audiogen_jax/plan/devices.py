@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from audiogen_jax.sharding.chips import CHIPS, Chip
+from audiogen_jax.hardware import CHIPS, Chip
 
 
 def find_devices(topology: str) -> tuple[Chip, list[Any], str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from audiogen_jax.sharding.chips import Chip
+from audiogen_jax.hardware import Chip
 from audiogen_jax.types import Params
 
 Shapes = Any

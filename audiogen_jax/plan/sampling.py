@@ -6,10 +6,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from audiogen_jax.config import AudioGenConfig, T5Config
-from audiogen_jax.infer.sampling import Sampler, SamplingOptions
-from audiogen_jax.models.audiogen import AudioGen, init_params
-from audiogen_jax.models.t5 import T5Encoder
+from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.sampler import Sampler
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.audiogen.generator import AudioGen, init_params
+from audiogen_jax.models.t5.config import T5Config
+from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
 from audiogen_jax.plan.memory import Shapes, count, memory

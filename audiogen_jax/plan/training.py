@@ -11,15 +11,17 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
 
-from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
+from audiogen_jax.hardware import Chip
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.dasheng.config import TokenizerConfig
+from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
 from audiogen_jax.plan.memory import Shapes, count, memory, placed
-from audiogen_jax.sharding.chips import Chip
 from audiogen_jax.sharding.mesh import BATCH, MeshConfig, make_mesh
 from audiogen_jax.sharding.parameters import large_replicated, tree_shardings
 from audiogen_jax.train.flops import matmul_flops
-from audiogen_jax.train.flow_step import FlowStep
+from audiogen_jax.train.objectives.flow_matching import FlowStep
 
 
 def plan_training(config: Any, topology: str) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from typing import Any
 import grain
 import numpy as np
 
-from audiogen_jax.input.latent_pipeline import LatentDataConfig, make_latent_iterator
-from audiogen_jax.input.pipeline import DataConfig, make_iterator
-from audiogen_jax.models.tokenizer import latent_length
+from audiogen_jax.input.audio_batches import DataConfig, make_iterator
+from audiogen_jax.input.latent_batches import LatentDataConfig, make_latent_iterator
+from audiogen_jax.models.dasheng.tokenizer import latent_length
 
 
 def open_batches(

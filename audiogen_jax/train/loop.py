@@ -20,15 +20,15 @@ from audiogen_jax.sharding.parameters import large_replicated, tree_shardings
 from audiogen_jax.train.batches import open_batches, valid_frames
 from audiogen_jax.train.checkpoint import Checkpoints
 from audiogen_jax.train.flops import matmul_flops
-from audiogen_jax.train.flow_stage import flow_matching
 from audiogen_jax.train.interruption import Interruption
-from audiogen_jax.train.mae_step import masked_autoencoder
 from audiogen_jax.train.metrics import SPEED, MetricsWriter, StepMetrics
+from audiogen_jax.train.objectives.generator_stage import flow_matching
+from audiogen_jax.train.objectives.masked_autoencoding import masked_autoencoder
+from audiogen_jax.train.objectives.tokenizer_gan import tokenizer
 from audiogen_jax.train.profiling import Profile
 from audiogen_jax.train.progress import training_progress
 from audiogen_jax.train.samples import write_samples
 from audiogen_jax.train.state import Objective, StepFn, TrainState
-from audiogen_jax.train.tokenizer_step import tokenizer
 from audiogen_jax.types import Params
 
 OBJECTIVES: dict[str, Callable[[Any, Callable[[], Iterable[dict]]], Objective]] = {

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from tensorboardX import SummaryWriter
 
-from audiogen_jax.sharding.chips import chip_of
+from audiogen_jax.hardware import chip_of
 from audiogen_jax.train.state import Metrics
 
 SPEED = "speed/"

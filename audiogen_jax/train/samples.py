@@ -14,12 +14,12 @@ from audiogen_jax.flow.guidance import guidance_weights, guide
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES
 from audiogen_jax.flow.solvers import SOLVERS
-from audiogen_jax.models.audiogen import condition, velocity_fn
+from audiogen_jax.models.audiogen.generator import condition, velocity_fn
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.sharding.distributed import to_host
 from audiogen_jax.sharding.mesh import shard_batch
-from audiogen_jax.train.flow_step import FlowStep
 from audiogen_jax.train.metrics import MetricsWriter
+from audiogen_jax.train.objectives.flow_matching import FlowStep
 from audiogen_jax.train.state import Batch, Objective, TrainState
 from audiogen_jax.types import Params
 

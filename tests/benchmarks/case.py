@@ -59,14 +59,12 @@ def write_checkpoint(folder: Path, depth: int, text_layers: int) -> Path:
       The folder of the generator.
     """
     # Imported here: the process that runs torch alone shall not hold jax.
-    from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
-    from audiogen_jax.convert.dasheng import (
-        audiogen_template,
-        save_audiogen,
-        save_tokenizer,
-        tokenizer_template,
-    )
-    from audiogen_jax.convert.t5 import save_t5, t5_template
+    from audiogen_jax.checkpoints.dasheng_audiogen import audiogen_template, save_audiogen
+    from audiogen_jax.checkpoints.dasheng_tokenizer import save_tokenizer, tokenizer_template
+    from audiogen_jax.checkpoints.t5 import save_t5, t5_template
+    from audiogen_jax.models.audiogen.config import AudioGenConfig
+    from audiogen_jax.models.dasheng.config import TokenizerConfig
+    from audiogen_jax.models.t5.config import T5Config
 
     text, tokenizer = f"text_encoder_{text_layers}", "tokenizer"
     generator = folder / f"generator_{depth}_{text_layers}"

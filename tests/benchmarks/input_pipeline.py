@@ -28,10 +28,10 @@ from typing import Any
 
 import numpy as np
 
+from audiogen_jax.checkpoints.locate import NANO
 from audiogen_jax.evaluate.protocol import environment
-from audiogen_jax.infer.checkpoints import NANO
+from audiogen_jax.input.latent_batches import LatentDataConfig, make_latent_iterator
 from audiogen_jax.input.latent_dataset import LatentDataset
-from audiogen_jax.input.latent_pipeline import LatentDataConfig, make_latent_iterator
 from audiogen_jax.input.latent_records import LatentRecord
 from audiogen_jax.input.text import TextTokenizer
 from tests.latent_folder import random_latents, write_dataset

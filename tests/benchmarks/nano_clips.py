@@ -9,20 +9,20 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.caption import compose
+from audiogen_jax.checkpoints.locate import find_checkpoint
 from audiogen_jax.flow.guidance import guidance_weights, guide
-from audiogen_jax.infer.checkpoints import find_checkpoint
 from audiogen_jax.infer.loading import GeneratorParts
 from audiogen_jax.infer.noise import clip_keys, clip_noise
 from audiogen_jax.input.text import TextTokenizer
-from audiogen_jax.models.audiogen import AudioGen, condition
-from audiogen_jax.models.cached_dit import (
+from audiogen_jax.models.audiogen.cached_dit import (
     cached_velocity,
     prepare_levels,
     prepare_text,
     unstack_blocks,
 )
-from audiogen_jax.models.dit import DiT
-from audiogen_jax.models.t5 import T5Encoder
+from audiogen_jax.models.audiogen.dit import DiT
+from audiogen_jax.models.audiogen.generator import AudioGen, condition
+from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.types import Latents
 
 GUIDANCE = 5.0

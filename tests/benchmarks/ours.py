@@ -13,9 +13,10 @@ import numpy as np
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.flow.guidance import guidance_weights, guide
 from audiogen_jax.infer.loading import load_generator
-from audiogen_jax.infer.sampling import Sampler, SamplingOptions
-from audiogen_jax.models.cached_dit import cached_velocity, prepare_levels, prepare_text
-from audiogen_jax.models.dit import DiT
+from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.sampler import Sampler
+from audiogen_jax.models.audiogen.cached_dit import cached_velocity, prepare_levels, prepare_text
+from audiogen_jax.models.audiogen.dit import DiT
 from tests.benchmarks.case import Case
 
 DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}

@@ -21,11 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from audiogen_jax.evaluate.mel_distance import mel_distance
+from audiogen_jax.evaluate.metrics.mel_distance import mel_distance
 from audiogen_jax.evaluate.protocol import environment
-from audiogen_jax.infer.fingerprint import checkpoint_sha256
+from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.infer.loading import GeneratorParts, load_generator
-from audiogen_jax.infer.sampling import Sampler, SamplingOptions
+from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.types import Latents
 from tests.benchmarks.nano_clips import GUIDANCE, Clips, guided_velocity, nano_clips
 

@@ -22,10 +22,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from audiogen_jax.config import AudioGenConfig, T5Config
 from audiogen_jax.evaluate.protocol import environment
-from audiogen_jax.models.audiogen import AudioGen, init_params
-from audiogen_jax.models.t5 import T5Encoder
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.audiogen.generator import AudioGen, init_params
+from audiogen_jax.models.t5.config import T5Config
+from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.plan.training import plan_training
 from audiogen_jax.train.config import load_config
 

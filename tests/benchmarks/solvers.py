@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from audiogen_jax.evaluate.protocol import environment
+from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.flow.schedules import SCHEDULES
 from audiogen_jax.flow.solvers import SOLVERS, Plan
-from audiogen_jax.infer.fingerprint import checkpoint_sha256
 from audiogen_jax.infer.loading import load_generator
 from audiogen_jax.types import Latents
 from tests.benchmarks.nano_clips import GUIDANCE, Clips, guided_velocity, nano_clips

@@ -145,7 +145,7 @@ class DiT(nn.Module):
         time_aligned: Float[Tensor, "b t e"],
         x_mask: Bool[Tensor, "b t"] | None,
     ) -> Float[Tensor, "b c t"]:
-        """Predicts the velocity; see `audiogen_jax.models.dit.DiT`, with channels before frames."""
+        """Predicts the velocity; see `models.audiogen.dit.DiT`, with channels before frames."""
         time = F.silu(self.time_embed["mlp"](time_features(timestep)))
         rest = (time, self.context_embed(context), time_aligned, x_mask, context_mask)
         h, skips = self.patch_embed["proj"](x).transpose(1, 2), []

@@ -1,6 +1,6 @@
 """T5 encoder and content adapter of Dasheng AudioGen in plain PyTorch, eager: part of the baseline.
 
-Layers are named as in the published checkpoints. The shape comments of `audiogen_jax.models.t5`
+Layers are named as in the published checkpoints. The shape comments of `models.t5.encoder`
 and `content_adapter` hold here too.
 """
 

@@ -27,10 +27,10 @@ import numpy as np
 import optax
 import torch  # noqa: TID251
 
-from audiogen_jax.convert.dasheng import load_audiogen
+from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.flow.loss import flow_matching_loss
-from audiogen_jax.models.audiogen import AudioGen, Condition, velocity_fn
+from audiogen_jax.models.audiogen.generator import AudioGen, Condition, velocity_fn
 from audiogen_jax.train.flops import matmul_flops
 from tests.benchmarks.case import write_checkpoint
 from tests.benchmarks.torch_audiogen import TorchAudioGen

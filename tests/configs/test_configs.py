@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
-from audiogen_jax.input.latent_pipeline import LatentDataConfig
-from audiogen_jax.input.pipeline import DataConfig
+from audiogen_jax.input.audio_batches import DataConfig
+from audiogen_jax.input.latent_batches import LatentDataConfig
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.dasheng.config import TokenizerConfig
+from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.sharding.mesh import MeshConfig
 from audiogen_jax.sharding.parameters import PRESETS
 from audiogen_jax.train.config import load_config

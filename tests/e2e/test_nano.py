@@ -7,8 +7,8 @@ import pytest
 import soundfile
 
 import audiogen_jax as ag
+from audiogen_jax.checkpoints.locate import NANO
 from audiogen_jax.cli import main
-from audiogen_jax.infer.checkpoints import NANO
 
 SCENE = ag.StructuredCaption(
     caption="A man counts numbers in a room while birds sing outside.",

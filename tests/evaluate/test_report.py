@@ -3,8 +3,8 @@ import json
 import pytest
 
 from audiogen_jax.evaluate.protocol import environment
-from audiogen_jax.evaluate.reconstruction import Score
 from audiogen_jax.evaluate.report import PROTOCOL_FIELDS, print_report, write_report
+from audiogen_jax.evaluate.suites.reconstruction import Score
 
 PROTOCOL = dict.fromkeys(PROTOCOL_FIELDS, "x")
 RESULTS = {"reconstruction": {"tokenizer": {"speech": {"stoi": Score.of([0.5, None, 0.7])}}}}

@@ -16,9 +16,10 @@ from huggingface_hub import constants
 from safetensors.numpy import load_file, save_file
 
 import audiogen_jax as ag
-from audiogen_jax.convert.dasheng import load_audiogen, load_tokenizer, save_tokenizer
-from audiogen_jax.convert.safetensors_io import SafetensorsFolder
-from audiogen_jax.infer.conversion import convert_checkpoint
+from audiogen_jax.checkpoints.convert import convert_checkpoint
+from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
+from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
+from audiogen_jax.checkpoints.safetensors import SafetensorsFolder
 from audiogen_jax.infer.loading import load_generator
 from tests.parity.golden import FOLDER, golden
 
@@ -285,7 +286,7 @@ def test_blocks_come_apart_as_they_are_read():
 MEASURE = """
 import resource, sys
 import jax, jax.numpy as jnp
-from audiogen_jax.convert.dasheng import TokenizerCheckpoint
+from audiogen_jax.checkpoints.dasheng_tokenizer import TokenizerCheckpoint
 jax.devices()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 checkpoint = TokenizerCheckpoint(sys.argv[1], jnp.dtype(sys.argv[2]))
@@ -299,8 +300,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before - 2 * largest
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_loading_holds_no_second_copy(tmp_path, dtype):
     """Beside the parameters only the one that is being read, and what imports need."""
-    from audiogen_jax.config import TokenizerConfig
-    from audiogen_jax.convert.dasheng import tokenizer_template
+    from audiogen_jax.checkpoints.dasheng_tokenizer import tokenizer_template
+    from audiogen_jax.models.dasheng.config import TokenizerConfig
 
     config = TokenizerConfig(
         embed_dim=512, depth=24, num_heads=8, decoder_embed_dim=512, decoder_depth=12,

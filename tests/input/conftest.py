@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from audiogen_jax.input.pipeline import DataConfig
+from audiogen_jax.input.audio_batches import DataConfig
 from data.build_manifest import build
 from data.files import write_bytes
 from data.sources import SOURCES

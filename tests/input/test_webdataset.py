@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiogen_jax.input.audio import AudioCache
+from audiogen_jax.input.audio_batches import DataConfig, make_iterator
+from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.clips import read_clips
-from audiogen_jax.input.pipeline import DataConfig, make_iterator
 from audiogen_jax.input.webdataset import read_tar
 
 CLIPS = sorted((Path(__file__).parent.parent / "clips").rglob("*.flac"))[:6]

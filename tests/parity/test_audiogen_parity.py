@@ -8,16 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from audiogen_jax.convert.dasheng import load_audiogen
-from audiogen_jax.convert.t5 import load_t5
+from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
+from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.layers.attention import NORMS
 from audiogen_jax.layers.norm import LayerNorm
-from audiogen_jax.models.alignment import align_context, alignment_path, expand_by_duration
-from audiogen_jax.models.audiogen import AudioGen, condition
-from audiogen_jax.models.content_adapter import ContentAdapter
-from audiogen_jax.models.dit import DiTBlock
-from audiogen_jax.models.durations import global_latent_lengths, local_latent_lengths
-from audiogen_jax.models.t5 import T5Encoder
+from audiogen_jax.models.audiogen.alignment import align_context, alignment_path, expand_by_duration
+from audiogen_jax.models.audiogen.content_adapter import ContentAdapter
+from audiogen_jax.models.audiogen.dit import DiTBlock
+from audiogen_jax.models.audiogen.durations import global_latent_lengths, local_latent_lengths
+from audiogen_jax.models.audiogen.generator import AudioGen, condition
+from audiogen_jax.models.t5.encoder import T5Encoder
 from tests.parity.golden import FOLDER, error, golden
 
 TOLERANCE = 2e-5

@@ -7,23 +7,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from audiogen_jax.convert.dasheng import load_audiogen, load_tokenizer
-from audiogen_jax.convert.t5 import load_t5
+from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
+from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
+from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.flow.guidance import guidance_weights, guide
 from audiogen_jax.flow.sampler import sample, trajectory
 from audiogen_jax.flow.schedules import linear, release_sway, sway
 from audiogen_jax.flow.solvers import euler
-from audiogen_jax.models.audiogen import AudioGen, condition
-from audiogen_jax.models.cached_dit import (
+from audiogen_jax.models.audiogen.cached_dit import (
     cached_velocity,
     prepare_levels,
     prepare_text,
     unstack_blocks,
 )
-from audiogen_jax.models.dit import DiT
-from audiogen_jax.models.durations import global_latent_lengths
-from audiogen_jax.models.t5 import T5Encoder
-from audiogen_jax.models.tokenizer import Tokenizer
+from audiogen_jax.models.audiogen.dit import DiT
+from audiogen_jax.models.audiogen.durations import global_latent_lengths
+from audiogen_jax.models.audiogen.generator import AudioGen, condition
+from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
+from audiogen_jax.models.t5.encoder import T5Encoder
 from tests.parity.golden import FOLDER, error, golden
 
 TOLERANCE = 2e-5
@@ -128,5 +129,5 @@ def test_generation(case, steps, guidance, coefficient):
     latents = jax.jit(lambda noise: sample(velocity, noise, plan, prepare=prepare))(noise)
     assert error(latents.swapaxes(1, 2), IO[f"gen.{case}.latent"]) < TOLERANCE
     config, params = load_tokenizer(FOLDER / "tokenizer_tiny")
-    waveform = Tokenizer(config).apply({"params": params}, latents, method="decode")
+    waveform = DashengTokenizer(config).apply({"params": params}, latents, method="decode")
     np.testing.assert_allclose(waveform, IO[f"gen.{case}.waveform"], atol=1e-4, rtol=0)

@@ -4,10 +4,10 @@ import flax.linen as nn
 import jax
 import pytest
 
-from audiogen_jax.convert.t5 import load_t5
+from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.layers.norm import RMSNorm
-from audiogen_jax.models import t5
-from audiogen_jax.models.t5 import T5Block, T5Encoder
+from audiogen_jax.models.t5 import encoder as t5
+from audiogen_jax.models.t5.encoder import T5Block, T5Encoder
 from tests.parity.golden import FOLDER, error, golden
 
 TOLERANCE = 2e-5

@@ -7,11 +7,11 @@ import jax
 import numpy as np
 import pytest
 
-from audiogen_jax.convert.dasheng import load_tokenizer
+from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
 from audiogen_jax.layers.norm import LayerNorm
-from audiogen_jax.models.audio_encoder import EncoderBlock
-from audiogen_jax.models.tokenizer import Tokenizer
-from audiogen_jax.models.vocos import Vocos
+from audiogen_jax.models.dasheng.audio_encoder import EncoderBlock
+from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
+from audiogen_jax.models.dasheng.vocos import Vocos
 from audiogen_jax.ops.istft import istft_same
 from audiogen_jax.ops.mel import log_mel, mel_decibels
 from tests.parity.golden import FOLDER, error, golden
@@ -23,7 +23,7 @@ IO = golden("tokenizer_tiny")
 @functools.cache
 def tokenizer():
     config, params = load_tokenizer(FOLDER / "tokenizer_tiny")
-    return Tokenizer(config), {"params": params}
+    return DashengTokenizer(config), {"params": params}
 
 
 def apply(method, *args, **kwargs):

@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from audiogen_jax.config import AudioGenConfig, T5Config
-from audiogen_jax.infer.sampling import Sampler, SamplingOptions
-from audiogen_jax.models.cached_dit import unstack_blocks
+from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.sampler import Sampler
+from audiogen_jax.models.audiogen.cached_dit import unstack_blocks
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.plan.memory import DoesNotFitError, check_fits
 from audiogen_jax.plan.sampling import generator_shapes, plan_sampling
 from audiogen_jax.train.config import load_config

@@ -6,12 +6,14 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from audiogen_jax.config import AudioGenConfig, T5Config, TokenizerConfig
-from audiogen_jax.models.audiogen import AudioGen, init_params
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.audiogen.generator import AudioGen, init_params
+from audiogen_jax.models.dasheng.config import TokenizerConfig
+from audiogen_jax.models.dasheng.masked_autoencoder import MaskedAutoencoder
+from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
-from audiogen_jax.models.masked_autoencoder import MaskedAutoencoder
-from audiogen_jax.models.t5 import T5Encoder
-from audiogen_jax.models.tokenizer import Tokenizer
+from audiogen_jax.models.t5.config import T5Config
+from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
 from audiogen_jax.sharding.parameters import (
     large_replicated,
@@ -32,7 +34,7 @@ def shapes(name: str):
         "generator": lambda key: init_params(
             key, AudioGen(AudioGenConfig(special_tokens=("a",)), 1024), T5Encoder(T5Config())
         ),
-        "tokenizer": lambda key: Tokenizer(tokenizer).init(key, AUDIO)["params"],
+        "tokenizer": lambda key: DashengTokenizer(tokenizer).init(key, AUDIO)["params"],
         "autoencoder": lambda key: MaskedAutoencoder(tokenizer, 8).init(key, AUDIO, key)["params"],
         "discriminator": lambda key: MultiFrequencyDiscriminator((2048, 1024), 32).init(key, AUDIO)[
             "params"

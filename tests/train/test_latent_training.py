@@ -6,10 +6,11 @@ import jax
 import numpy as np
 import pytest
 
-from audiogen_jax.convert.dasheng import load_audiogen, load_tokenizer, save_tokenizer
-from audiogen_jax.convert.t5 import load_t5
-from audiogen_jax.infer.conversion import convert_checkpoint
-from audiogen_jax.infer.encode_dataset import encode_dataset
+from audiogen_jax.checkpoints.convert import convert_checkpoint
+from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
+from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
+from audiogen_jax.checkpoints.t5 import load_t5
+from audiogen_jax.jobs.encode_latents import encode_dataset
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.loop import train
 from tests.train.conftest import ROOT, metrics_rows

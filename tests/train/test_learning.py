@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from audiogen_jax.input.pipeline import DataConfig, make_iterator
+from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.train.loop import OBJECTIVES
 
 STEPS = 50

@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from audiogen_jax.convert.dasheng import load_audiogen, load_tokenizer
-from audiogen_jax.convert.t5 import load_t5
+from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
+from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
+from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.train.loop import train
 from audiogen_jax.train.metrics import DivergedError
 from tests.train.conftest import metrics_rows

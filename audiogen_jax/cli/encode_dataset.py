@@ -1,0 +1,62 @@
+"""`audiogen encode-dataset`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from audiogen_jax.cli.app import Checkpoint, Dtype, Revision, app, job_progress, speed
+
+
+@app.command(
+    name="encode-dataset",
+    epilog="Example: `audiogen encode-dataset speech.jsonl sounds.jsonl --output latents`. "
+    "Audio in tar files: `audiogen encode-dataset shards/*.tar --output latents`. "
+    "Start it again to go on after a stop. On four machines: `… --shard 0/4` to `… --shard 3/4`",
+)
+def encode_dataset(
+    manifests: Annotated[
+        list[Path], typer.Argument(help="Audio manifests (.jsonl), or webdatasets (.tar).")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the latents.")],
+    checkpoint: Checkpoint = "nano",
+    revision: Revision = None,
+    dtype: Dtype = "fp32",
+    batch_size: Annotated[int, typer.Option(help="Clips encoded together, over all devices.")] = 16,
+    shard_size: Annotated[int, typer.Option(help="Clips per file.")] = 1024,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="Keep this much of a clip, from its start.")
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(help="I/N, I from 0: make only every N-th file from file I.")
+    ] = None,
+) -> None:
+    """Encode the clips of manifests to latents for training; may be killed and started again."""
+    from audiogen_jax.infer.compile import use_compile_cache
+    from audiogen_jax.jobs.encode_latents import encode_dataset
+    from audiogen_jax.jobs.job import Shard
+
+    use_compile_cache()
+    with job_progress("encoding") as report:
+        done = encode_dataset(
+            manifests,
+            output,
+            checkpoint=checkpoint,
+            revision=revision,
+            dtype=dtype,
+            batch_size=batch_size,
+            shard_size=shard_size,
+            max_seconds=max_seconds,
+            part=None if shard is None else Shard.parse(shard),
+            report=report,
+        )
+    typer.echo(f"{output}: {done.done} of {done.total} clips, {done.made} made now, {speed(done)}")
+    if done.missing_shards:
+        typer.echo(
+            f"{done.missing_shards} files are for other processes to make: dataset.json and "
+            "errors.jsonl follow when all are there",
+            err=True,
+        )
+    if done.errors:
+        typer.echo(f"{done.errors} clips could not be encoded: see errors.jsonl", err=True)
+        raise typer.Exit(1)

@@ -1,0 +1,68 @@
+"""Keeps a trained judge in a folder, under a name made of everything that shaped it."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from flax.traverse_util import flatten_dict, unflatten_dict
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
+
+from audiogen_jax.evaluate.judge.network import Judge
+from audiogen_jax.evaluate.judge.tasks import Task
+from audiogen_jax.evaluate.judge.training import JudgeTraining, train_judge
+from audiogen_jax.evaluate.recordings import Recording
+from audiogen_jax.files.atomic import written_atomically
+
+VERSION = 1
+"""Of the judge's features, network and training: counted up when one of them changes."""
+
+
+def cached_judge(
+    recordings: Sequence[Recording],
+    folder: str | Path,
+    training: JudgeTraining | None = None,
+) -> Judge:
+    """The judge that `train_judge` makes of these recordings, trained once per folder.
+
+    Args:
+      recordings: real clips; those of the training split teach.
+      folder: made if missing.
+      training: how it is trained.
+
+    Raises:
+      ValueError: no clip teaches any task.
+      OSError: the folder cannot be written.
+    """
+    training = training or JudgeTraining()
+    path = Path(folder) / f"judge-{_fingerprint(recordings, training)}.safetensors"
+    if not path.is_file():
+        save_judge(path, train_judge(recordings, training))
+    return load_judge(path)
+
+
+def save_judge(path: Path, judge: Judge) -> None:
+    """Writes a judge: parameters, and its tasks in the metadata."""
+    tasks = json.dumps([dataclasses.asdict(task) for task in judge.tasks])
+    with written_atomically(path) as temporary:
+        save_file(flatten_dict(judge.params, sep="/"), temporary, {"tasks": tasks})
+
+
+def load_judge(path: str | Path) -> Judge:
+    """Reads what `save_judge` wrote."""
+    with safe_open(path, framework="numpy") as file:
+        tasks = json.loads(file.metadata()["tasks"])
+    params = unflatten_dict(load_file(path), sep="/")
+    return Judge(tuple(Task(task["name"], tuple(task["classes"])) for task in tasks), params)
+
+
+def _fingerprint(recordings: Sequence[Recording], training: JudgeTraining) -> str:
+    settings = {"version": VERSION, **dataclasses.asdict(training)}
+    digest = hashlib.sha256(json.dumps(settings).encode())
+    for clip in recordings:
+        if clip.split == "train":
+            digest.update(json.dumps([clip.audio_id, clip.label, clip.views]).encode())
+            digest.update(clip.samples.tobytes())
+    return digest.hexdigest()[:16]

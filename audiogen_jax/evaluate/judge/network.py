@@ -1,0 +1,121 @@
+"""The judge: a small convolutional classifier that has only ever heard real recordings."""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import cached_property
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from audiogen_jax.evaluate.judge.features import mel_power, normalise, windows
+from audiogen_jax.evaluate.judge.tasks import Task
+from audiogen_jax.types import Params
+
+EMBEDDING_DIM = 64
+_CHUNK = 32
+
+
+class JudgeNet(nn.Module):
+    """Log-mel window -> embedding and the logits of all tasks side by side.
+
+    Attributes:
+      num_classes: classes of all tasks together.
+    """
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(
+        self, log_mel: Float[Array, "b t f"], deterministic: bool = True
+    ) -> tuple[Float[Array, "b d"], Float[Array, "b c"]]:
+        x = nn.Conv(24, (5, 5), (4, 4))(log_mel[..., None])
+        for channels, strides in ((48, (1, 2)), (64, (2, 2)), (96, (2, 2))):
+            x = nn.gelu(nn.GroupNorm(8)(x))
+            x = nn.Conv(channels, (3, 3), strides)(x)
+            x = x + nn.Conv(channels, (3, 3))(nn.gelu(nn.GroupNorm(8)(x)))
+        x = nn.gelu(nn.GroupNorm(8)(x))
+        # Bands keep their place; time is pooled by attention, as a word may fill a tenth of it.
+        x = x.reshape(x.shape[0], x.shape[1], -1)
+        attention = nn.softmax(nn.Dense(4)(x), axis=1)
+        x = jnp.einsum("bth,btd->bhd", attention, x).reshape(x.shape[0], -1)
+        x = nn.Dropout(0.2, deterministic=deterministic)(x)
+        embedding = nn.Dense(EMBEDDING_DIM)(x)
+        x = nn.Dropout(0.2, deterministic=deterministic)(nn.gelu(embedding))
+        return embedding, nn.Dense(self.num_classes)(x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Judge:
+    """A trained classifier.
+
+    Attributes:
+      tasks: the questions it answers.
+      params: parameters of `JudgeNet`.
+    """
+
+    tasks: tuple[Task, ...]
+    params: Params
+
+    @cached_property
+    def _apply(self):
+        net = JudgeNet(sum(len(task.classes) for task in self.tasks))
+        return jax.jit(lambda params, power: net.apply({"params": params}, normalise(power)))
+
+    def listen(
+        self, clips: Sequence[Float[np.ndarray, " n"]]
+    ) -> tuple[Float[np.ndarray, "b d"], Float[np.ndarray, "b c"]]:
+        """Embeds and classifies clips of any length and loudness.
+
+        Args:
+          clips: float [n] each, 16 kHz.
+
+        Returns:
+          Embeddings [b 64] and log-probabilities [b c], classes of all tasks side by side: each
+          the weighted mean over the clip's 2-second windows.
+        """
+        pieces = [windows(mel_power(clip)) for clip in clips]
+        stacked = np.concatenate([cut for cut, _ in pieces])
+        embeddings, logits = [], []
+        for start in range(0, len(stacked), _CHUNK):
+            chunk = stacked[start : start + _CHUNK]
+            padded = np.pad(chunk, ((0, _CHUNK - len(chunk)), (0, 0), (0, 0)))
+            embedding, logit = self._apply(self.params, padded)
+            embeddings.append(np.asarray(embedding)[: len(chunk)])
+            logits.append(np.asarray(logit)[: len(chunk)])
+        embedding, logit = np.concatenate(embeddings), np.concatenate(logits)
+        logit = np.concatenate(
+            [np.asarray(jax.nn.log_softmax(logit[:, part])) for part in self._slices()], axis=-1
+        )
+        ends = np.cumsum([len(cut) for cut, _ in pieces])[:-1]
+        return tuple(  # type: ignore[return-value]
+            np.stack(
+                [weight @ rows for (_, weight), rows in zip(pieces, np.split(x, ends), strict=True)]
+            )
+            for x in (embedding, logit)
+        )
+
+    def embed(self, clips: Sequence[Float[np.ndarray, " n"]]) -> Float[np.ndarray, "b d"]:
+        """Embeddings [b 64] of clips, see `listen`."""
+        return self.listen(clips)[0]
+
+    def answers(self, task_name: str, clips: Sequence[Float[np.ndarray, " n"]]) -> list[str]:
+        """The most probable class of one task for every clip.
+
+        Raises:
+          ValueError: the judge was not taught this task.
+        """
+        names = [task.name for task in self.tasks]
+        if task_name not in names:
+            raise ValueError(f"task {task_name!r}: this judge was taught {names}")
+        if not clips:
+            return []
+        index = names.index(task_name)
+        scores = self.listen(clips)[1][:, self._slices()[index]]
+        return [self.tasks[index].classes[best] for best in scores.argmax(axis=1)]
+
+    def _slices(self) -> list[slice]:
+        ends = np.cumsum([0] + [len(task.classes) for task in self.tasks])
+        return [slice(a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]

@@ -1,0 +1,133 @@
+"""Trains the judge on real training clips, the same way every time."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from audiogen_jax.evaluate.judge.features import WINDOW, augment, mel_power, random_window
+from audiogen_jax.evaluate.judge.network import Judge, JudgeNet
+from audiogen_jax.evaluate.judge.tasks import tasks_of
+from audiogen_jax.evaluate.recordings import Recording
+from audiogen_jax.types import Params
+
+
+@dataclasses.dataclass(frozen=True)
+class JudgeTraining:
+    """How the judge is trained; the defaults are the protocol of the published numbers."""
+
+    steps: int = 1500
+    batch_size: int = 48
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    mixed: float = 0.5  # share of windows with a clip of another task under or over the right one
+    seed: int = 0
+
+
+MIXED_DB = 12.0
+"""A mixed-in clip is up to so much louder or quieter than the one that is asked about."""
+
+
+def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None = None) -> Judge:
+    """Trains a judge from scratch on real clips.
+
+    Every batch asks each task equally often and each class of a task equally often.
+
+    Args:
+      recordings: real clips; only those of the training split are used.
+      training: steps, batch size, seed …
+
+    Raises:
+      ValueError: no clip teaches any task.
+    """
+    training = training or JudgeTraining()
+    recordings = [clip for clip in recordings if clip.split == "train"]
+    tasks = tasks_of(recordings)
+    if not tasks:
+        raise ValueError("no real training clip says a digit or word or is an ESC-10 sound")
+    num_classes = sum(len(task.classes) for task in tasks)
+    offsets = np.cumsum([0] + [len(task.classes) for task in tasks])
+    # pools[task][class] -> mel powers; a class without clips has no pool and is never asked.
+    pools: list[dict[int, list[np.ndarray]]] = [{} for _ in tasks]
+    allowed = np.full((len(tasks), num_classes), -1e9, np.float32)
+    for index, task in enumerate(tasks):
+        allowed[index, offsets[index] : offsets[index + 1]] = 0.0
+        for clip in recordings:
+            found = task.answer(clip)
+            if found is not None:
+                label = int(offsets[index]) + task.classes.index(found)
+                pools[index].setdefault(label, []).append(mel_power(clip.samples))
+
+    net = JudgeNet(num_classes)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, training.learning_rate, training.steps // 20, training.steps
+    )
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(1.0),
+        optax.adamw(schedule, weight_decay=training.weight_decay),
+    )
+
+    def loss(
+        params: Params,
+        key: PRNGKeyArray,
+        power: Float[Array, "b t f"],
+        label: Int[Array, " b"],
+        mask: Float[Array, "b c"],
+    ) -> Float[Array, ""]:
+        augment_key, dropout_key = jax.random.split(key)
+        log_mel = jax.vmap(augment)(jax.random.split(augment_key, len(power)), power)
+        logits = net.apply(
+            {"params": params}, log_mel, deterministic=False, rngs={"dropout": dropout_key}
+        )[1]
+        inside = mask == 0.0
+        smooth = inside / inside.sum(-1, keepdims=True)
+        target = jax.nn.one_hot(label, num_classes)
+        target += training.label_smoothing * (smooth - target)
+        log_probs = jnp.where(inside, jax.nn.log_softmax(logits + mask), 0.0)
+        return -(target * log_probs).sum(-1).mean()
+
+    @jax.jit
+    def step(params, state, key, power, label, mask):
+        value, grads = jax.value_and_grad(loss)(params, key, power, label, mask)
+        updates, state = optimizer.update(grads, state, params)
+        return optax.apply_updates(params, updates), state, value
+
+    key = jax.random.key(training.seed)
+    params = net.init(key, jnp.zeros((1, WINDOW, 64)))["params"]
+    state = optimizer.init(params)
+    rng = np.random.default_rng(training.seed)
+    for number in range(training.steps):
+        task_ids = np.arange(training.batch_size) % len(tasks)
+        labels = [rng.choice(list(pools[index])) for index in task_ids]
+        drawn = [
+            pools[index][label][rng.integers(len(pools[index][label]))]
+            for index, label in zip(task_ids, labels, strict=True)
+        ]
+        power = np.stack([random_window(one, rng) for one in drawn])
+        for row in np.flatnonzero(rng.random(len(power)) < training.mixed):
+            others = [pool for index, pool in enumerate(pools) if index != task_ids[row]]
+            if others:
+                power[row] = _mixed(power[row], others, rng)
+        params, state, _ = step(
+            params, state, jax.random.fold_in(key, number), power, np.array(labels),
+            allowed[task_ids],
+        )  # fmt: skip
+    return Judge(tasks, jax.device_get(params))
+
+
+def _mixed(
+    power: Float[np.ndarray, "t f"],
+    others: Sequence[dict[int, list[np.ndarray]]],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, "t f"]:
+    """A window with a random clip of another task added; mel powers of unrelated sounds add up."""
+    pool = others[int(rng.integers(len(others)))]
+    clips = pool[int(rng.choice(list(pool)))]
+    other = random_window(clips[int(rng.integers(len(clips)))], rng)
+    level = 10 ** (rng.uniform(-MIXED_DB, MIXED_DB) / 10)
+    return power + level * power.mean() / max(float(other.mean()), 1e-12) * other

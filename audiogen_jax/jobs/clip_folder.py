@@ -1,0 +1,161 @@
+"""The output folder of a batch job, which a kill at any moment leaves whole.
+
+Files of a batch of clips are written to a staging folder; then the batch's rows are appended to
+the manifest in one write, which is the moment it counts as done; then the files are renamed to
+their places. The next start finishes renames, removes what was staged and not committed, and drops
+a last manifest line that was cut short.
+"""
+
+import json
+import os
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from audiogen_jax.files.atomic import written_atomically
+from audiogen_jax.jobs.job import (
+    Shard,
+    check_job,
+    lock_shard,
+    sync,
+    write_synced,
+)
+
+_LONGEST_NAME = 200
+
+
+def file_name(clip_id: str, suffix: str) -> str:
+    """The file of a clip: its id, with what a file name may not hold percent-encoded.
+
+    Raises:
+      ValueError: the name would be too long for a file system.
+    """
+    name = urllib.parse.quote(clip_id, safe=" ()+,=@") + suffix
+    if len(name) > _LONGEST_NAME:
+        raise ValueError(f"id {clip_id[:40]!r}… gives a file name of {len(name)} characters: "
+                         f"expected at most {_LONGEST_NAME}")  # fmt: skip
+    return name
+
+
+class BatchStore:
+    """Where one shard of a job writes; use as a context manager, which holds a lock.
+
+    Attributes:
+      done: ids whose rows are in the manifest.
+      failed: id -> the row of `errors.jsonl` that tells why it has no clip.
+    """
+
+    def __init__(self, folder: Path, job: Mapping[str, Any], shard: Shard):
+        """Nothing is written before `__enter__`.
+
+        Args:
+          folder: of the output, shared by all shards.
+          job: all that decides the bits of the clips; must be the same at every start.
+          shard: which part of the job this is.
+        """
+        self._folder, self._job, self._shard = folder, dict(job), shard
+        self._manifest = folder / f"manifest{shard.suffix}.jsonl"
+        self._errors = folder / f"errors{shard.suffix}.jsonl"
+        self._staging = folder / f".staging{shard.suffix}"
+        self.done: set[str] = set()
+        self.failed: dict[str, dict[str, Any]] = {}
+
+    def __enter__(self) -> Self:
+        """Takes the lock and puts the folder in order.
+
+        Raises:
+          ValueError: the folder is that of another job, or lacks a file that its manifest lists.
+          OSError: it cannot be written, or the same shard is running.
+        """
+        self._lock = lock_shard(self._folder, self._shard)
+        try:
+            check_job(self._folder, self._job)
+            self._recover()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._lock.close()
+
+    def commit(self, files: Mapping[str, bytes], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds a batch of clips.
+
+        Args:
+          files: name -> contents.
+          rows: of the manifest, each with "id" and "file".
+
+        Raises:
+          OSError: a file cannot be written; the batch is not done then.
+        """
+        self._staging.mkdir(exist_ok=True)
+        for name, contents in files.items():
+            write_synced(self._staging / name, contents)
+        sync(self._staging)
+        _append(self._manifest, rows)
+        for name in files:
+            os.replace(self._staging / name, self._folder / name)
+        sync(self._folder)
+        self.done |= {row["id"] for row in rows}
+
+    def fail(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Adds rows, each with "error", and "id" if it is known, to `errors.jsonl`."""
+        _append(self._errors, rows)
+        self.failed |= {row["id"]: dict(row) for row in rows if row.get("id")}
+
+    def forget_errors(self, keep_clips: bool) -> None:
+        """Empties `errors.jsonl`, but for clips that failed if `keep_clips`."""
+        kept = list(self.failed.values()) if keep_clips else []
+        self.failed = {row["id"]: row for row in kept}
+        if kept or self._errors.exists():
+            with written_atomically(self._errors) as temporary:
+                temporary.write_text(_lines(kept), encoding="utf-8")
+
+    def _recover(self) -> None:
+        for row in _read_whole_lines(self._manifest):
+            final, staged = self._folder / row["file"], self._staging / row["file"]
+            if staged.exists():
+                os.replace(staged, final)
+            elif not final.exists():
+                raise ValueError(
+                    f"{self._manifest} lists {row['file']}, which is gone: put it back, or remove "
+                    "that line to have it made again"
+                )
+            self.done.add(row["id"])
+        if self._staging.is_dir():
+            for path in self._staging.iterdir():
+                path.unlink()
+        self.failed = {row["id"]: row for row in _read_whole_lines(self._errors) if row.get("id")}
+
+
+def _lines(rows: Sequence[Mapping[str, Any]]) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _append(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Adds whole lines or none, as far as the file system lets us undo."""
+    contents = _lines(rows).encode()
+    if not contents:
+        return
+    with path.open("ab") as file:
+        before = file.tell()
+        try:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            os.truncate(path, before)
+            raise
+
+
+def _read_whole_lines(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file that was appended to; a last line without its end is cut off."""
+    if not path.exists():
+        return []
+    contents = path.read_bytes()
+    whole = contents.rfind(b"\n") + 1
+    if whole < len(contents):
+        os.truncate(path, whole)
+    return [json.loads(line) for line in contents[:whole].splitlines()]

@@ -1,0 +1,180 @@
+"""The folder of an encoding job, which a kill at any moment leaves whole.
+
+A shard, its index and its summary (size, hash, clips that failed) are written to a staging folder;
+then index and summary are renamed to their places, and the shard last: a shard that is there is
+complete and never written again. Once all shards are there, of all processes, `errors.jsonl` and
+`dataset.json` are put together from the summaries; several processes would write the same bytes.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from array_record.python.array_record_module import ArrayRecordWriter
+
+from audiogen_jax.files.fingerprint import sha256
+from audiogen_jax.input.latent_dataset import (
+    DATASET,
+    SHARD_OPTIONS,
+    DatasetInfo,
+    LatentShard,
+    index_bytes,
+    index_file,
+)
+from audiogen_jax.input.latent_records import LatentRecord, encode_record
+from audiogen_jax.jobs.job import Shard, check_job, lock_shard, sync, write_synced
+
+ERRORS = "errors.jsonl"
+
+
+class LatentStore:
+    """Where one part of an encoding job writes; use as a context manager, which holds a lock.
+
+    A job may be gone on with in another number of parts, but not while the first still run.
+    """
+
+    def __init__(self, folder: Path, job: Mapping[str, Any], part: Shard, count: int):
+        """Nothing is written before `__enter__`.
+
+        Args:
+          folder: of the dataset, shared by all parts.
+          job: all that decides the dataset; must be the same at every start.
+          part: which part of the job this is.
+          count: shards of the dataset, over all parts.
+        """
+        self._folder, self._job, self._part, self._count = folder, dict(job), part, count
+        self._staging = folder / f".staging{part.suffix}"
+
+    def __enter__(self) -> Self:
+        """Takes the lock and removes what was staged and not committed.
+
+        Raises:
+          ValueError: the folder is that of another job.
+          OSError: it cannot be written, or the same part is running.
+        """
+        self._lock = lock_shard(self._folder, self._part)
+        try:
+            check_job(self._folder, self._job)
+            if self._staging.is_dir():
+                shutil.rmtree(self._staging)
+            self._staging.mkdir()
+        except BaseException:
+            self._lock.close()
+            raise
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        shutil.rmtree(self._staging, ignore_errors=True)
+        self._lock.close()
+
+    def has(self, number: int) -> bool:
+        """Whether a shard is there, and so complete."""
+        return (self._folder / self._name(number)).is_file()
+
+    def counts(self, number: int) -> tuple[int, int]:
+        """Clips in a shard that is there, and clips that failed."""
+        summary = self._summary(number)
+        return summary["shard"]["clips"], len(summary["errors"])
+
+    def begin(self, number: int) -> "ShardWriter":
+        """Starts a shard."""
+        return ShardWriter(self._folder, self._staging, self._name(number))
+
+    def finish(self, info: DatasetInfo) -> int:
+        """Writes `errors.jsonl` and `dataset.json` if all shards are there.
+
+        Args:
+          info: without shards.
+
+        Returns:
+          How many shards are not there yet; 0 if the dataset is complete.
+
+        Raises:
+          ValueError: no clip could be encoded.
+        """
+        if missing := sum(not self.has(number) for number in range(self._count)):
+            return missing
+        summaries = [self._summary(number) for number in range(self._count)]
+        errors = [row for summary in summaries for row in summary["errors"]]
+        self._replace(ERRORS, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in errors))
+        shards = tuple(LatentShard(**summary["shard"]) for summary in summaries)
+        if not sum(shard.clips for shard in shards):
+            raise ValueError(
+                f"none of {len(errors)} clips could be encoded, see {self._folder / ERRORS}; the "
+                f"first: {errors[0]['error']}. Remove {self._folder} to start again"
+            )
+        self._replace(DATASET, info.with_shards(shards).to_json())
+        return 0
+
+    def _name(self, number: int) -> str:
+        return f"latents-{number:05}-of-{self._count:05}.arrayrecord"
+
+    def _summary(self, number: int) -> dict[str, Any]:
+        path = self._folder / _summary_file(self._name(number))
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def _replace(self, name: str, text: str) -> None:
+        write_synced(self._staging / name, text.encode())
+        os.replace(self._staging / name, self._folder / name)
+        sync(self._folder)
+
+
+class ShardWriter:
+    """One shard on its way: records are added, then it is committed."""
+
+    def __init__(self, folder: Path, staging: Path, name: str):
+        """Args: where the shard shall be, where it is written first, its file name."""
+        self._folder, self._staging, self._name = folder, staging, name
+        self._writer = ArrayRecordWriter(str(staging / name), SHARD_OPTIONS)
+        self._index: list[tuple[str, str, bool, int]] = []
+
+    def add(self, record: LatentRecord) -> None:
+        """Adds a record.
+
+        Raises:
+          OSError: it cannot be written.
+        """
+        try:
+            self._writer.write(encode_record(record))
+        except RuntimeError as error:
+            raise OSError(f"cannot write {self._folder / self._name}: {error}") from error
+        captioned = "caption" in record.views
+        self._index.append((record.audio_id, record.split, captioned, len(record.latents)))
+
+    def commit(self, errors: Sequence[Mapping[str, Any]]) -> None:
+        """Puts the shard in its place.
+
+        Args:
+          errors: rows of `errors.jsonl` of the clips that should have been in it.
+
+        Raises:
+          OSError: it cannot be written.
+        """
+        staged = self._staging / self._name
+        try:
+            self._writer.close()
+        except RuntimeError as error:
+            raise OSError(f"cannot write {self._folder / self._name}: {error}") from error
+        sync(staged)
+        shard = {
+            "file": self._name,
+            "clips": len(self._index),
+            "bytes": staged.stat().st_size,
+            "sha256": sha256(staged),
+        }
+        summary = json.dumps({"shard": shard, "errors": errors}, ensure_ascii=False) + "\n"
+        beside = {index_file(self._name): index_bytes(self._index)}
+        beside[_summary_file(self._name)] = summary.encode()
+        for name, contents in beside.items():
+            write_synced(self._staging / name, contents)
+            os.replace(self._staging / name, self._folder / name)
+        sync(self._folder)
+        os.replace(staged, self._folder / self._name)
+        sync(self._folder)
+
+
+def _summary_file(shard: str) -> str:
+    return str(Path(shard).with_suffix(".json"))

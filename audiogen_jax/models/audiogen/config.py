@@ -1,0 +1,104 @@
+"""Sizes of Dasheng AudioGen, named like the fields of its `config.json`."""
+
+import dataclasses
+
+from audiogen_jax.models.hf_config import HFConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class AudioGenConfig(HFConfig):
+    """Dasheng AudioGen: content adapter with durations and the U-skip DiT."""
+
+    MODEL_TYPE = "dasheng_audiogen"
+    FIXED = {
+        "dit_act_layer": "geglu",
+        "dit_context_fusion": "cross",
+        "dit_context_norm": True,
+        "dit_context_pe_method": "none",
+        "dit_input_type": "1d",
+        "dit_patch_size": 1,
+        "dit_pe_method": "none",
+        "dit_rope_mode": "shared",
+        "dit_ta_context_fusion": "add",
+        "dit_ta_context_norm": True,
+        "dit_time_fusion": "ada",
+    }
+    DERIVED = frozenset({"instruction_length"})
+
+    latent_dim: int = 1280
+    sample_rate: int = 16000
+    downsampling_ratio: int = 640
+    content_dim: int = 1024
+    task_instruction_dim: int = 1024
+    instruction_seq_len: int = 14
+    use_zero_instruction: bool = False
+    adapter_num_heads: int = 8
+    adapter_dropout: float = 0.2
+    adapter_duration_grad_scale: float = 0.1
+    duration_offset: float = 1.0
+    duration_predictor_filter_channels: int = 512
+    duration_predictor_kernel_size: int = 3
+    duration_predictor_n_layers: int = 5
+    duration_predictor_p_dropout: float = 0.5
+    frame_resolution: float = 0.005
+    dit_embed_dim: int = 1536
+    dit_depth: int = 32
+    dit_num_heads: int = 24
+    dit_mlp_ratio: float = 4.0
+    dit_in_chans: int = 1280
+    dit_out_chans: int = 1280
+    dit_context_dim: int = 1024
+    dit_ta_context_dim: int = 1024
+    dit_norm_layer: str = "layernorm"
+    dit_qk_norm: str = "layernorm"
+    dit_img_size: int = 1000
+    dit_ada_sola_rank: int = 32
+    dit_ada_sola_alpha: int = 32
+    special_tokens: tuple[str, ...] = ()
+    train_special_tokens: bool = False
+    text_encoder_name: str = "google/flan-t5-large"
+    tokenizer_name: str = "mispeech/dashengtokenizer"
+    tokenizer_max_length: int = 512
+    # Not in config.json: a tensor of the checkpoint says how much of the instruction is valid.
+    instruction_length: int | None = None
+
+    def __post_init__(self):
+        if self.content_dim != self.task_instruction_dim:
+            raise ValueError(
+                f"content_dim={self.content_dim} and task_instruction_dim="
+                f"{self.task_instruction_dim} must be equal (one projection serves both)"
+            )
+        if self.dit_in_chans != self.latent_dim or self.dit_out_chans != self.latent_dim:
+            raise ValueError(
+                f"dit_in_chans={self.dit_in_chans} and dit_out_chans={self.dit_out_chans} must "
+                f"both be latent_dim={self.latent_dim}"
+            )
+        length = self.instruction_length
+        length = self.instruction_seq_len if length is None else length
+        if not 1 <= length <= self.instruction_seq_len:
+            raise ValueError(
+                f"instruction_length={length} must be between 1 and "
+                f"instruction_seq_len={self.instruction_seq_len}"
+            )
+        object.__setattr__(self, "instruction_length", length)
+        for name in ("dit_norm_layer", "dit_qk_norm"):
+            if getattr(self, name) not in ("layernorm", "rmsnorm"):
+                raise ValueError(
+                    f"{name}={getattr(self, name)!r} is not built: "
+                    "expected 'layernorm' or 'rmsnorm'"
+                )
+        if self.dit_depth % 2:
+            raise ValueError(f"dit_depth={self.dit_depth} must be even (in-blocks + out-blocks)")
+        if (
+            self.dit_embed_dim % self.dit_num_heads
+            or (self.dit_embed_dim // self.dit_num_heads) % 2
+        ):
+            raise ValueError(
+                f"dit_embed_dim={self.dit_embed_dim} must split into dit_num_heads="
+                f"{self.dit_num_heads} heads of even size (RoPE rotates pairs)"
+            )
+
+    @property
+    def latent_rate(self) -> int:
+        """Latent frames per second (25)."""
+        return self.sample_rate // self.downsampling_ratio

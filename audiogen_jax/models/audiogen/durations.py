@@ -1,0 +1,46 @@
+"""Predicted log durations to latent lengths, on the host.
+
+Rounding decides the length, so it happens in numpy: XLA may fold (n * 0.005) * 25 into n * 0.125,
+which rounds 60 frames to 8 instead of 7.
+"""
+
+import numpy as np
+from jaxtyping import ArrayLike, Bool, Float, Int
+
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+
+
+def global_latent_lengths(log_duration: ArrayLike, config: AudioGenConfig) -> Int[np.ndarray, " b"]:
+    """Latent frames of every clip: round((exp(p) - duration_offset) * latent_rate), half to even.
+
+    Args:
+      log_duration: float [b], ln(seconds + duration_offset).
+      config: the configuration.
+
+    Returns:
+      int32 [b]; 0 or less if the model predicts no sound at all.
+    """
+    offset, rate = np.float32(config.duration_offset), np.float32(config.latent_rate)
+    seconds = np.exp(np.asarray(log_duration, np.float32)) - offset
+    return np.rint(seconds * rate).astype(np.int32)
+
+
+def local_latent_lengths(
+    log_duration: Float[np.ndarray, "b l"],
+    token_mask: Bool[np.ndarray, "b l"],
+    config: AudioGenConfig,
+) -> Float[np.ndarray, "b l"]:
+    """Latent frames of every token: ceil(exp(p)) - duration_offset frames of 5 ms, then rounded.
+
+    Args:
+      log_duration: ln(frames + duration_offset).
+      token_mask: True at tokens; padding gives -0.
+      config: the configuration.
+
+    Returns:
+      Whole numbers as float32.
+    """
+    expanded = np.exp(np.asarray(log_duration, np.float32)) * np.asarray(token_mask, np.float32)
+    frames = np.ceil(expanded) - np.float32(config.duration_offset)
+    seconds = frames * np.float32(config.frame_resolution)
+    return np.rint(seconds * np.float32(config.latent_rate))

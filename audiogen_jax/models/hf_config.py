@@ -1,0 +1,73 @@
+"""The base of model configurations: frozen dataclasses named like the fields of HF `config.json`.
+
+`from_hf` accepts the released files, refuses fields that select a variant this
+project does not build, and names every field it does not know.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+# Written by the HF libraries or meaningful to torch alone; never change an output.
+_BOOKKEEPING = frozenset(
+    "architectures auto_map dtype torch_dtype transformers_version model_type use_cache "
+    "_name_or_path is_encoder_decoder pad_token_id eos_token_id decoder_start_token_id "
+    "tie_word_embeddings tie_encoder_decoder output_past task_specific_params "
+    "num_decoder_layers initializer_factor classifier_dropout dropout_rate n_positions "
+    "tokenizer_class scale_decoder_outputs bos_token_id is_gated_act gradient_checkpointing "
+    "output_attentions output_hidden_states return_dict".split()
+)
+
+
+def _like(default: Any, value: Any) -> bool:
+    """Is a value of config.json of the type of a field's default?"""
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, tuple):
+        return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+    return isinstance(value, int | float if isinstance(default, float) else type(default))
+
+
+class HFConfig:
+    """Reads and writes a dataclass as the contents of a `config.json`."""
+
+    MODEL_TYPE: str
+    FIXED: Mapping[str, Any] = {}  # field -> the only value that is built
+    DERIVED: frozenset[str] = frozenset()  # fields that config.json does not have
+
+    @classmethod
+    def from_hf(cls, values: Mapping[str, Any]) -> Self:
+        """Builds the dataclass from the contents of a HF `config.json`.
+
+        Raises:
+          ValueError: a field is unknown, of another type, or selects a variant that is not built.
+        """
+        own = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+        defaults = {field.name: field.default for field in own if field.name not in cls.DERIVED}
+        kept, unknown, unbuilt, wrong = {}, [], [], []
+        for name, value in values.items():
+            if name in cls.FIXED:
+                if value != cls.FIXED[name]:
+                    unbuilt.append(f"{name}={value!r} (only {cls.FIXED[name]!r})")
+            elif name in defaults:
+                if not _like(defaults[name], value):
+                    wrong.append(f"{name}={value!r} (expected one like {defaults[name]!r})")
+                kept[name] = tuple(value) if isinstance(value, list) else value
+            elif name not in _BOOKKEEPING:
+                unknown.append(name)
+        if wrong:
+            raise ValueError(f"{cls.__name__}: fields of another type: {wrong}")
+        if unknown or unbuilt:
+            raise ValueError(
+                f"{cls.__name__}: unknown fields {sorted(unknown)}; "
+                f"variants that are not built: {unbuilt}. "
+                f"Known fields: {sorted(set(defaults) | set(cls.FIXED))}"
+            )
+        return cls(**kept)
+
+    def to_hf(self) -> dict[str, Any]:
+        """The contents of the HF `config.json` for this configuration."""
+        own = dataclasses.asdict(self)  # pyright: ignore[reportArgumentType]
+        own = {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()}
+        own = {k: v for k, v in own.items() if k not in self.DERIVED}
+        return {"model_type": self.MODEL_TYPE, **self.FIXED, **own}

@@ -1,0 +1,160 @@
+"""Checkpoints in Hugging Face layout: round trips, the released names, and what is refused."""
+
+import json
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from audiogen_jax.checkpoints.dasheng_audiogen import (
+    audiogen_template,
+    load_audiogen,
+    save_audiogen,
+)
+from audiogen_jax.checkpoints.dasheng_audiogen_names import audiogen_buffers, audiogen_rules
+from audiogen_jax.checkpoints.dasheng_tokenizer import (
+    load_tokenizer,
+    save_tokenizer,
+    tokenizer_template,
+)
+from audiogen_jax.checkpoints.dasheng_tokenizer_names import tokenizer_buffers, tokenizer_rules
+from audiogen_jax.checkpoints.mapping import tensor_shapes
+from audiogen_jax.checkpoints.t5 import RULES, load_t5, save_t5, t5_template
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.dasheng.config import TokenizerConfig
+from audiogen_jax.models.t5.config import T5Config
+from tests.parity.golden import FOLDER
+
+CHECKPOINTS = [
+    ("t5_tiny", load_t5, save_t5),
+    ("mt5_tiny", load_t5, save_t5),
+    ("audiogen_tiny", load_audiogen, save_audiogen),
+    ("audiogen_rms_tiny", load_audiogen, save_audiogen),
+    ("audiogen_mt5_tiny", load_audiogen, save_audiogen),
+    ("tokenizer_tiny", load_tokenizer, save_tokenizer),
+]
+NAMES = [name for name, *_ in CHECKPOINTS]
+
+
+def weights(folder):
+    return load_file(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(("name", "load", "save"), CHECKPOINTS, ids=NAMES)
+def test_round_trip(tmp_path, name, load, save):
+    save(tmp_path, *load(FOLDER / name))
+    released, written = weights(FOLDER / name), weights(tmp_path)
+    assert {k: (v.shape, v.dtype) for k, v in written.items()} == {
+        k: (v.shape, v.dtype) for k, v in released.items()
+    }
+    constants = ("window", "mel_scale.fb")
+    for key, value in released.items():
+        if key.endswith(constants):  # ours follow from float64
+            np.testing.assert_allclose(written[key], value, atol=2e-5)
+        else:
+            np.testing.assert_array_equal(written[key], value, err_msg=key)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    assert load(tmp_path)[0] == load(FOLDER / name)[0]
+
+
+@pytest.mark.parametrize("model", ["audiogen", "tokenizer", "t5"])
+def test_released_sizes(model):
+    """Every tensor of the full-size checkpoints, by name and shape, without their memory."""
+    if model == "audiogen":
+        config = AudioGenConfig()
+        rules, buffers = audiogen_rules(config), audiogen_buffers(config)
+        shapes = tensor_shapes(audiogen_template(config), rules, buffers)
+    elif model == "tokenizer":
+        config = TokenizerConfig()
+        rules, buffers = tokenizer_rules(config), tokenizer_buffers(config)
+        shapes = tensor_shapes(tokenizer_template(config), rules, buffers)
+    else:
+        shapes = tensor_shapes(t5_template(T5Config()), RULES, ())
+    released = json.loads((FOLDER / "full_size" / "tensors.json").read_text())[model]
+    assert shapes == {name: tuple(shape) for name, shape in released.items()}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_files_load_as_float32(tmp_path, dtype):
+    config, params = load_tokenizer(FOLDER / "tokenizer_tiny")
+    save_tokenizer(tmp_path, config, params, dtype)
+    _, read = load_tokenizer(tmp_path)
+    kernel = read["decoder"]["head"]["out"]["kernel"]
+    assert kernel.dtype == np.float32
+    expected = params["decoder"]["head"]["out"]["kernel"].astype(jnp.dtype(dtype))
+    np.testing.assert_array_equal(kernel, expected.astype(np.float32))
+    assert weights(tmp_path)["encoder.model.init_bn.1.num_batches_tracked"].dtype == np.int64
+
+
+def edited(tmp_path, name, edit):
+    folder = tmp_path / name
+    shutil.copytree(FOLDER / name, folder)
+    tensors = weights(folder)
+    edit(tensors)
+    save_file(tensors, folder / "model.safetensors")
+    return folder
+
+
+def test_one_error_names_every_difference(tmp_path):
+    def edit(tensors):
+        del tensors["backbone.mid_block.attn.to_q.weight"], tensors["dummy_param"]
+        tensors["stray"] = np.zeros(1, np.float32)
+        tensors["backbone.in_blocks.1.norm1.bias"] = np.zeros(3, np.float32)
+
+    with pytest.raises(ValueError) as caught:
+        load_audiogen(edited(tmp_path, "audiogen_tiny", edit))
+    message = str(caught.value)
+    assert "missing tensors ['backbone.mid_block.attn.to_q.weight', 'dummy_param']" in message
+    assert "surplus tensors ['stray']" in message
+    assert "backbone.in_blocks.1.norm1.bias is (3,) instead of (56,)" in message
+    assert "model.safetensors does not fit its configuration" in message
+    assert "\n" not in message
+
+
+def test_other_constants_are_refused(tmp_path):
+    def edit(tensors):
+        tensors["encoder.front_end.mel_spec.mel_scale.fb"] *= 0.5
+
+    with pytest.raises(ValueError, match="mel_scale.fb is off by 0"):
+        load_tokenizer(edited(tmp_path, "tokenizer_tiny", edit))
+
+
+def test_the_decoder_of_a_whole_t5_is_left_unread(tmp_path):
+    def edit(tensors):
+        tensors["decoder.block.0.layer.0.SelfAttention.q.weight"] = np.zeros(1, np.float32)
+        tensors["lm_head.weight"] = np.zeros(1, np.float32)
+        tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"].copy()
+
+    load_t5(edited(tmp_path, "t5_tiny", edit))
+
+
+@pytest.mark.parametrize("drop", ["shared.weight", "encoder.embed_tokens.weight"])
+def test_the_embedding_under_either_name(tmp_path, drop):
+    def edit(tensors):
+        tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"].copy()
+        del tensors[drop]
+
+    _, params = load_t5(edited(tmp_path, "t5_tiny", edit))
+    _, expected = load_t5(FOLDER / "t5_tiny")
+    np.testing.assert_array_equal(
+        params["token_embed"]["embedding"], expected["token_embed"]["embedding"]
+    )
+
+
+def test_instruction_length_comes_from_the_tensors():
+    config, _ = load_audiogen(FOLDER / "audiogen_tiny")
+    assert (config.instruction_seq_len, config.instruction_length) == (5, 4)
+    assert "instruction_length" not in config.to_hf()
+
+
+def test_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no configuration at"):
+        load_t5(tmp_path)
+    shutil.copy(FOLDER / "t5_tiny" / "config.json", tmp_path)
+    with pytest.raises(FileNotFoundError, match="no weights at"):
+        load_t5(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"not a checkpoint")
+    with pytest.raises(ValueError, match="is not a safetensors file"):
+        load_t5(tmp_path)

@@ -1,0 +1,236 @@
+import dataclasses
+import itertools
+import json
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from audiogen_jax.input.audio_batches import DataConfig, make_iterator
+from audiogen_jax.input.manifest import read_manifest
+from data.train_text_tokenizer import SPECIAL_TOKENS
+
+
+def take(iterator, count):
+    return list(itertools.islice(iterator, count))
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+
+
+def one_set(config, name, **changes):
+    """The configuration with the one manifest `name`, one clip per batch."""
+    folder = config.manifests[0][0].removesuffix("esc10.jsonl")
+    changes = {"buckets": (2.0,), "batch_sizes": (1,), **changes}
+    return dataclasses.replace(config, manifests=((f"{folder}{name}.jsonl", 1.0),), **changes)
+
+
+def test_shapes_are_fixed_per_bucket(config):
+    shapes = Counter()
+    for batch in take(make_iterator(config), 40):
+        b, n = batch["audio"].shape
+        shapes[b, n] += 1
+        assert batch["length"].shape == batch["drop_condition"].shape == batch["id"].shape == (b,)
+        assert batch["token_ids"].shape == batch["token_mask"].shape == (b, 48)
+        types = {name: str(array.dtype) for name, array in batch.items() if name != "id"}
+        assert types == {
+            "audio": "float32",
+            "length": "int32",
+            "drop_condition": "bool",
+            "token_ids": "int32",
+            "token_mask": "bool",
+        }
+    assert shapes.keys() == {(4, 24000), (2, 32000)}
+
+
+def test_lengths_tell_where_padding_begins_and_no_clip_is_silent(config):
+    for batch in take(make_iterator(config), 40):
+        for audio, length in zip(batch["audio"], batch["length"], strict=True):
+            assert 0 < length <= len(audio)
+            assert np.abs(audio[:length]).max() > 1e-3
+            assert audio[length - 1] != 0 or length == len(audio)
+            assert not audio[length:].any()
+
+
+def test_weights_are_shares_of_clips(config):
+    manifests = ((config.manifests[0][0], 3.0), (config.manifests[1][0], 1.0))
+    batches = take(make_iterator(dataclasses.replace(config, manifests=manifests)), 200)
+    drawn = Counter(name.split("/")[0] for batch in batches for name in batch["id"])
+    assert drawn["esc10"] / drawn.total() == pytest.approx(0.75, abs=0.02)
+
+
+def test_an_epoch_visits_every_clip_once_in_a_new_order(config):
+    config = one_set(config, "esc10")
+    clips = sorted(r.audio_id for r in read_manifest(config.manifests[0][0]) if r.split == "train")
+    iterator = make_iterator(config)
+    epochs = [[batch["id"][0] for batch in take(iterator, len(clips))] for _ in range(3)]
+    assert all(sorted(epoch) == clips for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+
+
+def test_splits_are_kept_apart(config):
+    drawn = {}
+    for split in ("train", "val"):
+        iterator = make_iterator(one_set(config, "singles", split=split))
+        drawn[split] = {batch["id"][0] for batch in take(iterator, 40)}
+    assert not drawn["train"] & drawn["val"]
+
+
+@pytest.mark.parametrize("position", [3, 17])
+def test_resume_is_exact_in_the_middle_of_an_epoch(config, position):
+    iterator = make_iterator(config)
+    take(iterator, position)
+    state = json.loads(json.dumps(iterator.get_state()))
+    expected = take(iterator, 6)
+    fresh = make_iterator(config)
+    fresh.set_state(state)
+    for first, second in zip(expected, take(fresh, 6), strict=True):
+        assert_same(first, second)
+
+
+def test_equal_seeds_repeat_and_others_differ(config):
+    batches = [take(make_iterator(dataclasses.replace(config, seed=seed)), 5) for seed in (1, 1, 2)]
+    for first, second in zip(*batches[:2], strict=True):
+        assert_same(first, second)
+    assert any((a["id"] != c["id"]).any() for a, c in zip(batches[0], batches[2], strict=True))
+
+
+def test_processes_are_disjoint_and_cover_the_epoch(config):
+    clips = {
+        r.audio_id
+        for r in read_manifest(one_set(config, "esc10").manifests[0][0])
+        if r.split == "train"
+    }
+    config = one_set(config, "esc10", batch_sizes=(2,))
+    parts = [
+        [batch["id"][0] for batch in take(make_iterator(config, i, 2), len(clips) // 2)]
+        for i in range(2)
+    ]
+    assert not set(parts[0]) & set(parts[1])
+    assert len(set(parts[0]) | set(parts[1])) == len(clips) // 2 * 2
+
+
+def test_examples_do_not_depend_on_the_number_of_processes(config):
+    config = one_set(config, "esc10", batch_sizes=(2,), gain_db=6.0)
+    whole = take(make_iterator(config), 6)
+    for index in range(2):
+        for both, part in zip(whole, take(make_iterator(config, index, 2), 6), strict=True):
+            assert_same({name: array[index : index + 1] for name, array in both.items()}, part)
+
+
+def test_all_processes_use_the_same_bucket_at_every_step(config):
+    lengths = [
+        [batch["audio"].shape for batch in take(make_iterator(config, index, 2), 20)]
+        for index in range(2)
+    ]
+    assert lengths[0] == lengths[1]
+    assert {shape[0] for shape in lengths[0]} == {2, 1}
+
+
+def tag_rates(config, count):
+    """Share of clips whose tokens hold each tag."""
+    ids = np.concatenate([batch["token_ids"] for batch in take(make_iterator(config), count)])
+    return {
+        tag: (ids == SPECIAL_TOKENS.index(f"<|{tag}|>")).any(axis=1).mean()
+        for tag in ("caption", "speech", "asr", "music")
+    }
+
+
+def test_views_are_dropped_at_their_rate_and_the_caption_never(config):
+    words = one_set(config, "words", batch_sizes=(50,), buckets=(1.0,), max_tokens=96)
+    rates = tag_rates(words, 12)
+    assert rates["caption"] == 1.0
+    assert rates["speech"] == pytest.approx(0.8, abs=0.05)
+    assert rates["asr"] == pytest.approx(0.8, abs=0.05)
+    assert rates["music"] == 0.0
+    kept = tag_rates(dataclasses.replace(words, view_dropout=0.0), 2)
+    assert kept["speech"] == kept["asr"] == 1.0
+    gone = tag_rates(dataclasses.replace(words, view_dropout=1.0), 2)
+    assert (gone["caption"], gone["speech"], gone["asr"]) == (1.0, 0.0, 0.0)
+
+
+def test_conditions_are_dropped_at_their_rate(config):
+    config = one_set(config, "words", batch_sizes=(50,), condition_dropout=0.3)
+    drops = np.concatenate([batch["drop_condition"] for batch in take(make_iterator(config), 12)])
+    assert drops.mean() == pytest.approx(0.3, abs=0.05)
+
+
+def test_phrasings_vary(config):
+    config = one_set(config, "words", batch_sizes=(50,), view_dropout=1.0)
+    tokens = {row.tobytes() for row in next(make_iterator(config))["token_ids"]}
+    assert len(tokens) > 5  # four clips
+
+
+def test_without_a_tokenizer_there_are_no_tokens(config):
+    batch = next(make_iterator(dataclasses.replace(config, text_tokenizer=None)))
+    assert batch.keys() == {"audio", "length", "drop_condition", "id"}
+
+
+def test_worker_processes_give_the_same_batches(config):
+    workers = make_iterator(dataclasses.replace(config, num_workers=1))
+    for first, second in zip(take(make_iterator(config), 4), take(workers, 4), strict=True):
+        assert_same(first, second)
+
+
+def test_a_corrupted_clip_is_named(config, tmp_path):
+    records = read_manifest(config.manifests[1][0])
+    for record in records:
+        shutil.copy(record.path, tmp_path / record.path.name)
+    broken = records[0].path.name
+    (tmp_path / broken).write_bytes(b"fLaC and nothing more")
+    rows = [
+        {"audio_id": r.audio_id, "path": r.path.name, "duration": r.duration, "caption": "a sound"}
+        for r in records
+    ]
+    manifest = tmp_path / "broken.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    iterator = make_iterator(dataclasses.replace(config, manifests=((str(manifest), 1.0),)))
+    with pytest.raises(ValueError, match=f"{broken} is not audio"):
+        take(iterator, 20)
+
+
+def test_a_clip_without_caption_is_named(config, tmp_path):
+    manifest = tmp_path / "uncaptioned.jsonl"
+    manifest.write_text('{"audio_id": "x", "path": "x.flac", "duration": 1}')
+    config = dataclasses.replace(config, manifests=((str(manifest), 1.0),))
+    with pytest.raises(ValueError, match="clip 'x' has no caption"):
+        make_iterator(config)
+
+
+def test_an_empty_split_is_named(config, tmp_path):
+    manifest = tmp_path / "train_only.jsonl"
+    manifest.write_text('{"audio_id": "x", "path": "x.flac", "duration": 1, "caption": "x"}')
+    config = dataclasses.replace(config, manifests=((str(manifest), 1.0),), split="val")
+    with pytest.raises(ValueError, match="no clips of split 'val'"):
+        make_iterator(config)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"manifests": ()},
+        {"manifests": (("a.jsonl", 0.0),)},
+        {"split": "test"},
+        {"buckets": (2.0, 1.5)},
+        {"buckets": (0.0, 1.5)},
+        {"batch_sizes": (4,)},
+        {"batch_sizes": (4, 0)},
+        {"crop": "middle"},
+        {"view_dropout": 1.2},
+        {"condition_dropout": -0.1},
+    ],
+)
+def test_wrong_settings_are_named(config, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        DataConfig(**{**dataclasses.asdict(config), **wrong})
+
+
+def test_processes_must_fit(config):
+    with pytest.raises(ValueError, match=r"\[4, 2\] do not divide by process_count=3"):
+        make_iterator(config, 0, 3)
+    with pytest.raises(ValueError, match="process_index=2"):
+        make_iterator(config, 2, 2)

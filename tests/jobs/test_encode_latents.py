@@ -1,0 +1,277 @@
+import json
+import resource
+import shutil
+import tarfile
+from pathlib import Path
+
+import jax
+import ml_dtypes
+import numpy as np
+import pytest
+import soundfile
+
+import audiogen_jax as ag
+from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
+from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
+from audiogen_jax.cli import main
+from audiogen_jax.input.audio_cache import AudioCache
+from audiogen_jax.input.latent_dataset import LatentDataset
+from audiogen_jax.input.manifest import SPLITS, read_manifest
+from audiogen_jax.jobs import encode_latents as job
+from audiogen_jax.jobs.encode_latents import encode_dataset
+from audiogen_jax.jobs.job import Shard
+from audiogen_jax.models.dasheng.tokenizer import latent_length
+
+CLIPS = Path(__file__).parent.parent / "clips"
+# 1.0 to 3.0 s: three shapes of the ladder.
+NAMES = ("words/*/*.flac", "esc10/dog/*.flac", "music/openscore/*.flac", "speech/*/*.flac")
+
+
+def write_manifest(path: Path, files) -> Path:
+    rows = [
+        {
+            "audio_id": f"{path.stem}/{file.parent.name}/{file.stem}",
+            "path": str(file),
+            "duration": soundfile.info(file).duration if CLIPS in file.parents else 1.0,
+            "split": SPLITS[i % 3 == 2],
+            "caption": [f"Clip {i}.", "A sound."],
+            "sfx": "ein Geräusch",
+        }
+        for i, file in enumerate(files)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    files = [file for name in NAMES for file in sorted(CLIPS.glob(name))]
+    return write_manifest(tmp_path_factory.mktemp("manifest") / "real.jsonl", files)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_checkpoint):
+    return tiny_checkpoint / "tokenizer"
+
+
+@pytest.fixture(scope="module")
+def whole(manifest, tokenizer, tmp_path_factory):
+    output = tmp_path_factory.mktemp("latents")
+    done = encode_dataset([manifest], output, checkpoint=tokenizer, batch_size=4, shard_size=5)
+    assert (done.done, done.made, done.errors, done.missing_shards) == (
+        done.total,
+        done.total,
+        0,
+        0,
+    )
+    return output
+
+
+def records(folder):
+    dataset = LatentDataset(folder)
+    return {record.audio_id: record for record in map(dataset.read, range(len(dataset)))}
+
+
+def files(folder):
+    """Contents and times of the shards."""
+    return {
+        path.name: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.glob("*.arrayrecord")
+    }
+
+
+def test_latents_are_those_of_each_clip_alone(whole, manifest, tokenizer):
+    """On eight devices, in batches of clips of other lengths."""
+    assert jax.local_device_count() == 8
+    alone, found = ag.load_tokenizer(tokenizer), records(whole)
+    cache = AudioCache(16000, 0)
+    expected = read_manifest(manifest)
+    assert found.keys() == {record.audio_id for record in expected}
+    for record in expected:
+        clip = found[record.audio_id]
+        assert (clip.split, clip.views) == (record.split, record.views)
+        audio = cache.load(record.path).astype(np.float32) / 32768
+        latents = np.asarray(alone.encode(audio[None])[0])
+        assert clip.latents.dtype == ml_dtypes.bfloat16
+        assert clip.latents.shape == (latent_length(len(audio)), 16)
+        # Half a unit in the last of bfloat16's eight places, and 1e-6 of the batch.
+        np.testing.assert_allclose(
+            clip.latents.astype(np.float32), latents, rtol=2**-8, atol=2e-6 * np.abs(latents).max()
+        )
+
+
+def test_tar_files_give_the_latents_of_their_clips(whole, manifest, tokenizer, tmp_path):
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    with tarfile.open(tmp_path / "clips.tar", "w") as tar:
+        for i, row in enumerate(rows):
+            tar.add(row["path"], f"{i}.flac")
+            (tmp_path / "row.json").write_text(json.dumps(row))
+            tar.add(tmp_path / "row.json", f"{i}.json")
+    options = {"checkpoint": tokenizer, "batch_size": 4, "shard_size": 5}
+    encode_dataset([tmp_path / "clips.tar"], tmp_path / "latents", **options)
+    found, expected = records(tmp_path / "latents"), records(whole)
+    assert found.keys() == expected.keys()
+    for name, record in expected.items():
+        assert found[name].views == record.views
+        np.testing.assert_array_equal(found[name].latents, record.latents)
+
+
+def test_the_description(whole, tokenizer):
+    info = LatentDataset(whole).info
+    assert info.tokenizer_sha256 == encoder_sha256(*load_tokenizer(tokenizer))
+    assert (info.sample_rate, info.latent_rate, info.channels) == (16000, 25.0, 16)
+    assert info.crop == {"max_seconds": None}
+    assert [shard.clips for shard in info.shards] == [5, 5, 3]
+    assert (whole / "errors.jsonl").read_text() == ""
+    assert not list(whole.glob(".staging*"))
+
+
+def test_the_hash_is_of_the_encoder_alone(tokenizer, tmp_path):
+    config, params = load_tokenizer(tokenizer)
+    first = encoder_sha256(config, params)
+    decoder = {**params, "decoder": jax.tree.map(lambda leaf: leaf + 1, params["decoder"])}
+    save_tokenizer(tmp_path, config, decoder)
+    assert encoder_sha256(*load_tokenizer(tmp_path)) == first
+    assert ag.load_tokenizer(tmp_path).encoder_sha256 == first
+    kernel = params["acoustic_injection"]["patch_embed"]["bias"].copy()
+    kernel[3] += 1e-6
+    injection = {
+        **params["acoustic_injection"],
+        "patch_embed": {**params["acoustic_injection"]["patch_embed"], "bias": kernel},
+    }
+    assert encoder_sha256(config, {**params, "acoustic_injection": injection}) != first
+
+
+def test_a_removed_shard_is_made_again_and_no_other(whole, manifest, tokenizer, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "latents")
+    before = files(folder)
+    name = "latents-00001-of-00003.arrayrecord"
+    (folder / name).unlink()
+    (folder / ".staging").mkdir()
+    (folder / ".staging" / name).write_bytes(b"half")
+    done = encode_dataset([manifest], folder, checkpoint=tokenizer, batch_size=4, shard_size=5)
+    assert (done.done, done.made) == (13, 5)
+    after = files(folder)
+    assert after[name][0] == before.pop(name)[0]
+    assert before.items() <= after.items()
+    assert LatentDataset(folder).info == LatentDataset(whole).info
+
+
+def test_parts_together_make_the_same_dataset(whole, manifest, tokenizer, tmp_path):
+    options = dict(checkpoint=tokenizer, batch_size=4, shard_size=5)
+    first = encode_dataset([manifest], tmp_path, part=Shard(1, 2), **options)
+    assert (first.done, first.total, first.missing_shards) == (5, 5, 2)
+    with pytest.raises(FileNotFoundError, match="no dataset.json"):
+        LatentDataset(tmp_path)
+    second = encode_dataset([manifest], tmp_path, part=Shard(0, 2), **options)
+    assert (second.done, second.total, second.missing_shards) == (8, 8, 0)
+    assert LatentDataset(tmp_path).info == LatentDataset(whole).info
+
+
+def test_another_job_is_refused(whole, manifest, tokenizer, tmp_path, capsys):
+    other = write_manifest(tmp_path / "other.jsonl", [CLIPS / "esc10/dog/1-100032-A.flac"])
+    before = files(whole)
+    options = dict(checkpoint=tokenizer, batch_size=4, shard_size=5)
+    for manifests, change, named in (
+        ([other], {}, "manifests_sha256 was"),
+        ([manifest], {"checkpoint": "nano"}, "tokenizer_sha256 was"),
+        ([manifest], {"max_seconds": 1.5}, "max_seconds was None and is 1.5"),
+        ([manifest], {"shard_size": 7}, "shard_size was 5 and is 7"),
+    ):
+        with pytest.raises(ValueError, match=f"belongs to another job: {named}"):
+            encode_dataset(manifests, whole, **{**options, **change})
+    assert files(whole) == before
+
+
+def test_clips_are_cut_to_max_seconds(whole, manifest, tokenizer, tmp_path):
+    encode_dataset([manifest], tmp_path, checkpoint=tokenizer, max_seconds=1.5)
+    dataset = LatentDataset(tmp_path)
+    assert dataset.frames.max() == 37
+    assert dataset.info.crop == {"max_seconds": 1.5}
+    for name, clip in records(whole).items():
+        # The mel floor and the encoder's context reach back from beyond the cut: not equal, close.
+        assert len(records(tmp_path)[name].latents) == min(len(clip.latents), 37)
+
+
+def test_clips_that_cannot_be_read_do_not_stop_the_job(tokenizer, tmp_path, capsys):
+    good = CLIPS / "esc10/dog/1-100032-A.flac"
+    (tmp_path / "broken.flac").write_bytes(b"fLaC and nothing more")
+    soundfile.write(tmp_path / "short.wav", np.full(512, 0.5), 16000)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
+    names = ("broken.flac", "short.wav", "gone.wav", "silent.wav")
+    bad = write_manifest(tmp_path / "bad.jsonl", [tmp_path / name for name in names])
+    mixed = write_manifest(tmp_path / "mixed.jsonl", [good])
+    mixed.write_text("\n" + mixed.read_text())
+    arguments = ["encode-dataset", str(bad), str(mixed), "-o", str(tmp_path / "latents")]
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--checkpoint", str(tokenizer), "--shard-size", "2"])
+    assert stopped.value.code == 1
+    shown = capsys.readouterr()
+    assert "1 of 5 clips, 1 made now" in shown.out
+    assert "4 clips could not be encoded: see errors.jsonl" in shown.err
+    errors = tmp_path / "latents/errors.jsonl"
+    rows = [json.loads(line) for line in errors.read_text().splitlines()]
+    found = {row["path"].rsplit("/")[-1]: row for row in rows}
+    assert found["broken.flac"].pop("error").startswith(f"{tmp_path / 'broken.flac'} is not audio")
+    assert found["broken.flac"] == {
+        "manifest": str(bad),
+        "line": 1,
+        "audio_id": f"bad/{tmp_path.name}/broken",
+        "path": str(tmp_path / "broken.flac"),
+    }
+    assert "too short to encode: 512 samples" in found["short.wav"]["error"]
+    assert "no audio file" in found["gone.wav"]["error"] and found["gone.wav"]["line"] == 3
+    assert "silent throughout" in found["silent.wav"]["error"]
+    assert records(tmp_path / "latents").keys() == {f"mixed/dog/{good.stem}"}
+    assert read_manifest(mixed)[0].line == 2
+
+
+def test_latents_that_are_not_finite_are_reported(tokenizer, tmp_path, monkeypatch):
+    clips = sorted(CLIPS.glob("esc10/dog/*.flac"))
+    encode = job.Tokenizer.encode_split
+    monkeypatch.setattr(
+        job.Tokenizer, "encode_split", lambda *args: encode(*args).at[1, 5, 2].set(np.nan)
+    )
+    manifest = write_manifest(tmp_path / "dogs.jsonl", clips)
+    done = encode_dataset([manifest], tmp_path / "latents", checkpoint=tokenizer)
+    assert (done.done, done.errors) == (1, 1)
+    assert "not finite" in (tmp_path / "latents/errors.jsonl").read_text()
+
+
+def test_a_job_without_any_clip_fails(tokenizer, tmp_path):
+    manifest = write_manifest(tmp_path / "bad.jsonl", [tmp_path / "gone.wav"])
+    with pytest.raises(ValueError, match="none of 1 clips could be encoded.*no audio file at"):
+        encode_dataset([manifest], tmp_path / "latents", checkpoint=tokenizer)
+
+
+def test_ids_are_unique_over_all_manifests(manifest, tokenizer, tmp_path):
+    with pytest.raises(ValueError, match="audio_id 'real/.*' is in both .*real.jsonl and .*real"):
+        encode_dataset([manifest, manifest], tmp_path, checkpoint=tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"shard_size": 0}, "shard_size=0"),
+        ({"max_seconds": 0.03}, "max_seconds=0.03: expected at least 513 samples"),
+        ({"dtype": "fp8"}, "dtype='fp8'"),
+    ],
+)
+def test_wrong_arguments_are_named(manifest, tokenizer, tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        encode_dataset([manifest], tmp_path / "out", checkpoint=tokenizer, **wrong)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_is_full_is_told_and_leaves_no_shard(manifest, tokenizer, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        with pytest.raises(OSError, match="cannot write .*latents-00000-of-00003.*File too large"):
+            encode_dataset([manifest], tmp_path, checkpoint=tokenizer, shard_size=5)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.glob("latents*"))
+    done = encode_dataset([manifest], tmp_path, checkpoint=tokenizer, shard_size=5)
+    assert done.made == done.total

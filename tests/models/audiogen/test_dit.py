@@ -1,0 +1,133 @@
+"""The velocity model's masks, stacks and initialisation; its numbers are in tests/parity."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.audiogen.dit import DiT
+
+CONFIG = AudioGenConfig(
+    latent_dim=6,
+    dit_in_chans=6,
+    dit_out_chans=6,
+    dit_embed_dim=8,
+    dit_depth=4,
+    dit_num_heads=2,
+    dit_mlp_ratio=2.0,
+    dit_ta_context_dim=5,
+)
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((2, 7, 6), np.float32)
+CONTEXT = RNG.standard_normal((2, 4, 8), np.float32)
+ALIGNED = RNG.standard_normal((2, 7, 5), np.float32)
+TIME = np.array([900.0, 123.4], np.float32)
+X_MASK = np.arange(7) < np.array([[7], [4]])
+CONTEXT_MASK = np.arange(4) < np.array([[4], [2]])
+
+
+@pytest.fixture(scope="module")
+def variables():
+    """Every parameter random: the zeros of the initialisation would hide mistakes."""
+    inputs = X, TIME, CONTEXT, CONTEXT_MASK, ALIGNED, X_MASK
+    shapes = jax.eval_shape(DiT(CONFIG).init, jax.random.key(0), *inputs)
+    return jax.tree.map(
+        lambda leaf: np.random.default_rng(leaf.size).normal(0, 0.3, leaf.shape).astype(np.float32),
+        shapes,
+    )
+
+
+@functools.cache
+def jitted(compat, **options):
+    def apply(variables, x, context, aligned):
+        inputs = x, TIME, context, CONTEXT_MASK, aligned, X_MASK
+        return DiT(CONFIG, **options).apply(variables, *inputs, compat)
+
+    return jax.jit(apply)
+
+
+def velocity(variables, x=X, context=CONTEXT, aligned=ALIGNED, compat=None, **options):
+    return jitted(compat, **options)(variables, x, context, aligned)
+
+
+def with_nan_padding(values, mask):
+    return np.where(mask[..., None], values, np.nan)
+
+
+def test_padding_does_not_reach_valid_frames(variables):
+    clean = velocity(variables)
+    dirty = velocity(
+        variables,
+        with_nan_padding(X, X_MASK),
+        with_nan_padding(CONTEXT, CONTEXT_MASK),
+        with_nan_padding(ALIGNED, X_MASK),
+    )
+    np.testing.assert_array_equal(dirty[X_MASK], clean[X_MASK])
+
+
+def test_a_padded_clip_is_the_clip_alone(variables):
+    alone = jax.jit(DiT(CONFIG).apply)(
+        variables, X[1:, :4], TIME[1:], CONTEXT[1:, :2], None, ALIGNED[1:, :4], None
+    )
+    np.testing.assert_allclose(velocity(variables)[1:, :4], alone, atol=1e-5)
+
+
+def test_the_release_lets_padding_into_the_last_valid_frame(variables):
+    clean = velocity(variables, compat="release")
+    dirty = velocity(variables, np.where(X_MASK[..., None], X, 5.0), compat="release")
+    np.testing.assert_array_equal(dirty[1, :3], clean[1, :3])
+    assert np.any(dirty[1, 3] != clean[1, 3])
+
+
+def test_padding_reaches_no_gradient(variables):
+    def loss(variables, x):
+        return jnp.sum(jnp.where(X_MASK[..., None], velocity(variables, x), 0) ** 2)
+
+    gradient = jax.jit(jax.grad(loss))
+    clean = gradient(variables, X)
+    dirty = gradient(variables, np.where(X_MASK[..., None], X, 5.0))
+    for ours, theirs in zip(jax.tree.leaves(dirty), jax.tree.leaves(clean), strict=True):
+        assert np.any(theirs)
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"unroll": True}, {"remat": "nothing_saveable"}])
+def test_unrolled_and_rematerialised_stacks_agree(variables, options):
+    def loss(variables, **options):
+        out = velocity(variables, **options)
+        return jnp.mean(out**2), out
+
+    def differentiated(**options):
+        function = functools.partial(loss, **options)
+        return jax.jit(jax.value_and_grad(function, has_aux=True))(variables)
+
+    (_, plain), expected = differentiated()
+    (_, out), gradient = differentiated(**options)
+    np.testing.assert_allclose(out, plain, rtol=1e-5, atol=1e-5)
+    for ours, theirs in zip(jax.tree.leaves(gradient), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_content_of_all_frames_at_once(variables):
+    one = ALIGNED[:, :1]
+    spread = np.broadcast_to(one, ALIGNED.shape)
+    np.testing.assert_allclose(
+        velocity(variables, aligned=one), velocity(variables, aligned=spread), atol=1e-5
+    )
+
+
+def test_bfloat16_compute(variables):
+    exact = velocity(variables)
+    half = velocity(variables, dtype=jnp.bfloat16)
+    assert half.dtype == jnp.bfloat16
+    np.testing.assert_allclose(half, exact, atol=0.1 * np.abs(exact).max())
+
+
+def test_velocity_starts_at_zero():
+    inputs = X, TIME, CONTEXT, CONTEXT_MASK, ALIGNED, X_MASK
+    out, variables = jax.jit(DiT(CONFIG).init_with_output)(jax.random.key(0), *inputs)
+    assert not np.any(out)
+    assert not np.any(variables["params"]["mid_block"]["modulation"]["kernel"])
