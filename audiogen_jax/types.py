@@ -1,18 +1,20 @@
-"""Array aliases shared by the whole package.
+"""Array aliases and names of dtypes shared by the whole package.
 
-One letter per axis everywhere: b batch, t latent frames, n samples, d model,
+One letter per axis everywhere: b batch, t latent frames, n samples, a audio channels, d model,
 c latent channels, l text tokens, f mel bins, h heads, k head dim.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from jaxtyping import Array, Bool, Float, Int
+import ml_dtypes
+import numpy as np
+from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 Params: TypeAlias = Mapping[str, Any]
 """A Linen parameter tree: nested plain dicts whose leaves are arrays."""
 
-Waveform: TypeAlias = Float[Array, "b n"]
+Waveform: TypeAlias = Float[Array, "b n a"]
 Latents: TypeAlias = Float[Array, "b t c"]
 FrameMask: TypeAlias = Bool[Array, "b t"]
 TokenIds: TypeAlias = Int[Array, "b l"]
@@ -21,3 +23,45 @@ TokenMask: TypeAlias = Bool[Array, "b l"]
 VelocityFn: TypeAlias = Callable[[Latents, Any], Latents]
 """(x, sigma) -> d x / d sigma. Sigma in [0, 1] is an array [b] in training and a number for all
 clips in sampling; a sampler may put in its place what the model precomputed of it."""
+
+
+class Tokens(NamedTuple):
+    """Padded texts as a text encoder reads them.
+
+    Attributes:
+      ids: int [b l].
+      mask: bool [b l], True at tokens.
+    """
+
+    ids: Int[Array | np.ndarray, "b l"]
+    mask: Bool[Array | np.ndarray, "b l"]
+
+
+DTYPES: Mapping[str, np.dtype] = {
+    "float32": np.dtype(np.float32),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "float16": np.dtype(np.float16),
+}
+_SHORT = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def dtype_name(dtype: str | DTypeLike, name: str = "dtype") -> str:
+    """The one spelling of a dtype: "float32", "bfloat16" or "float16".
+
+    Args:
+      dtype: that spelling, a short one ("fp32", "bf16", "fp16"), or the type itself.
+      name: of the argument, for the error.
+
+    Raises:
+      ValueError: it is none of them.
+    """
+    text = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", str(dtype))
+    text = _SHORT.get(text, text)
+    if text not in DTYPES:
+        raise ValueError(f"{name}={dtype!r}: expected one of {sorted(DTYPES)}")
+    return text
+
+
+def parse_dtype(dtype: str | DTypeLike, name: str = "dtype") -> np.dtype:
+    """The type that a spelling names; see `dtype_name`."""
+    return DTYPES[dtype_name(dtype, name)]

@@ -1,0 +1,217 @@
+"""The two seams: what sampler, objectives, planner, jobs and evaluation ask of a model.
+
+Whatever keeps these promises is generated from, trained, planned and evaluated without another
+line outside of its family's folder in `models/` and its row in `checkpoints/registry.py`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, Self, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from audiogen_jax.models.quirks import Quirks
+from audiogen_jax.types import FrameMask, Latents, Params, Tokens
+
+Condition = TypeVar("Condition")
+"""What a generator knows of its prompts: a pytree of arrays whose first axis is the clip. Where two
+clips differ in another axis (text tokens), zeros at its end, False in masks, change nothing."""
+Cache = TypeVar("Cache")
+"""What is computed once per clip, of a family's choice."""
+Level = TypeVar("Level")
+"""What is computed once per noise level: a pytree whose first axis is the level."""
+
+
+class Generator(Protocol[Condition, Cache, Level]):
+    """Prompts to the velocity of latents. A frozen dataclass without parameters: they are passed.
+
+    Attributes:
+      latent_dim: channels of the latents.
+      latent_rate: latent frames per second.
+      window: most latent frames that the network sees at a time; longer clips are sampled in
+        overlapping windows.
+      max_tokens: longest text.
+      network: name of the velocity network in the parameter tree, which adapters change.
+      encoders: names of pre-trained encoders of the condition in the tree; a training may freeze
+        them.
+      untrained: regular expressions of parameter paths that flow matching gives no gradient.
+      quirks: of the PyTorch release, none unless asked for.
+    """
+
+    @property
+    def latent_dim(self) -> int: ...
+    @property
+    def latent_rate(self) -> float: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def max_tokens(self) -> int: ...
+    @property
+    def network(self) -> str: ...
+    @property
+    def encoders(self) -> tuple[str, ...]: ...
+    @property
+    def untrained(self) -> tuple[str, ...]: ...
+    @property
+    def quirks(self) -> Quirks: ...
+
+    def with_quirks(self, quirks: Quirks) -> Self:
+        """The same generator with the quirks of its release.
+
+        Raises:
+          ValueError: it has no release that differs.
+        """
+        ...
+
+    def init(self, key: PRNGKeyArray) -> dict[str, Params]:
+        """Random parameters, by the names `network` and `encoders`; traceable."""
+        ...
+
+    def condition(
+        self, params: Params, prompts: Tokens, *, dropout_key: PRNGKeyArray | None = None
+    ) -> Condition:
+        """All that sampling and losses need of some prompts; dropout is for training."""
+        ...
+
+    def unconditional(self, condition: Condition) -> Condition:
+        """The same clips without their prompts, as training for guidance shows them."""
+        ...
+
+    def frames(self, condition: Condition) -> Int[np.ndarray, " b"]:
+        """Latent frames that the model gives each clip, on the host; may be out of range.
+
+        Raises:
+          ValueError: a prediction is not finite.
+        """
+        ...
+
+    def duration_loss(self, condition: Condition, seconds: Float[Array, " b"]) -> Float[Array, ""]:
+        """How far the lengths behind `frames` are from true ones; 0 if it does not predict any."""
+        ...
+
+    def velocity(
+        self,
+        params: Params,
+        condition: Condition,
+        x: Latents,
+        sigma: Float[Array, " b"],
+        frame_mask: FrameMask | None,
+    ) -> Latents:
+        """d x / d sigma at a noise level of each clip's own, as training needs it."""
+        ...
+
+    def for_sampling(self, params: Params) -> Params:
+        """The parameters as the three functions below read them; what is so already stays."""
+        ...
+
+    def cache(self, params: Params, condition: Condition, unconditional: int = 0) -> Cache:
+        """What `sampling_velocity` needs of clips.
+
+        Args:
+          params: from `for_sampling`.
+          condition: of some rows.
+          unconditional: rows without a prompt to put before them, cheaper than
+            `unconditional(condition)` where a family knows how.
+        """
+        ...
+
+    def levels(self, params: Params, sigmas: Float[Array, " n"]) -> Level:
+        """What `sampling_velocity` needs of noise levels, computed for all of them at once."""
+        ...
+
+    def sampling_velocity(
+        self, params: Params, cache: Cache, level: Level, x: Latents, frame_mask: FrameMask | None
+    ) -> Latents:
+        """`velocity` at one noise level for all rows, from what was computed before."""
+        ...
+
+
+class AudioCodec(Protocol):
+    """Waveforms to latents and back. A frozen dataclass without parameters: they are passed.
+
+    Attributes:
+      sample_rate: Hz.
+      channels: of the audio.
+      samples_per_latent: samples that one latent frame decodes to.
+      latent_dim: channels of the latents.
+      reach: latent frames to each side that decoding one looks at.
+      min_samples: shortest clip that can be encoded.
+      encoder: names of the parameters that `encode` reads; the others are the decoder's.
+      settings: what else decides the latents, for the hash of the encoder.
+      quirks: of the PyTorch release, none unless asked for.
+    """
+
+    @property
+    def sample_rate(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def samples_per_latent(self) -> int: ...
+    @property
+    def latent_dim(self) -> int: ...
+    @property
+    def reach(self) -> int: ...
+    @property
+    def min_samples(self) -> int: ...
+    @property
+    def encoder(self) -> tuple[str, ...]: ...
+    @property
+    def settings(self) -> dict[str, Any]: ...
+    @property
+    def quirks(self) -> Quirks: ...
+
+    def with_quirks(self, quirks: Quirks) -> Self:
+        """The same codec with the quirks of its release.
+
+        Raises:
+          ValueError: it has no release that differs.
+        """
+        ...
+
+    def init(self, key: PRNGKeyArray) -> Params:
+        """Random parameters; traceable."""
+        ...
+
+    def latent_length(self, samples: Any) -> Any:
+        """Latent frames of clips of so many samples, an int or an integer array."""
+        ...
+
+    def encode(
+        self,
+        params: Params,
+        audio: Float[Array, "b n a"],
+        lengths: Int[Array, " b"] | None = None,
+    ) -> Latents:
+        """Waveforms to latents.
+
+        Args:
+          params: those of `encoder` are enough.
+          audio: samples in about [-1, 1]; what lies past a clip's length changes nothing.
+          lengths: valid samples of each clip; all if None.
+
+        Returns:
+          `latent_length(n)` frames; those past a clip's own are 0.
+        """
+        ...
+
+    def decode(self, params: Params, latents: Latents) -> Float[Array, "b n a"]:
+        """Latents to waveforms; those that are not of `encoder` are enough of the parameters."""
+        ...
+
+
+def join_rows(rows: Sequence[Any]) -> Any:
+    """Conditions of single clips as one: axes of unlike lengths are filled up with zeros.
+
+    Args:
+      rows: conditions with a first axis of 1, of one generator.
+    """
+
+    def join(*leaves: Array) -> Array:
+        longest = np.max([leaf.shape for leaf in leaves], axis=0)
+        return jnp.concatenate(
+            [jnp.pad(leaf, [(0, n) for n in longest - leaf.shape]) for leaf in leaves]
+        )
+
+    return jax.tree.map(join, *rows)
