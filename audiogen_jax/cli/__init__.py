@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     batch,
     encode_dataset,
+    evaluate,
     generate,
     plan,
     tokenizer,

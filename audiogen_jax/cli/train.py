@@ -1,11 +1,11 @@
-"""`audiogen train`, `evaluate` and `convert`."""
+"""`audiogen train` and `convert`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audiogen_jax.cli.app import Checkpoint, Revision, app, progress
+from audiogen_jax.cli.app import Revision, app, progress
 
 
 @app.command(
@@ -42,48 +42,6 @@ def _first_and_last(text: str) -> tuple[int, int]:
     if not (separator and first.isdigit() and last.isdigit()):
         raise ValueError(f"--profile-steps {text!r}: expected first:last, such as 10:12")
     return int(first), int(last)
-
-
-@app.command(
-    epilog="Example: `audiogen evaluate clips/manifest.jsonl --part reconstruction "
-    "--output nano.json`"
-)
-def evaluate(
-    manifest: Annotated[Path, typer.Argument(help="Real recordings (jsonl), train and val split.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The report with its protocol, .json")
-    ] = Path("evaluation.json"),
-    checkpoint: Checkpoint = "nano",
-    part: Annotated[
-        list[str] | None,
-        typer.Option(help="reconstruction, generation or mixtures; repeatable; default: all"),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
-    steps: Annotated[int, typer.Option(help="Solver steps.")] = 25,
-    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 5.0,
-    per_group: Annotated[int, typer.Option(help="Clips to rebuild of each group.")] = 50,
-    per_class: Annotated[int, typer.Option(help="Clips to generate of each class.")] = 10,
-    pairs: Annotated[int, typer.Option(help="Mixtures of a digit and a sound to make.")] = 100,
-    cache: Annotated[Path, typer.Option(help="Folder that keeps the trained judge.")] = Path(
-        "runs/judge"
-    ),
-) -> None:
-    """Measure a checkpoint on held-out recordings and write one report."""
-    from audiogen_jax.evaluate.run import PARTS, run
-
-    run(
-        checkpoint,
-        manifest,
-        output,
-        cache=cache,
-        parts=part or PARTS,
-        seed=seed,
-        steps=steps,
-        guidance=guidance,
-        per_group=per_group,
-        per_class=per_class,
-        pairs=pairs,
-    )
 
 
 @app.command(
