@@ -5,7 +5,7 @@ import functools
 import flax.linen as nn
 import jax.numpy as jnp
 from jax.nn.initializers import Initializer
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, DTypeLike, Float
 
 from audiogen_jax.layers.norm import LayerNorm, RMSNorm
 from audiogen_jax.ops.attention import attention
@@ -40,8 +40,8 @@ class Attention(nn.Module):
     rope: bool = False
     scale: float | None = None
     query_init: Initializer = nn.linear.default_kernel_init
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
         dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)

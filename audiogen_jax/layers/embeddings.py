@@ -5,7 +5,7 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, DTypeLike, Float, Int
 
 TIME_FEATURES = 256
 
@@ -31,8 +31,8 @@ class TimeEmbedding(nn.Module):
     """Time features through Linear, SiLU, Linear."""
 
     features: int
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, timestep: Float[Array, " b"]) -> Float[Array, "b d"]:
@@ -72,7 +72,7 @@ class RelativePositionBias(nn.Module):
     num_heads: int
     num_buckets: int
     max_distance: int
-    param_dtype: jnp.dtype = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, length: int) -> Float[Array, "h l l"]:

@@ -24,8 +24,8 @@ def overlap_add(frames: Float[Array, "b t w"], hop: int) -> Float[Array, "b n"]:
 
 
 def istft_same(
-    spectrum: Complex[Array, "b t n_fft//2+1"], n_fft: int, hop: int
-) -> Float[Array, "b t*hop"]:
+    spectrum: Complex[Array, "b t {n_fft}//2+1"], n_fft: int, hop: int
+) -> Float[Array, "b t*{hop}"]:
     """Inverse transform of `t` frames to exactly `t * hop` samples.
 
     Windowed inverse FFTs are overlap-added, (n_fft - hop) / 2 samples are cut from both ends and

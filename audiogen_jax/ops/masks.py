@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 
-def length_mask(lengths: Int[Array, " b"], size: int) -> Bool[Array, "b size"]:
+def length_mask(lengths: Int[Array, " b"], size: int) -> Bool[Array, "b {size}"]:
     """True at the positions below each length.
 
     Args:

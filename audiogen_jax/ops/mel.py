@@ -13,7 +13,7 @@ from audiogen_jax.ops.stft import stft
 @functools.cache
 def mel_filters(
     n_fft: int, n_mels: int, sample_rate: int = 16000
-) -> Float[np.ndarray, "n_fft//2+1 f"]:
+) -> Float[np.ndarray, "{n_fft}//2+1 {n_mels}"]:
     """Triangles between points equally spaced on 2595 log10(1 + hz / 700), 0 Hz to Nyquist."""
     hz = np.linspace(0, sample_rate / 2, n_fft // 2 + 1)
     top = 2595 * np.log10(1 + sample_rate / 2 / 700)

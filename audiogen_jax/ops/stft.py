@@ -5,14 +5,14 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 
-def hann_window(length: int) -> Float[np.ndarray, " length"]:
+def hann_window(length: int) -> Float[np.ndarray, " {length}"]:
     """The periodic Hann window, 0.5 - 0.5 cos(2 pi n / length)."""
     return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)).astype(np.float32)
 
 
 def reflect_pad(
     audio: Float[Array, "b n"], pad: int, lengths: Int[Array, " b"] | None = None
-) -> Float[Array, "b n+2*pad"]:
+) -> Float[Array, "b n+2*{pad}"]:
     """Mirrors each clip about its own first and last sample.
 
     Args:
@@ -38,7 +38,7 @@ def reflect_pad(
     return jnp.where(position <= last + pad, padded, 0.0)
 
 
-def frame(audio: Float[Array, "b n"], length: int, hop: int) -> Float[Array, "b t length"]:
+def frame(audio: Float[Array, "b n"], length: int, hop: int) -> Float[Array, "b t {length}"]:
     """Cuts overlapping frames; samples after the last whole frame are dropped."""
     count = (audio.shape[1] - length) // hop + 1
     return audio[:, np.arange(count)[:, None] * hop + np.arange(length)[None, :]]
@@ -49,7 +49,7 @@ def stft(
     n_fft: int,
     hop: int,
     lengths: Int[Array, " b"] | None = None,
-) -> Complex[Array, "b t n_fft//2+1"]:
+) -> Complex[Array, "b t {n_fft}//2+1"]:
     """Centred STFT: frame i is centred on sample i * hop.
 
     Args:

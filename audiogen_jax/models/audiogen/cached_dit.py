@@ -55,7 +55,7 @@ def prepare_text(
     dit: DiT,
     params: Params,
     context: Float[Array, "b l e"],
-    time_aligned: Float[Array, "rows _ e"],
+    time_aligned: Float[Array, "rows _ e2"],
 ) -> tuple[TextCache, ...]:
     """What every block makes of the texts.
 

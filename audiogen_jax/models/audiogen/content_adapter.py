@@ -5,7 +5,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, DTypeLike, Float
 
 from audiogen_jax.layers.attention import Attention
 from audiogen_jax.layers.norm import LayerNorm
@@ -35,8 +35,8 @@ class DurationPredictor(nn.Module):
     """
 
     config: AudioGenConfig
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -58,8 +58,8 @@ class ContentAdapter(nn.Module):
     """Attention from the text to the task instruction, and two duration predictors."""
 
     config: AudioGenConfig
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -67,7 +67,7 @@ class ContentAdapter(nn.Module):
         content: Float[Array, "b l d"],
         token_mask: TokenMask,
         instruction: Float[Array, "b s d"],
-        instruction_mask: TokenMask,
+        instruction_mask: Bool[Array, "b s"],
         deterministic: bool = True,
     ) -> AdapterOutput:
         """Adapts encoded text.

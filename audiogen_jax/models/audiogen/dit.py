@@ -11,7 +11,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax.numpy as jnp
 from flax.linen.initializers import zeros
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, DTypeLike, Float
 
 from audiogen_jax.layers.attention import NORMS, Attention
 from audiogen_jax.layers.embeddings import TimeEmbedding
@@ -41,8 +41,8 @@ class DiTBlock(nn.Module):
     """Self-attention, time-aligned content, cross-attention and MLP."""
 
     config: AudioGenConfig
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
         c = self.config
@@ -150,8 +150,8 @@ class DiT(nn.Module):
     """Noisy latents to velocity."""
 
     config: AudioGenConfig
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
     remat: str | None = None
     unroll: bool = False
 
@@ -179,7 +179,7 @@ class DiT(nn.Module):
         timestep: Float[Array, " b"],
         context: Float[Array, "b l e"],
         context_mask: TokenMask | None,
-        time_aligned: Float[Array, "b _ e"],
+        time_aligned: Float[Array, "b _ e2"],
         x_mask: FrameMask | None,
         compat: str | None = None,
     ) -> Latents:

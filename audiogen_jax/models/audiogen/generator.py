@@ -10,7 +10,7 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, DTypeLike, Float, PRNGKeyArray
 
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.content_adapter import AdapterOutput, ContentAdapter
@@ -31,8 +31,8 @@ class AudioGen(nn.Module):
 
     config: AudioGenConfig
     text_dim: int | None = None
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
     remat: str | None = None
     unroll: bool = False
 
@@ -110,7 +110,7 @@ class AudioGen(nn.Module):
         timestep: Float[Array, " b"],
         context: Float[Array, "b l d"],
         context_mask: TokenMask | None,
-        time_aligned: Float[Array, "b _ d"],
+        time_aligned: Float[Array, "b _ e"],
         x_mask: FrameMask | None,
         compat: str | None = None,
     ) -> Latents:
@@ -158,7 +158,7 @@ class Condition(NamedTuple):
 
     context: Float[Array, "b l d"]
     context_mask: TokenMask
-    time_aligned: Float[Array, "b _ d"]
+    time_aligned: Float[Array, "b _ e"]
     log_duration: Float[Array, " b"]
 
 

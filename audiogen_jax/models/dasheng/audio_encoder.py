@@ -6,7 +6,7 @@ Source: https://arxiv.org/abs/2406.06992.
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 from audiogen_jax.layers.feed_forward import Mlp
 from audiogen_jax.layers.norm import LayerNorm
@@ -26,8 +26,8 @@ class EncoderBlock(nn.Module):
     """Pre-norm self-attention and MLP; follows the calling convention of `layers.stack`."""
 
     num_heads: int
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -62,8 +62,8 @@ class AudioEncoder(nn.Module):
     """Waveform to one semantic vector per 40 ms."""
 
     config: TokenizerConfig
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
     remat: str | None = None
     unroll: bool = False
 

@@ -7,7 +7,7 @@ Sources: MAE (https://arxiv.org/abs/2111.06377) on Dasheng's 40 ms patches
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray
 
 from audiogen_jax.layers.norm import LayerNorm
 from audiogen_jax.layers.stack import stack
@@ -25,8 +25,8 @@ class MaskedAutoencoder(nn.Module):
 
     config: TokenizerConfig
     decoder_depth: int = 2
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
     remat: str | None = None
     unroll: bool = False
 

@@ -6,7 +6,7 @@ of a high-resolution log-mel patch; the decoder doubles the frame rate and runs 
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, DTypeLike, Float, Int
 
 from audiogen_jax.layers.norm import LayerNorm
 from audiogen_jax.models.dasheng.audio_encoder import PATCH_FRAMES, AudioEncoder
@@ -27,8 +27,8 @@ class AcousticInjection(nn.Module):
     """LayerNorm(Linear(four frames of log-mel)); no context beyond the frames themselves."""
 
     config: TokenizerConfig
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -47,8 +47,8 @@ class Upsampler(nn.Module):
     """Transposed convolution whose kernel equals its stride: each frame becomes `factor` frames."""
 
     factor: int
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b t c"]) -> Float[Array, "b factor*t c"]:
@@ -64,8 +64,8 @@ class DashengTokenizer(nn.Module):
     """Encoder and decoder; use `apply(..., method="encode")` and `method="decode"`."""
 
     config: TokenizerConfig
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
     remat: str | None = None
     unroll: bool = False
 

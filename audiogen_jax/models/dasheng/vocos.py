@@ -6,7 +6,7 @@ Source: https://arxiv.org/abs/2306.00814.
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, DTypeLike, Float
 
 from audiogen_jax.layers.convnext import ConvNeXtBlock
 from audiogen_jax.layers.norm import LayerNorm
@@ -21,8 +21,8 @@ class VocosBackbone(nn.Module):
     """Convolution, ConvNeXt blocks, LayerNorm."""
 
     config: TokenizerConfig
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
     remat: str | None = None
     unroll: bool = False
 
@@ -43,7 +43,7 @@ class ISTFTHead(nn.Module):
 
     n_fft: int
     hop: int
-    param_dtype: jnp.dtype = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b n"]:
@@ -58,8 +58,8 @@ class Vocos(nn.Module):
     """Frames at sample_rate / istft_hop to a waveform."""
 
     config: TokenizerConfig
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
     remat: str | None = None
     unroll: bool = False
 

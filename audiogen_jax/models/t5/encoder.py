@@ -2,7 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, DTypeLike, Float
 
 from audiogen_jax.layers.attention import Attention
 from audiogen_jax.layers.embeddings import RelativePositionBias
@@ -17,8 +17,8 @@ class T5Block(nn.Module):
     """Pre-norm self-attention and gated MLP; follows the calling convention of `layers.stack`."""
 
     config: T5Config
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(
@@ -58,8 +58,8 @@ class T5Encoder(nn.Module):
     """Token ids to hidden states; use `apply(..., method="embed")` for the embeddings alone."""
 
     config: T5Config
-    dtype: jnp.dtype = jnp.float32
-    param_dtype: jnp.dtype = jnp.float32
+    dtype: DTypeLike = jnp.float32
+    param_dtype: DTypeLike = jnp.float32
     remat: str | None = None
     unroll: bool = False
 
