@@ -6,18 +6,15 @@ Everything else is as in `configs/xl.py`, `:finetune`, `:lora` and `:smoke` incl
 schedule. It has not been trained by the authors of this repository.
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
-from audiogen_jax.train.config import load_config
+from . import xl
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    config = load_config(f"{Path(__file__).with_name('xl.py')}:{arg}")
-    with config.unlocked():
-        if arg != "smoke":
-            config.model.audiogen.dit_depth = 12
-        if not arg:
-            config.steps = 400_000
+    config = xl.get_config(arg)
+    if arg != "smoke":
+        config.model.audiogen.dit_depth = 12
+    if not arg:
+        config.steps = 400_000
     return config

@@ -8,11 +8,10 @@ depth. They have not been trained by the authors of this repository, who start t
 the published encoder instead.
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
-from audiogen_jax.train.config import load_config
+from . import nano_encoder
+from .common import check_argument, on_a_pod
 
 SIZES = {
     "xl": dict(embed_dim=1280, depth=32, num_heads=16),
@@ -22,24 +21,18 @@ SIZES = {
 
 
 def get_config(arg: str = "xl") -> ConfigDict:
-    if arg not in SIZES:
-        raise ValueError(f"unknown config argument {arg!r}: expected one of {sorted(SIZES)}")
-    config = load_config(f"{Path(__file__).with_name('nano_encoder.py')}")
+    check_argument(arg, sorted(SIZES))
+    config = nano_encoder.get_config()
+    on_a_pod(config)
     width = SIZES[arg]["embed_dim"]
-    with config.unlocked():
-        config.model.tokenizer.update(
-            **SIZES[arg],
-            decoder_embed_dim=width,
-            decoder_depth=12,
-            decoder_intermediate_size=4 * width,
-        )
-        config.model.decoder_depth = 8
-        config.steps = 500_000
-        config.data.buckets, config.data.batch_sizes = (10.0,), (512,)
-        config.optimizer.learning_rate = 3e-4
-        config.optimizer.warmup_steps = 10_000
-        config.guard.update(spike=10.0, limit=20)
-        config.mesh.update(data=1, fsdp=-1)
-        config.sharding = "fsdp"
-        config.checkpoint_every, config.keep_every = 2000, 100_000
+    config.model.tokenizer.update(
+        **SIZES[arg],
+        decoder_embed_dim=width,
+        decoder_depth=12,
+        decoder_intermediate_size=4 * width,
+    )
+    config.model.decoder_depth = 8
+    config.steps = 500_000
+    config.data.buckets, config.data.batch_sizes = (10.0,), (512,)
+    config.optimizer.update(learning_rate=3e-4, warmup_steps=10_000)
     return config

@@ -12,23 +12,20 @@ Then the same model goes on with mixtures as half of its steps:
         --set tokenizer=runs/tokenizer/export --set init=runs/generator/export
 """
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
+
+from .common import adamw, check_argument, smoke, training
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    config = ConfigDict()
-    config.objective = "flow_matching"
-    config.seed = 0
-    config.steps = 6500
-    config.max_seconds = 0.0  # > 0: stop with a checkpoint after this time
-
-    config.tokenizer = ""
-    config.init = ""  # the export of a generator to start from; random weights if empty
-    config.text_encoder = ""  # the folder of a frozen text encoder; trained along if empty
+    check_argument(arg, ("", "mixtures", "smoke"))
+    config = training(
+        "flow_matching", steps=6500, log_every=50, sample_every=1000, eval=dict(every=1000)
+    )
+    config.tokenizer = config_dict.placeholder(str)  # the folder of the audio tokenizer
+    config.init = config_dict.placeholder(str)  # the export of a generator to start from
+    config.text_encoder = config_dict.placeholder(str)  # the folder of one that stays frozen
     config.dtype = "float32"
-    config.gradient_dtype = "float32"
-    config.remat = ""
-    config.accumulate = 1
     config.lora = ConfigDict(dict(rank=0, alpha=0.0))
     config.ema_decay = 0.999
     # Most draws near the noise: which word or sound it will be is decided there (t above 0.8).
@@ -79,25 +76,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.condition_dropout = 0.1
     config.data.text_tokenizer = "datasets/tokenizer.json"
     config.data.max_tokens = (28, 32, 40, 64)  # enough for single sounds
-
-    config.optimizer = ConfigDict()
-    config.optimizer.learning_rate = 8e-4
-    config.optimizer.warmup_steps = 300
-    config.optimizer.b1 = 0.9
-    config.optimizer.b2 = 0.99
-    config.optimizer.weight_decay = 0.01
-    config.optimizer.clip_norm = 1.0
-
-    config.mesh = ConfigDict(dict(data=-1, fsdp=1, tensor=1, dcn_data=1))  # -1: all devices
-    config.sharding = "dp"
-    config.guard = ConfigDict(dict(spike=0.0, limit=0))  # 0: stop at the first bad step
-    config.log_every = 50
-    config.checkpoint_every = 500
-    config.export_every = 1000
-    config.keep_checkpoints = 2
-    config.keep_every = 0
-    config.sample_every = 1000
-    config.eval = ConfigDict(dict(every=1000, batches=8, seed=0))
+    config.optimizer = adamw(8e-4, warmup_steps=300, b2=0.99)
 
     if arg == "mixtures":
         config.steps = 12000
@@ -116,7 +95,7 @@ def get_config(arg: str = "") -> ConfigDict:
             ("datasets/manifests/speech.jsonl", 0.1),
         )
     elif arg == "smoke":
-        config.steps = 2
+        smoke(config)
         config.model.text_encoder.update(d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
         config.model.audiogen.update(
             latent_dim=16,
@@ -132,12 +111,5 @@ def get_config(arg: str = "") -> ConfigDict:
             adapter_num_heads=2,
             duration_predictor_filter_channels=8,
         )
-        config.data.buckets = (1.0,)
-        config.data.batch_sizes = (8,)
         config.data.max_tokens = (32,)
-        config.optimizer.warmup_steps = 0
-        config.log_every = 1
-        config.eval.batches = 1
-    elif arg:
-        raise ValueError(f"unknown config argument {arg!r}: expected '', 'mixtures' or 'smoke'")
     return config

@@ -7,26 +7,23 @@ Everything else is as in `configs/xl.py`, `:finetune`, `:lora` and `:smoke` incl
 schedule, smaller batch. It has not been trained by the authors of this repository.
 """
 
-from pathlib import Path
-
 from ml_collections import ConfigDict
 
-from audiogen_jax.train.config import load_config
+from . import xl
 
 TEXT = "checkpoints/flan-t5-base"
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    config = load_config(f"{Path(__file__).with_name('xl.py')}:{arg}")
-    with config.unlocked():
-        config.text_encoder, config.data.text_tokenizer = TEXT, f"{TEXT}/tokenizer.json"
-        if arg != "smoke":
-            config.model.text_encoder.update(d_model=768, d_ff=2048, num_layers=12, num_heads=12)
-            config.model.audiogen.update(
-                dit_embed_dim=1344, dit_num_heads=21, dit_depth=4, dit_mlp_ratio=2.0
-            )
-        if not arg:
-            config.steps = 200_000
-            config.data.batch_sizes = (64,)
-            config.optimizer.warmup_steps = 2000
+    config = xl.get_config(arg)
+    config.text_encoder, config.data.text_tokenizer = TEXT, f"{TEXT}/tokenizer.json"
+    if arg != "smoke":
+        config.model.text_encoder.update(d_model=768, d_ff=2048, num_layers=12, num_heads=12)
+        config.model.audiogen.update(
+            dit_embed_dim=1344, dit_num_heads=21, dit_depth=4, dit_mlp_ratio=2.0
+        )
+    if not arg:
+        config.steps = 200_000
+        config.data.batch_sizes = (64,)
+        config.optimizer.warmup_steps = 2000
     return config

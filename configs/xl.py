@@ -14,27 +14,34 @@ costs before any chip is paid for. This repository's authors have never trained 
 `:smoke` is a two-step check.
 """
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
+
+from .common import adamw, check_argument, on_a_pod, smoke, training
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    config = ConfigDict()
-    config.objective = "flow_matching"
-    config.seed = 0
-    config.steps = 800_000
-    config.max_seconds = 0.0  # > 0: stop with a checkpoint after this time
-
+    check_argument(arg, ("", "finetune", "lora", "smoke"))
+    config = training(
+        "flow_matching",
+        steps=800_000,
+        log_every=50,
+        export_every=20_000,
+        keep_checkpoints=3,
+        sample_every=5000,
+        eval=dict(every=5000),
+    )
+    # Beyond some 64 devices, mesh.data=-1 mesh.fsdp=16 sends far less: parts of at least 16 rows
+    # fill the tiles of a TPU.
+    on_a_pod(config)
     config.tokenizer = "checkpoints/dashengtokenizer"
     config.text_encoder = "checkpoints/flan-t5-large"
-    config.init = ""  # the folder of a generator to start from; random weights if empty
+    config.init = config_dict.placeholder(str)  # the folder of a generator to start from
     config.lora = ConfigDict(dict(rank=0, alpha=0.0))
     config.ema_decay = 0.9999
     config.time_sampling = ConfigDict(dict(kind="logit_normal", mean=0.0, std=1.0))
     config.duration_weight = 0.1
     config.dtype = "bfloat16"  # of activations; parameters, moments and averages are float32
-    config.gradient_dtype = "float32"  # "bfloat16": half the traffic between devices
     config.remat = "nothing_saveable"
-    config.accumulate = 1
 
     config.model = ConfigDict()
     config.model.text_encoder = dict(
@@ -59,29 +66,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.text_tokenizer = "checkpoints/flan-t5-large/tokenizer.json"
     config.data.max_tokens = 256
     config.data.num_threads = 8
-
-    config.optimizer = ConfigDict()
-    config.optimizer.learning_rate = 5e-4
-    config.optimizer.warmup_steps = 10_000
-    config.optimizer.b1 = 0.9
-    config.optimizer.b2 = 0.95
-    config.optimizer.weight_decay = 0.01
-    config.optimizer.clip_norm = 1.0
-    config.guard = ConfigDict(
-        dict(spike=10.0, limit=20)
-    )  # steps that are skipped, and when to stop
-
-    # -1: all devices. Beyond some 64 of them, mesh.data=-1 mesh.fsdp=16 sends far less: parts of
-    # at least 16 rows fill the tiles of a TPU.
-    config.mesh = ConfigDict(dict(data=1, fsdp=-1, tensor=1, dcn_data=1))
-    config.sharding = "fsdp"
-    config.log_every = 50
-    config.checkpoint_every = 2000
-    config.export_every = 20_000
-    config.keep_checkpoints = 3
-    config.keep_every = 100_000
-    config.sample_every = 5000
-    config.eval = ConfigDict(dict(every=5000, batches=8, seed=0))
+    config.optimizer = adamw(5e-4, warmup_steps=10_000)
 
     if arg in ("finetune", "lora"):
         config.steps = 20_000
@@ -93,7 +78,7 @@ def get_config(arg: str = "") -> ConfigDict:
             config.sharding = "dp"
             config.mesh.update(data=-1, fsdp=1)
     elif arg == "smoke":
-        config.steps = 2
+        smoke(config)
         config.dtype = "float32"
         config.model.text_encoder.update(d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
         config.model.audiogen.update(
@@ -112,13 +97,5 @@ def get_config(arg: str = "") -> ConfigDict:
             duration_predictor_filter_channels=8,
             duration_predictor_n_layers=1,
         )
-        config.data.buckets = (1.0,)
-        config.data.batch_sizes = (8,)
         config.data.max_tokens = 32
-        config.optimizer.warmup_steps = 0
-        config.log_every = config.eval.batches = 1
-    elif arg:
-        raise ValueError(
-            f"unknown config argument {arg!r}: expected '', 'finetune', 'lora' or 'smoke'"
-        )
     return config

@@ -1,21 +1,28 @@
-"""Reads a config file `FILE.py[:ARG]` and applies `key.path=value` overrides to it."""
+"""Finds a config, `FILE.py[:ARG]` or a packaged `NAME[:ARG]`, and overrides fields of it."""
 
 import ast
 import difflib
 import importlib.util
+import sys
+import types
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import ml_collections
+from ml_collections import ConfigDict
+
+_PACKAGE = Path(__file__).parents[1]
+FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
+"""Where configs lie that are asked for by name: in an installed package, in the source tree."""
 
 
-def load_config(spec: str, overrides: Sequence[str] = ()) -> ml_collections.ConfigDict:
+def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     """Calls `get_config(ARG)` of a config file and overrides fields of the result.
 
     Args:
-      spec: `FILE.py` or `FILE.py:ARG`; without ARG the function gets an empty string.
-      overrides: `key.path=value`; values are Python literals, anything else is a string.
+      spec: `FILE.py`, or the bare name of a packaged config, and `:ARG` after it; without it the
+        function gets an empty string.
+      overrides: `key.path=value`; values are Python literals, anything else is a string. An empty
+        value unsets what may be unset.
 
     Returns:
       The locked config.
@@ -25,59 +32,94 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> ml_collections.Conf
       ValueError: the file has no get_config, a key is unknown or a value has the wrong type.
     """
     name, _, arg = str(spec).partition(":")
-    path = Path(name)
-    if not path.is_file():
-        raise FileNotFoundError(f"config file {name!r} does not exist")
-    module_spec = importlib.util.spec_from_file_location(path.stem, path)
-    if module_spec is None or module_spec.loader is None:
-        raise ValueError(f"config file {name!r} is no Python file")
-    module = importlib.util.module_from_spec(module_spec)
-    module_spec.loader.exec_module(module)
+    module = _import_file(find_config(name))
     if not hasattr(module, "get_config"):
         raise ValueError(f"config file {name!r} has no function get_config(arg)")
-    config = module.get_config(arg)
+    config: ConfigDict = module.get_config(arg)
     for override in overrides:
         _override(config, override)
     return config.lock()
 
 
-def _override(config: ml_collections.ConfigDict, override: str) -> None:
+def find_config(name: str) -> Path:
+    """The file of a config.
+
+    Args:
+      name: its path, or the name of a packaged one ("nano_generator").
+
+    Raises:
+      FileNotFoundError: there is none; the packaged ones are listed.
+      ValueError: the path is not that of a Python file.
+    """
+    path = Path(name)
+    if path.is_file():
+        if path.suffix != ".py":
+            raise ValueError(f"config file {name!r} is no Python file")
+        return path
+    for folder in FOLDERS:
+        if name.isidentifier() and (folder / f"{name}.py").is_file():
+            return folder / f"{name}.py"
+    raise FileNotFoundError(
+        f"config file {name!r} does not exist; packaged configs are {packaged_configs()}"
+    )
+
+
+def packaged_configs() -> list[str]:
+    """Names of the configs that can be asked for without a path."""
+    files = [path for folder in FOLDERS for path in folder.glob("*.py")]
+    return sorted({path.stem for path in files} - {"__init__", "common"})
+
+
+def _import_file(path: Path) -> types.ModuleType:
+    """Runs a config file; `from . import NAME` in it means the file beside it."""
+    folder = path.resolve().parent
+    package = f"audiogen_jax_configs_{hash(folder) % 2**64:x}"
+    if package not in sys.modules:
+        sys.modules[package] = types.ModuleType(package)
+        sys.modules[package].__path__ = [str(folder)]
+    spec = importlib.util.spec_from_file_location(f"{package}.config", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _override(config: ConfigDict, override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator:
         raise ValueError(f"override {override!r}: expected key.path=value")
-    *parents, field = key.split(".")
-    node: Any = config
-    for parent in parents:
-        node = (
-            node[parent] if isinstance(node, ml_collections.ConfigDict) and parent in node else None
-        )
-    if not isinstance(node, ml_collections.ConfigDict) or field not in node:
-        known = _flat_keys(config)
+    known = _flat_keys(config)
+    if key not in known:
         close = difflib.get_close_matches(key, known, n=3) or known
         raise ValueError(f"unknown config key {key!r}; did you mean one of {close}?")
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):
         value = text
-    try:
-        node[field] = value
-    except TypeError as error:
-        expected = type(node[field]).__name__
-        raise ValueError(f"config key {key!r}: {value!r} is no {expected}") from error
+    for candidate in (value, text):  # a string that looks like a number is one if need be
+        try:
+            config.update_from_flattened_dict({key: candidate})
+            return
+        except TypeError:
+            continue
+    *parents, field = key.split(".")
+    for parent in parents:
+        config = config[parent]
+    raise ValueError(f"config key {key!r}: {value!r} is no {config.get_type(field).__name__}")
 
 
-def without_remat(config: Any) -> ml_collections.ConfigDict:
-    """A copy of a config in which nothing is rematerialised."""
-    copy = ml_collections.ConfigDict(config)
-    copy.remat = ""
-    return copy
-
-
-def _flat_keys(config: ml_collections.ConfigDict, prefix: str = "") -> list[str]:
+def _flat_keys(config: ConfigDict, prefix: str = "") -> list[str]:
     keys = []
-    for name, value in config.items():
-        if isinstance(value, ml_collections.ConfigDict):
-            keys += _flat_keys(value, f"{prefix}{name}.")
+    for name in config:
+        if isinstance(config[name], ConfigDict):
+            keys += _flat_keys(config[name], f"{prefix}{name}.")
         else:
             keys.append(f"{prefix}{name}")
     return keys
+
+
+def without_remat(config: ConfigDict) -> ConfigDict:
+    """A copy of a config in which nothing is rematerialised."""
+    copy = ConfigDict(config)
+    copy.remat = None
+    return copy
