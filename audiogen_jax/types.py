@@ -1,4 +1,4 @@
-"""Array aliases and names of dtypes shared by the whole package.
+"""Array aliases, names of dtypes and of parameters shared by the whole package.
 
 One letter per axis everywhere: b batch, t latent frames, n samples, a audio channels, d model,
 c latent channels, l text tokens, f mel bins, h heads, k head dim.
@@ -7,8 +7,10 @@ c latent channels, l text tokens, f mel bins, h heads, k head dim.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+import jax
 import ml_dtypes
 import numpy as np
+from jax.tree_util import KeyPath
 from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 Params: TypeAlias = Mapping[str, Any]
@@ -65,3 +67,8 @@ def dtype_name(dtype: str | DTypeLike, name: str = "dtype") -> str:
 def parse_dtype(dtype: str | DTypeLike, name: str = "dtype") -> np.dtype:
     """The type that a spelling names; see `dtype_name`."""
     return DTYPES[dtype_name(dtype, name)]
+
+
+def path_name(path: KeyPath) -> str:
+    """The "/"-joined path of a leaf of a pytree: "dit/in_blocks/mlp/proj_in/kernel"."""
+    return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -7,7 +7,7 @@ import numpy as np
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import ENCODER
 from audiogen_jax.models.dasheng.config import TokenizerConfig
-from audiogen_jax.types import Params
+from audiogen_jax.types import Params, path_name
 
 _SETTINGS = ("embed_dim", "depth", "num_heads", "n_mels_patch", "hop_length")
 
@@ -28,7 +28,6 @@ def encoder_sha256(config: TokenizerConfig, params: Params) -> str:
     encoder = {name: params[name] for name in ENCODER}
     for path, leaf in jax.tree.leaves_with_path(encoder):
         values = np.ascontiguousarray(leaf, dtype="<f4")
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
-        digest.update(f"{name} {values.shape}\n".encode())
+        digest.update(f"{path_name(path)} {values.shape}\n".encode())
         digest.update(values)
     return digest.hexdigest()

@@ -11,6 +11,12 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from audiogen_jax.ops.stft import hann_window, stft
+from audiogen_jax.sharding.placement import AxisRules
+
+AXES: AxisRules = (
+    (r"stft\d+/(conv\d+|out)/kernel", ("embed", None)),
+    (r"stft\d+/(conv\d+|out)/bias", (None,)),
+)
 
 FIRST_STACK = 8
 """Neighbouring bins that the first convolution sees as channels; later ones see pairs."""

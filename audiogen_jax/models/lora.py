@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from audiogen_jax.sharding.parameters import parameter_name
-from audiogen_jax.types import Params
+from audiogen_jax.sharding.placement import AxisRules
+from audiogen_jax.types import Params, path_name
+
+AXES: AxisRules = ((r".*/lora_a", ("embed", None)), (r".*/lora_b", (None, "embed")))
 
 ADAPTED = r".*((cross_)?attention/(query|key|value|out)|mlp/(proj_in|proj_out))/kernel"
 """Paths of the matrices that are adapted."""
@@ -32,7 +34,7 @@ def init_adapters(key: PRNGKeyArray, params: Params, rank: int) -> Params:
         raise ValueError(f"lora.rank={rank}: expected at least 1")
     adapters = {}
     for path, leaf in jax.tree_util.tree_flatten_with_path(params)[0]:
-        name = parameter_name(path)
+        name = path_name(path)
         if not re.fullmatch(ADAPTED, name):
             continue
         *layers, width_in, width_out = leaf.shape
@@ -60,7 +62,7 @@ def merge(params: Params, adapters: Params, scale: float) -> Params:
     used = set()
 
     def merged(path: tuple, weight: Any) -> Float[Array, "..."]:
-        name = parameter_name(path)
+        name = path_name(path)
         if name not in adapters:
             return weight
         used.add(name)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from audiogen_jax.models.quirks import Quirks
+from audiogen_jax.sharding.placement import AxisRules
 from audiogen_jax.types import FrameMask, Latents, Params, Tokens
 
 Condition = TypeVar("Condition")
@@ -36,6 +37,7 @@ class Generator(Protocol[Condition, Cache, Level]):
       network: name of the velocity network in the parameter tree, which adapters change.
       encoders: names of pre-trained encoders of the condition in the tree; a training may freeze
         them.
+      axes: names of the axes of the parameters, to place them on a mesh.
       untrained: regular expressions of parameter paths that flow matching gives no gradient.
       quirks: of the PyTorch release, none unless asked for.
     """
@@ -52,6 +54,8 @@ class Generator(Protocol[Condition, Cache, Level]):
     def network(self) -> str: ...
     @property
     def encoders(self) -> tuple[str, ...]: ...
+    @property
+    def axes(self) -> AxisRules: ...
     @property
     def untrained(self) -> tuple[str, ...]: ...
     @property
@@ -139,6 +143,7 @@ class AudioCodec(Protocol):
       reach: latent frames to each side that decoding one looks at.
       min_samples: shortest clip that can be encoded.
       encoder: names of the parameters that `encode` reads; the others are the decoder's.
+      axes: names of the axes of the parameters, to place them on a mesh.
       settings: what else decides the latents, for the hash of the encoder.
       quirks: of the PyTorch release, none unless asked for.
     """
@@ -157,6 +162,8 @@ class AudioCodec(Protocol):
     def min_samples(self) -> int: ...
     @property
     def encoder(self) -> tuple[str, ...]: ...
+    @property
+    def axes(self) -> AxisRules: ...
     @property
     def settings(self) -> dict[str, Any]: ...
     @property

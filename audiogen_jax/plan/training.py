@@ -19,7 +19,7 @@ from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
 from audiogen_jax.plan.memory import Shapes, count, memory, placed
 from audiogen_jax.sharding.mesh import BATCH, MeshConfig, make_mesh
-from audiogen_jax.sharding.parameters import large_replicated, tree_shardings
+from audiogen_jax.sharding.placement import large_replicated, tree_shardings
 from audiogen_jax.train.flops import matmul_flops
 from audiogen_jax.train.objectives.flow_matching import FlowStep
 
@@ -49,12 +49,12 @@ def plan_training(config: Any, topology: str) -> dict[str, Any]:
         config.remat,
     )
     state = jax.eval_shape(flow.init_state, jax.random.key(0))
-    shardings = tree_shardings(state, mesh, config.sharding)
+    shardings = tree_shardings(state, mesh, config.sharding, flow.axes)
     frozen = flow.frozen_shapes()
     arguments = (
         placed(state, shardings),
         _placed_batch(config, flow.model, mesh),
-        placed(frozen, tree_shardings(frozen, mesh, config.sharding)),
+        placed(frozen, tree_shardings(frozen, mesh, config.sharding, flow.axes)),
     )
     start = time.monotonic()
     with jax.set_mesh(mesh):

@@ -10,6 +10,7 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from audiogen_jax.train.state import TrainState
+from audiogen_jax.types import path_name
 
 SHARED_WRITE_BYTES = 1 << 20
 
@@ -196,14 +197,4 @@ class _OtherTrainingError(ValueError):
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
     """Shape of every array by its path, fields and keys written alike."""
     rows = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {_name(path): tuple(leaf.shape) for path, leaf in rows}
-
-
-def _name(path: tuple) -> str:
-    parts = []
-    for key in path:
-        for attribute in ("key", "name", "idx"):
-            if hasattr(key, attribute):
-                parts.append(str(getattr(key, attribute)))
-                break
-    return "/".join(parts)
+    return {path_name(path): tuple(leaf.shape) for path, leaf in rows}

@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 
 from audiogen_jax.sharding.distributed import any_process, to_host
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh, shard_batch
-from audiogen_jax.sharding.parameters import large_replicated, tree_shardings
+from audiogen_jax.sharding.placement import large_replicated, tree_shardings
 from audiogen_jax.train.batches import open_batches, valid_frames
 from audiogen_jax.train.checkpoint import Checkpoints
 from audiogen_jax.train.flops import matmul_flops
@@ -84,9 +84,9 @@ def train(
     # ---------------------------------------------------------------- state
     key = jax.random.key(config.seed)
     abstract = jax.eval_shape(objective.init_state, key)
-    shardings = tree_shardings(abstract, mesh, config.sharding)
-    for row in large_replicated(abstract, shardings):
-        logging.info("on every device: %s %s, %.1f MB", row.name, row.shape, row.bytes / 1e6)
+    shardings = tree_shardings(abstract, mesh, config.sharding, objective.axes)
+    for array in large_replicated(abstract, shardings):
+        logging.info("on every device: %s %s, %.1f MB", array.name, array.shape, array.bytes / 1e6)
     checkpoints = Checkpoints(
         workdir / "checkpoints", config.keep_checkpoints, config.keep_every, objective.facts
     )
@@ -100,7 +100,7 @@ def train(
         init = jax.jit(objective.init_state, out_shardings=shardings)
         state = jax.device_put(objective.prepare(init(key)), shardings)
     frozen = jax.device_put(
-        objective.frozen, tree_shardings(objective.frozen, mesh, config.sharding)
+        objective.frozen, tree_shardings(objective.frozen, mesh, config.sharding, objective.axes)
     )
     count = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     logging.info("%d parameters, from step %d on %s", count, step, dict(mesh.shape))

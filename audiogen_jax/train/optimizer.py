@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from audiogen_jax.types import Params
+from audiogen_jax.types import Params, path_name
 
 FINAL_FRACTION = 0.1
 """The cosine ends at this part of the peak learning rate."""
@@ -87,7 +87,6 @@ def _matching(params: Params, patterns: Sequence[str]) -> Params:
     """A tree of booleans: does the "/"-joined path match one of the expressions as a whole?"""
 
     def matches(path: tuple, _leaf: Any) -> bool:
-        name = "/".join(str(key.key) for key in path)
-        return any(re.fullmatch(pattern, name) for pattern in patterns)
+        return any(re.fullmatch(pattern, path_name(path)) for pattern in patterns)
 
     return jax.tree_util.tree_map_with_path(matches, params)

@@ -10,6 +10,7 @@ import jax
 import optax
 from jaxtyping import Array, Float, Int
 
+from audiogen_jax.sharding.placement import AxisRules
 from audiogen_jax.train.update import Guard
 from audiogen_jax.types import Params
 
@@ -47,6 +48,7 @@ class Objective:
     Attributes:
       init_state: key -> new state; traceable, so that its shapes are known without running it.
       prepare: runs once on a new state, before the first step (statistics, loaded parameters).
+      axes: names of the axes of the parameters, trained and frozen.
       frozen: parameters that steps read, never change and never put in a checkpoint.
       step_at: number of finished steps -> the step that comes next, not jitted; always the same
         object for the same step.
@@ -64,6 +66,7 @@ class Objective:
 
     init_state: Callable[[jax.Array], TrainState]
     prepare: Callable[[TrainState], TrainState]
+    axes: AxisRules
     frozen: Params
     step_at: Callable[[int], StepFn]
     evaluate: Callable[[TrainState, Batch, Params, Any], Metrics]

@@ -10,7 +10,7 @@ from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.sharding.mesh import MeshConfig
-from audiogen_jax.sharding.parameters import PRESETS
+from audiogen_jax.sharding.placement import PRESETS
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.loop import OBJECTIVES
 

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
-from audiogen_jax.sharding.parameters import tree_shardings
+from audiogen_jax.sharding.placement import tree_shardings
 from audiogen_jax.train.checkpoint import Checkpoints
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.train.update import new_guard
@@ -40,6 +40,9 @@ class Data:
         self.place = state["next_index"]
 
 
+AXES = ((r"mlp/fc1/kernel", ("embed", "mlp")),)
+
+
 def make_state(step: int, width: int = 64) -> TrainState:
     params = {"mlp": {"fc1": {"kernel": jax.random.normal(jax.random.key(step), (width, 512))}}}
     return TrainState(
@@ -53,7 +56,7 @@ def make_state(step: int, width: int = 64) -> TrainState:
 
 def placed(state: TrainState, mesh: MeshConfig) -> TrainState:
     """Shapes of a state on a mesh."""
-    shardings = tree_shardings(state, make_mesh(mesh), "fsdp")
+    shardings = tree_shardings(state, make_mesh(mesh), "fsdp", AXES)
     return jax.tree.map(
         lambda x, at: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=at), state, shardings
     )
@@ -85,7 +88,7 @@ def test_nothing_there(tmp_path):
 @pytest.mark.parametrize("read", [MeshConfig(data=1, fsdp=4), MeshConfig(data=2, tensor=2)])
 def test_another_mesh(tmp_path, written: MeshConfig, read: MeshConfig):
     state = make_state(3)
-    shardings = tree_shardings(state, make_mesh(written), "fsdp")
+    shardings = tree_shardings(state, make_mesh(written), "fsdp", AXES)
     checkpoints = Checkpoints(tmp_path, 2)
     checkpoints.save(3, jax.device_put(state, shardings), Data(30))
     checkpoints.close()

@@ -14,6 +14,8 @@ from jaxtyping import Array, Float, Int
 
 from audiogen_jax.flow import time_sampling
 from audiogen_jax.flow.loss import duration_loss, flow_matching_loss
+from audiogen_jax.models import lora
+from audiogen_jax.models.audiogen import axes as audiogen_axes
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.generator import (
     AudioGen,
@@ -22,12 +24,14 @@ from audiogen_jax.models.audiogen.generator import (
     init_params,
     velocity_fn,
 )
+from audiogen_jax.models.dasheng import axes as dasheng_axes
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer, latent_length
 from audiogen_jax.models.lora import init_adapters, merge
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.ops.masks import length_mask
+from audiogen_jax.sharding.placement import AxisRules, beneath
 from audiogen_jax.train.ema import update_ema
 from audiogen_jax.train.optimizer import make_optimizer
 from audiogen_jax.train.state import Batch, Metrics, TrainState
@@ -69,6 +73,15 @@ class FlowStep:
         kinds = dict(dtype=jnp.dtype(self.config.dtype), remat=self.remat or None)
         return AudioGen(self.model, text_dim=self.text.d_model, **kinds), T5Encoder(
             self.text, **kinds
+        )
+
+    @property
+    def axes(self) -> AxisRules:
+        """Names of the axes of all parameters, trained and frozen."""
+        return (
+            audiogen_axes.AXES
+            + beneath("adapters", lora.AXES)
+            + beneath("tokenizer", dasheng_axes.AXES)
         )
 
     @property

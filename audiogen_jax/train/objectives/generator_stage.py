@@ -89,6 +89,7 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
     return Objective(
         init_state=flow.init_state,
         prepare=prepare,
+        axes=flow.axes,
         frozen=frozen,
         step_at=lambda _: step,
         evaluate=jax.jit(flow.evaluate),

@@ -12,6 +12,7 @@ import optax
 from jaxtyping import Array, Float
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import save_tokenizer
+from audiogen_jax.models.dasheng.axes import AXES
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.masked_autoencoder import MaskedAutoencoder
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
@@ -84,6 +85,7 @@ def masked_autoencoder(config: Any, open_data: Callable[[], Iterable[dict]]) -> 
     return Objective(
         init_state=init_state,
         prepare=prepare,
+        axes=AXES,
         frozen={},
         step_at=lambda _: step,
         evaluate=evaluate,

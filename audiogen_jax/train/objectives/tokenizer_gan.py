@@ -17,6 +17,8 @@ import optax
 from jaxtyping import Array, Float
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
+from audiogen_jax.models import discriminators
+from audiogen_jax.models.dasheng import axes as dasheng_axes
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
 from audiogen_jax.train.config import without_remat
@@ -197,6 +199,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
     return Objective(
         init_state=init_state,
         prepare=prepare,
+        axes=dasheng_axes.AXES + discriminators.AXES,
         frozen={},
         step_at=lambda step: steps[step >= config.gan.start_step],
         evaluate=evaluate,
