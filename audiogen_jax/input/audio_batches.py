@@ -86,9 +86,10 @@ class _LoadExample:
         window = crop_window(
             self.cache.load(record.path, record.member), self.length, config.crop, rng
         )
+        gain_db = rng.uniform(-config.gain_db, config.gain_db)
         return {
-            "audio": to_float(window, self.length, rng.uniform(-config.gain_db, config.gain_db)),
-            "length": np.int32(len(window)),
+            "audio": to_float(window, self.length, gain_db)[:, None],
+            "lengths": np.int32(len(window)),
             "text": draw_text(record.views, rng, config.view_dropout)
             if config.text_tokenizer
             else None,
@@ -107,7 +108,7 @@ class _Collate:
     def __call__(self, examples: Sequence[dict[str, Any]]) -> Batch:
         batch = {
             name: np.stack([example[name] for example in examples])
-            for name in ("audio", "length", "drop_condition", "id")
+            for name in ("audio", "lengths", "drop_condition", "id")
         }
         if self.tokenizer is not None:
             add_tokens(batch, examples, self.tokenizer, self.max_tokens)
@@ -128,7 +129,7 @@ def make_iterator(
 
     Returns:
       A grain iterator (`get_state`, `set_state` resume exactly) of dicts of numpy arrays:
-      `audio` float32 [b n] zero-padded, `length` int32 [b] valid samples, `drop_condition`
+      `audio` float32 [b n a] zero-padded, `lengths` int32 [b] valid samples, `drop_condition`
       bool [b], `id` str [b], and with a text tokenizer `token_ids` int32 [b l] and `token_mask`
       bool [b l]. n is the length of the batch's bucket.
 

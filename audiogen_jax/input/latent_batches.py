@@ -110,7 +110,7 @@ class _Collate:
             row[: len(example["latents"])] = example["latents"].view(np.uint16)
         batch = {
             "latents": latents.view(ml_dtypes.bfloat16),
-            "length": np.array([len(example["latents"]) for example in examples], np.int32),
+            "lengths": np.array([len(example["latents"]) for example in examples], np.int32),
             "drop_condition": np.array([example["drop_condition"] for example in examples]),
             "id": np.array([example["id"] for example in examples]),
         }
@@ -133,7 +133,7 @@ def make_latent_iterator(
 
     Returns:
       A grain iterator (`get_state`, `set_state` resume exactly) of dicts of numpy arrays:
-      `latents` bfloat16 [b t c] zero-padded, `length` int32 [b] valid frames, `drop_condition`
+      `latents` bfloat16 [b t c] zero-padded, `lengths` int32 [b] valid frames, `drop_condition`
       bool [b], `id` str [b], and with a text tokenizer `token_ids` int32 [b l] and `token_mask`
       bool [b l]. t is the length of the batch's bucket.
 

@@ -112,7 +112,7 @@ def _placed_batch(config: Any, model: AudioGenConfig, mesh: Mesh) -> dict[str, S
     frames = round(seconds * model.latent_rate)
     shapes = {
         "latents": ((clips, frames, model.latent_dim), jnp.bfloat16),
-        "length": ((clips,), jnp.int32),
+        "lengths": ((clips,), jnp.int32),
         "drop_condition": ((clips,), jnp.bool_),
         "token_ids": ((clips, tokens), jnp.int32),
         "token_mask": ((clips, tokens), jnp.bool_),

@@ -40,5 +40,5 @@ def open_batches(
 
 def valid_frames(batch: dict[str, np.ndarray]) -> int:
     """Latent frames in a batch that are not padding."""
-    lengths = batch["length"]
+    lengths = batch["lengths"]
     return int(np.sum(lengths if "latents" in batch else latent_length(lengths)))

@@ -32,24 +32,24 @@ def one_set(config, name, **changes):
 def test_shapes_are_fixed_per_bucket(config):
     shapes = Counter()
     for batch in take(make_iterator(config), 40):
-        b, n = batch["audio"].shape
-        shapes[b, n] += 1
-        assert batch["length"].shape == batch["drop_condition"].shape == batch["id"].shape == (b,)
+        b, n, a = batch["audio"].shape
+        shapes[b, n, a] += 1
+        assert batch["lengths"].shape == batch["drop_condition"].shape == batch["id"].shape == (b,)
         assert batch["token_ids"].shape == batch["token_mask"].shape == (b, 48)
         types = {name: str(array.dtype) for name, array in batch.items() if name != "id"}
         assert types == {
             "audio": "float32",
-            "length": "int32",
+            "lengths": "int32",
             "drop_condition": "bool",
             "token_ids": "int32",
             "token_mask": "bool",
         }
-    assert shapes.keys() == {(4, 24000), (2, 32000)}
+    assert shapes.keys() == {(4, 24000, 1), (2, 32000, 1)}
 
 
 def test_lengths_tell_where_padding_begins_and_no_clip_is_silent(config):
     for batch in take(make_iterator(config), 40):
-        for audio, length in zip(batch["audio"], batch["length"], strict=True):
+        for audio, length in zip(batch["audio"], batch["lengths"], strict=True):
             assert 0 < length <= len(audio)
             assert np.abs(audio[:length]).max() > 1e-3
             assert audio[length - 1] != 0 or length == len(audio)
@@ -167,7 +167,7 @@ def test_phrasings_vary(config):
 
 def test_without_a_tokenizer_there_are_no_tokens(config):
     batch = next(make_iterator(dataclasses.replace(config, text_tokenizer=None)))
-    assert batch.keys() == {"audio", "length", "drop_condition", "id"}
+    assert batch.keys() == {"audio", "lengths", "drop_condition", "id"}
 
 
 def test_worker_processes_give_the_same_batches(config):

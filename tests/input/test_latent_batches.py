@@ -68,11 +68,11 @@ def test_shapes_and_types(config):
         b, t, c = batch["latents"].shape
         shapes[b, t, c, batch["token_ids"].shape] += 1
         assert batch["token_mask"].shape == batch["token_ids"].shape
-        assert batch["length"].shape == batch["drop_condition"].shape == batch["id"].shape == (b,)
+        assert batch["lengths"].shape == batch["drop_condition"].shape == batch["id"].shape == (b,)
         types = {name: array.dtype for name, array in batch.items() if name != "id"}
         assert types == {
             "latents": ml_dtypes.bfloat16,
-            "length": np.int32,
+            "lengths": np.int32,
             "drop_condition": bool,
             "token_ids": np.int32,
             "token_mask": bool,
@@ -86,7 +86,7 @@ def test_windows_are_cut_from_the_clip_and_padded_with_zeros(config, crop):
     config = dataclasses.replace(config, crop=crop)
     for batch in take(make_latent_iterator(config), 60):
         for latents, length, name in zip(
-            batch["latents"], batch["length"], batch["id"], strict=True
+            batch["latents"], batch["lengths"], batch["id"], strict=True
         ):
             whole = clip(*name.split("/")[:1], int(name.split("/")[1])).latents
             start = int(latents[0, 0]) - 1
@@ -184,7 +184,7 @@ def test_rates_of_dropping(config):
 
 def test_without_a_text_tokenizer_there_are_no_tokens(config):
     batch = next(make_latent_iterator(dataclasses.replace(config, text_tokenizer=None)))
-    assert batch.keys() == {"latents", "length", "drop_condition", "id"}
+    assert batch.keys() == {"latents", "lengths", "drop_condition", "id"}
 
 
 def test_latents_of_another_tokenizer_are_refused(config, folders, tmp_path):

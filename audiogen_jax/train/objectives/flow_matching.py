@@ -166,7 +166,7 @@ class FlowStep:
 
     def _with_noise(self, batch: Batch, times: jax.Array, noise: jax.Array) -> Batch:
         """Adds what is drawn for each clip, so that parts of a batch get what the whole would."""
-        rows, frames = len(batch["length"]), self.frames(batch)
+        rows, frames = len(batch["lengths"]), self.frames(batch)
         return {
             **batch,
             "time": sample_times(times, rows, self.config.time_sampling),
@@ -181,13 +181,13 @@ class FlowStep:
 
     def frame_lengths(self, batch: Batch) -> Int[Array, " b"]:
         """Valid latent frames of each clip."""
-        return batch["length"] if "latents" in batch else latent_length(batch["length"])
+        return batch["lengths"] if "latents" in batch else latent_length(batch["lengths"])
 
     def _latents(self, batch: Batch, frozen: Params) -> Float[Array, "b t c"]:
         if "latents" in batch:
             return batch["latents"].astype(jnp.float32)
         model, params = DashengTokenizer(self.tokenizer), {"params": frozen["tokenizer"]}
-        return model.apply(params, batch["audio"], batch["length"], method="encode")  # pyright: ignore
+        return model.apply(params, batch["audio"][..., 0], batch["lengths"], method="encode")  # pyright: ignore
 
     def _losses(
         self, whole: Params, frozen: Params, batch: Batch, key: jax.Array | None, frames: Array
@@ -198,7 +198,7 @@ class FlowStep:
         mask = length_mask(lengths, latents.shape[1])
         tokens = batch["token_ids"], batch["token_mask"]
         conditioned = condition(*networks, whole, *tokens, dropout_key=key)
-        seconds = batch["length"] / (
+        seconds = batch["lengths"] / (
             self.model.latent_rate if "latents" in batch else self.model.sample_rate
         )
         duration = duration_loss(conditioned.log_duration, seconds, self.model.duration_offset)

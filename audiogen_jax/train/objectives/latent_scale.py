@@ -32,7 +32,7 @@ def measure_latents(
     Args:
       model: the tokenizer.
       params: its parameters.
-      batches: dicts with "audio" [b n] and "length" [b] in samples.
+      batches: dicts with "audio" [b n 1] and "lengths" [b] in samples.
 
     Raises:
       ValueError: there is no batch.
@@ -46,7 +46,10 @@ def measure_latents(
         return valid.sum(), latents.sum((0, 1)), jnp.square(latents).sum((0, 1))
 
     rows = [
-        [np.asarray(x, np.float64) for x in moments(params, batch["audio"], batch["length"])]
+        [
+            np.asarray(x, np.float64)
+            for x in moments(params, batch["audio"][..., 0], batch["lengths"])
+        ]
         for batch in batches
     ]
     if not rows:

@@ -56,7 +56,7 @@ def masked_autoencoder(config: Any, open_data: Callable[[], Iterable[dict]]) -> 
         return state.replace(params={**state.params, "audio_encoder": encoder})
 
     def loss(params: Params, batch: Batch, key: jax.Array) -> tuple[Array, Metrics]:
-        value: Array = model.apply({"params": params}, batch["audio"], key)  # pyright: ignore
+        value: Array = model.apply({"params": params}, batch["audio"][..., 0], key)  # pyright: ignore
         return value, {"loss": value}
 
     def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
@@ -107,7 +107,10 @@ def mel_statistics(
     """
     measure = jax.jit(_mel_moments)
     moments = [
-        [np.asarray(value, np.float64) for value in measure(batch["audio"], batch["length"])]
+        [
+            np.asarray(value, np.float64)
+            for value in measure(batch["audio"][..., 0], batch["lengths"])
+        ]
         for batch in batches
     ]
     if not moments:

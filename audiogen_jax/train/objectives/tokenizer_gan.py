@@ -122,7 +122,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         return adversary.apply({"params": params}, audio)  # pyright: ignore
 
     def reconstruction_loss(both: Params, batch: Batch, key: Array) -> tuple[Array, Metrics]:
-        audio = batch["audio"]
+        audio = batch["audio"][..., 0]
         semantic = semantic_tokens(both["tokenizer"], audio)
         latents, _, losses = reconstruct(both["tokenizer"], semantic, audio)
         loss = weighted(losses, weights)
@@ -130,7 +130,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
 
     def adversarial_loss(both: Params, batch: Batch, key: Array) -> tuple[Array, Metrics]:
         """The loss of each player, in which the other one stands still; they move together."""
-        audio = batch["audio"]
+        audio = batch["audio"][..., 0]
         semantic = semantic_tokens(both["tokenizer"], audio)
         latents, fake, losses = reconstruct(both["tokenizer"], semantic, audio)
         real = audio[:, : fake.shape[1]]
@@ -184,8 +184,8 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
     @jax.jit
     def evaluate(state: TrainState, batch: Batch, frozen: Params, index: int) -> Metrics:
         params = averaged(state)
-        semantic = semantic_tokens(params, batch["audio"])
-        _, _, losses = reconstruct(params, semantic, batch["audio"])
+        semantic = semantic_tokens(params, batch["audio"][..., 0])
+        _, _, losses = reconstruct(params, semantic, batch["audio"][..., 0])
         return {"loss": weighted(losses, weights), **losses}
 
     def export(params: Params, folder: Path) -> None:

@@ -15,7 +15,7 @@ def case(tiny_checkpoint):
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: leaf + rng.normal(0, 0.1, leaf.shape).astype("f4"), params)
     audio = rng.normal(0, 0.1, (4, 8000)).astype(np.float32)
-    batch = {"audio": audio, "length": np.array([8000, 8000, 5000, 700], np.int32)}
+    batch = {"audio": audio[..., None], "lengths": np.array([8000, 8000, 5000, 700], np.int32)}
     return DashengTokenizer(config), params, batch
 
 
@@ -25,7 +25,7 @@ def test_exact(case):
     folded = fold_latent_scale(params, std)
 
     def run(params):
-        latents = model.apply({"params": params}, batch["audio"], method="encode")
+        latents = model.apply({"params": params}, batch["audio"][..., 0], method="encode")
         return latents, model.apply({"params": params}, latents, method="decode")
 
     (before, audio), (after, same_audio) = run(params), run(folded)
@@ -36,8 +36,10 @@ def test_exact(case):
 def test_measured_moments(case):
     model, params, batch = case
     batches = [jax.tree.map(lambda x: x[:2], batch), jax.tree.map(lambda x: x[2:], batch)]
-    latents = model.apply({"params": params}, batch["audio"], batch["length"], method="encode")
-    frames = (batch["length"] // 160 + 1) // 4
+    latents = model.apply(
+        {"params": params}, batch["audio"][..., 0], batch["lengths"], method="encode"
+    )
+    frames = (batch["lengths"] // 160 + 1) // 4
     valid = np.concatenate([row[:count] for row, count in zip(latents, frames, strict=True)])
     moments = measure_latents(model, params, batches)
     np.testing.assert_allclose(moments.mean, valid.mean(0), rtol=1e-4, atol=1e-5)
