@@ -10,7 +10,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from data.files import read_rows, write_manifest
+from audiogen_jax.files.jsonl import read_rows, write_rows
 from data.licenses import strictest
 from data.sources import Source, sources_named
 from data.splits import check_no_leak, held_out, recording_of
@@ -74,8 +74,8 @@ def build(recordings: Path, out: Path, sources: tuple[Source, ...]) -> list[dict
     rows = [row for rows in by_source.values() for row in rows]
     check_no_leak(rows)
     for name, part in by_source.items():
-        write_manifest(out / f"{name}.jsonl", part)
-    write_manifest(out / "singles.jsonl", rows)
+        write_rows(out / f"{name}.jsonl", part)
+    write_rows(out / "singles.jsonl", rows)
     return rows
 
 

@@ -17,8 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from audiogen_jax.files.audio import write_audio
+from audiogen_jax.files.jsonl import read_rows, write_rows
+from data import SAMPLE_RATE
 from data.build_manifest import summary
-from data.files import read_rows, write_clip, write_manifest
 from data.scene_builder import CATEGORIES, SceneBuilder
 
 
@@ -41,7 +43,7 @@ def build_scenes(
         rng = np.random.default_rng((seed, ("train", "val").index(split), index))
         scene = builder.build(CATEGORIES[index % len(CATEGORIES)], rng)
         path = f"{split}/{index:05d}.flac"
-        write_clip(out / path, scene.samples)
+        write_audio(out / path, scene.samples, SAMPLE_RATE)
         sha256 = hashlib.sha256((out / path).read_bytes()).hexdigest()
         audio_id = f"scenes/{split}/{index:05d}"
         scenes.append({"audio_id": audio_id, "path": path, **scene.row, "sha256": sha256})
@@ -63,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
             for split, count in (("train", args.train), ("val", args.val))
             for row in build_scenes(args.manifests, args.out, split, count, args.seed, args.seconds)
         ]
-        write_manifest(args.out / "scenes.jsonl", scenes)
+        write_rows(args.out / "scenes.jsonl", scenes)
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
     licenses = dict(Counter(row["license"] for row in scenes).most_common())

@@ -13,7 +13,8 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from data.files import parse_rows, write_bytes
+from audiogen_jax.files.atomic import write_bytes
+from audiogen_jax.files.jsonl import parse_rows
 from data.sources import Source, sources_named
 
 CONNECTIONS = 8

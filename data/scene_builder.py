@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import crop_window
-from data.files import SAMPLE_RATE
+from data import SAMPLE_RATE
 from data.licenses import strictest
 from data.mixing import at_snr, place, reverberate, room_response
 from data.scene_captions import scene_views

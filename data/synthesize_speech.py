@@ -21,8 +21,10 @@ import soundfile
 import soxr
 from jaxtyping import Float
 
+from audiogen_jax.files.audio import write_audio
+from audiogen_jax.files.jsonl import write_rows
+from data import SAMPLE_RATE
 from data.build_manifest import summary
-from data.files import SAMPLE_RATE, write_clip, write_manifest
 from data.splits import check_no_leak
 from data.views import word_views
 
@@ -108,7 +110,7 @@ def synthesize(
             name = re.sub(r"\W+", "_", text)
             path = f"{voice.name.replace('+', '_')}/{name}.flac"
             samples = speak(text, voice)
-            write_clip(out / path, samples)
+            write_audio(out / path, samples, SAMPLE_RATE)
             rows.append(
                 {
                     "audio_id": f"synthetic/{voice.name}/{name}",
@@ -133,7 +135,7 @@ def synthesize(
                 }
             )
     check_no_leak(rows)
-    write_manifest(out / "synthetic.jsonl", rows)
+    write_rows(out / "synthetic.jsonl", rows)
     return rows
 
 

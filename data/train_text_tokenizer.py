@@ -23,8 +23,8 @@ from tokenizers import (
 )
 
 from audiogen_jax.caption import VIEWS
+from audiogen_jax.files.atomic import write_text
 from audiogen_jax.input.manifest import read_manifest
-from data.files import write_bytes
 
 VOCAB_SIZE = 512
 END = "</s>"
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     try:
         tokenizer = train(training_texts(args.manifests), args.vocab_size)
-        write_bytes(args.out, (tokenizer.to_str(pretty=True) + "\n").encode())
+        write_text(args.out, tokenizer.to_str(pretty=True) + "\n")
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
     print(f"{args.out}: {tokenizer.get_vocab_size()} tokens")

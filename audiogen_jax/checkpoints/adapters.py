@@ -6,6 +6,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from audiogen_jax.files.atomic import written_atomically
 from audiogen_jax.types import Params
 
 ADAPTERS = "adapters.safetensors"
@@ -25,9 +26,8 @@ def save_adapters(path: str | Path, adapters: Params, scale: float) -> None:
         for name, one in adapters.items()
         for part, value in one.items()
     }
-    partial = Path(path).with_name(Path(path).name + ".partial")
-    save_file(tensors, partial, metadata={"scale": repr(float(scale))})
-    partial.replace(path)
+    with written_atomically(path) as temporary:
+        save_file(tensors, temporary, metadata={"scale": repr(float(scale))})
 
 
 def load_adapters(path: str | Path) -> tuple[Params, float]:

@@ -1,7 +1,9 @@
-"""Output files that are either whole or absent."""
+"""Output files that are either whole or absent, also when a process is killed."""
 
 import contextlib
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,3 +46,59 @@ def written_atomically(path: str | Path) -> Iterator[Path]:
     finally:
         if temporary.parent.is_dir():
             temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, contents: bytes) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    with written_atomically(path) as temporary:
+        temporary.write_bytes(contents)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a file in UTF-8, whole or not at all.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    write_bytes(path, text.encode())
+
+
+@contextlib.contextmanager
+def staging_folder(parent: str | Path) -> Iterator[Path]:
+    """Gives a temporary folder in `parent`, for files or folders that appear there together.
+
+    The caller renames what is finished out of it; the rest is removed at the end.
+
+    Args:
+      parent: made if it does not exist.
+
+    Raises:
+      OSError: no folder can be made there.
+    """
+    Path(parent).mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(dir=parent, prefix=".staging-"))
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_synced(path: Path, contents: bytes) -> None:
+    """Writes a file in place, for a caller that renames it; it is on the disk on return."""
+    with path.open("wb") as file:
+        file.write(contents)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync(path: Path) -> None:
+    """Makes the contents of a file, or the names in a folder, survive a crash of the machine."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

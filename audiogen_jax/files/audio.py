@@ -88,7 +88,7 @@ def write_audio(path: str | Path, samples: Float[np.ndarray, " n"], sample_rate:
     """
     path = Path(path)
     check_audio_suffix(path)
-    samples = np.asarray(samples, np.float32)
+    samples = np.asarray(samples, np.result_type(samples, np.float32))
     check_audible(samples, str(path))
     with written_atomically(path) as temporary:
         try:

@@ -1,11 +1,11 @@
 """Audio manifests: one JSON object per line, one clip each."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from audiogen_jax.caption import VIEWS
+from audiogen_jax.files.jsonl import Row, numbered_lines, parse_object
 
 SPLITS = ("train", "val")
 
@@ -56,11 +56,9 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
         raise FileNotFoundError(f"no manifest at {path}")
     records: list[AudioRecord] = []
     seen: set[str] = set()
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        if not line.strip():
-            continue
+    for number, line in numbered_lines(path.read_bytes(), path):
         try:
-            record = parse_row(json.loads(line), path.parent, number)
+            record = parse_row(parse_object(line), path.parent, number)
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}, line {number}: {error}") from error
         if record.audio_id in seen:
@@ -72,14 +70,12 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
     return records
 
 
-def parse_row(row: Any, folder: Path, line: int, member: Member | None = None) -> AudioRecord:
+def parse_row(row: Row, folder: Path, line: int, member: Member | None = None) -> AudioRecord:
     """Makes a record of the columns of a row; the other arguments are attributes of it.
 
     Raises:
       ValueError: what is wrong with the row.
     """
-    if not isinstance(row, dict):
-        raise ValueError(f"expected a JSON object, got {type(row).__name__}")
     if missing := [name for name in ("audio_id", "path", "duration") if row.get(name) is None]:
         raise ValueError(f"missing {missing}")
     if not row["duration"] > 0:

@@ -8,12 +8,12 @@ AudioCaps (audiocap_id, youtube_id, start_time, caption).
 
 import csv
 import dataclasses
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
+from audiogen_jax.files.jsonl import numbered_lines, parse_object
 
 _MECAT_VIEWS = {
     "caption": "long", "speech": "speech", "sfx": "sound", "music": "music", "env": "environment"
@@ -132,17 +132,11 @@ def scan_prompts(path: str | Path) -> tuple[list[PromptRecord], list[RowError]]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[Mapping[str, Any] | ValueError]:
-    lines = (line for line in path.read_text(encoding="utf-8-sig").split("\n") if line.strip())
-    for line in lines:
+    for _, line in numbered_lines(path.read_bytes(), path):
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            yield ValueError(f"not JSON ({error})")
-            continue
-        if isinstance(row, dict):
-            yield row
-        else:
-            yield ValueError(f"expected a JSON object, got {_shorten(line)!r}")
+            yield parse_object(line)
+        except ValueError as error:
+            yield error
 
 
 def _csv_rows(path: Path) -> Iterator[Mapping[str, Any] | ValueError]:

@@ -6,13 +6,12 @@ A sample is the files of one name: its audio (`KEY.flac`, `.wav`, `.ogg`, `.opus
 """
 
 import io
-import json
 import tarfile
 from pathlib import Path
-from typing import Any
 
 import soundfile
 
+from audiogen_jax.files.jsonl import Row, parse_object
 from audiogen_jax.input.manifest import AudioRecord, Member, parse_row
 
 AUDIO = ("flac", "wav", "ogg", "opus", "mp3")
@@ -60,15 +59,14 @@ def _record(
     audio = [files[kind] for kind in AUDIO if kind in files]
     if len(audio) != 1:
         raise ValueError(f"expected one audio file of {AUDIO}, got {sorted(files)}")
-    row: Any = {}
+    row: Row = {}
     if "json" in files:
-        row = json.loads(_read(tar, files["json"]))
+        row = parse_object(_read(tar, files["json"]).decode())
     elif "txt" in files:
         row = {"caption": _read(tar, files["txt"]).decode().strip()}
-    if isinstance(row, dict):
-        row = {"audio_id": key, **row, "path": path}
-        if row.get("duration") is None:
-            row["duration"] = soundfile.info(io.BytesIO(_read(tar, audio[0]))).duration
+    row = {"audio_id": key, **row, "path": path}
+    if row.get("duration") is None:
+        row["duration"] = soundfile.info(io.BytesIO(_read(tar, audio[0]))).duration
     member = Member(audio[0].name, audio[0].offset_data, audio[0].size)
     return parse_row(row, path.parent, number, member)
 

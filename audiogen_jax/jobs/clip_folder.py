@@ -6,21 +6,15 @@ their places. The next start finishes renames, removes what was staged and not c
 a last manifest line that was cut short.
 """
 
-import json
 import os
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from audiogen_jax.files.atomic import written_atomically
-from audiogen_jax.jobs.job import (
-    Shard,
-    check_job,
-    lock_shard,
-    sync,
-    write_synced,
-)
+from audiogen_jax.files.atomic import sync, write_synced
+from audiogen_jax.files.jsonl import append_rows, recover_rows, write_rows
+from audiogen_jax.jobs.job import Shard, check_job, lock_shard
 
 _LONGEST_NAME = 200
 
@@ -94,7 +88,7 @@ class BatchStore:
         for name, contents in files.items():
             write_synced(self._staging / name, contents)
         sync(self._staging)
-        _append(self._manifest, rows)
+        append_rows(self._manifest, rows)
         for name in files:
             os.replace(self._staging / name, self._folder / name)
         sync(self._folder)
@@ -102,7 +96,7 @@ class BatchStore:
 
     def fail(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Adds rows, each with "error", and "id" if it is known, to `errors.jsonl`."""
-        _append(self._errors, rows)
+        append_rows(self._errors, rows)
         self.failed |= {row["id"]: dict(row) for row in rows if row.get("id")}
 
     def forget_errors(self, keep_clips: bool) -> None:
@@ -110,11 +104,10 @@ class BatchStore:
         kept = list(self.failed.values()) if keep_clips else []
         self.failed = {row["id"]: row for row in kept}
         if kept or self._errors.exists():
-            with written_atomically(self._errors) as temporary:
-                temporary.write_text(_lines(kept), encoding="utf-8")
+            write_rows(self._errors, kept)
 
     def _recover(self) -> None:
-        for row in _read_whole_lines(self._manifest):
+        for row in recover_rows(self._manifest):
             final, staged = self._folder / row["file"], self._staging / row["file"]
             if staged.exists():
                 os.replace(staged, final)
@@ -127,35 +120,4 @@ class BatchStore:
         if self._staging.is_dir():
             for path in self._staging.iterdir():
                 path.unlink()
-        self.failed = {row["id"]: row for row in _read_whole_lines(self._errors) if row.get("id")}
-
-
-def _lines(rows: Sequence[Mapping[str, Any]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _append(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds whole lines or none, as far as the file system lets us undo."""
-    contents = _lines(rows).encode()
-    if not contents:
-        return
-    with path.open("ab") as file:
-        before = file.tell()
-        try:
-            file.write(contents)
-            file.flush()
-            os.fsync(file.fileno())
-        except OSError:
-            os.truncate(path, before)
-            raise
-
-
-def _read_whole_lines(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file that was appended to; a last line without its end is cut off."""
-    if not path.exists():
-        return []
-    contents = path.read_bytes()
-    whole = contents.rfind(b"\n") + 1
-    if whole < len(contents):
-        os.truncate(path, whole)
-    return [json.loads(line) for line in contents[:whole].splitlines()]
+        self.failed = {row["id"]: row for row in recover_rows(self._errors) if row.get("id")}

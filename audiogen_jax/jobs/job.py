@@ -3,12 +3,11 @@
 import dataclasses
 import fcntl
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TextIO
 
-from audiogen_jax.files.atomic import written_atomically
+from audiogen_jax.files.atomic import write_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +89,7 @@ def check_job(folder: Path, job: Mapping[str, Any]) -> None:
     path = folder / "job.json"
     text = json.dumps(job, indent=1, sort_keys=True) + "\n"
     if not path.exists():
-        with written_atomically(path) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(path, text)
         return
     known = json.loads(path.read_text(encoding="utf-8"))
     ours = json.loads(text)
@@ -105,20 +103,3 @@ def check_job(folder: Path, job: Mapping[str, Any]) -> None:
             f"{folder} belongs to another job: {'; '.join(changed)}. Give another "
             "folder, or the same arguments to go on"
         )
-
-
-def write_synced(path: Path, contents: bytes) -> None:
-    """Writes a file that is on the disk on return."""
-    with path.open("wb") as file:
-        file.write(contents)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync(path: Path) -> None:
-    """Makes the contents of a file, or the names in a folder, survive a crash of the machine."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

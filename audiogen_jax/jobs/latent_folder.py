@@ -15,7 +15,9 @@ from typing import Any, Self
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
+from audiogen_jax.files.atomic import sync, write_synced
 from audiogen_jax.files.fingerprint import sha256
+from audiogen_jax.files.jsonl import to_lines
 from audiogen_jax.input.latent_dataset import (
     DATASET,
     SHARD_OPTIONS,
@@ -25,7 +27,7 @@ from audiogen_jax.input.latent_dataset import (
     index_file,
 )
 from audiogen_jax.input.latent_records import LatentRecord, encode_record
-from audiogen_jax.jobs.job import Shard, check_job, lock_shard, sync, write_synced
+from audiogen_jax.jobs.job import Shard, check_job, lock_shard
 
 ERRORS = "errors.jsonl"
 
@@ -99,14 +101,14 @@ class LatentStore:
             return missing
         summaries = [self._summary(number) for number in range(self._count)]
         errors = [row for summary in summaries for row in summary["errors"]]
-        self._replace(ERRORS, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in errors))
+        self._replace(ERRORS, to_lines(errors))
         shards = tuple(LatentShard(**summary["shard"]) for summary in summaries)
         if not sum(shard.clips for shard in shards):
             raise ValueError(
                 f"none of {len(errors)} clips could be encoded, see {self._folder / ERRORS}; the "
                 f"first: {errors[0]['error']}. Remove {self._folder} to start again"
             )
-        self._replace(DATASET, info.with_shards(shards).to_json())
+        self._replace(DATASET, info.with_shards(shards).to_json().encode())
         return 0
 
     def _name(self, number: int) -> str:
@@ -116,8 +118,8 @@ class LatentStore:
         path = self._folder / _summary_file(self._name(number))
         return json.loads(path.read_text(encoding="utf-8"))
 
-    def _replace(self, name: str, text: str) -> None:
-        write_synced(self._staging / name, text.encode())
+    def _replace(self, name: str, contents: bytes) -> None:
+        write_synced(self._staging / name, contents)
         os.replace(self._staging / name, self._folder / name)
         sync(self._folder)
 
@@ -165,9 +167,9 @@ class ShardWriter:
             "bytes": staged.stat().st_size,
             "sha256": sha256(staged),
         }
-        summary = json.dumps({"shard": shard, "errors": errors}, ensure_ascii=False) + "\n"
+        summary = to_lines([{"shard": shard, "errors": errors}])
         beside = {index_file(self._name): index_bytes(self._index)}
-        beside[_summary_file(self._name)] = summary.encode()
+        beside[_summary_file(self._name)] = summary
         for name, contents in beside.items():
             write_synced(self._staging / name, contents)
             os.replace(self._staging / name, self._folder / name)

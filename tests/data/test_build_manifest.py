@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
+from audiogen_jax.files.jsonl import read_rows
 from audiogen_jax.input.manifest import read_manifest
 from data.build_manifest import build, main
-from data.files import read_rows
 from data.splits import DIGIT_SPEAKER, DIGIT_TAKES, check_no_leak, held_out
 from data.views import views_of
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from audiogen_jax.files.jsonl import read_rows
 from audiogen_jax.input.manifest import read_manifest
 from data.build_scenes import build_scenes, main
-from data.files import read_rows
 from data.licenses import STRICTNESS, strictest
 from data.mixing import active_power
 from data.scene_builder import CATEGORIES, SNR_DB, SceneBuilder

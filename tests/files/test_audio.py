@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiogen_jax.files.atomic import check_writable, written_atomically
 from audiogen_jax.files.audio import read_audio, write_audio
 
 
@@ -102,18 +101,3 @@ def test_unwritable_places(tmp_path: Path):
     with pytest.raises(ValueError, match=r"cannot write '\.mp3'"):
         write_audio(tmp_path / "a.mp3", tone(16000), 16000)
     assert {file.name for file in tmp_path.iterdir()} == {"file", "folder.wav"}
-
-
-def test_a_failure_while_writing_leaves_what_was_there(tmp_path: Path):
-    path = tmp_path / "kept.txt"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), written_atomically(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_check_writable_makes_nothing(tmp_path: Path):
-    check_writable(tmp_path / "new" / "folder" / "a.wav")
-    assert not list(tmp_path.iterdir())

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from audiogen_jax.files.atomic import write_text
 from audiogen_jax.input.audio_batches import DataConfig
 from data.build_manifest import build
-from data.files import write_bytes
 from data.sources import SOURCES
 from data.train_text_tokenizer import train, training_texts
 
@@ -20,7 +20,7 @@ def manifests(tmp_path_factory) -> Path:
     sources = tuple(source for source in SOURCES if (CLIPS / source.name).is_dir())
     build(CLIPS, out, sources)
     tokenizer = train(training_texts([out / "singles.jsonl"]), 320)
-    write_bytes(out / "tokenizer.json", tokenizer.to_str().encode())
+    write_text(out / "tokenizer.json", tokenizer.to_str())
     return out
 
 

@@ -83,7 +83,7 @@ def test_training_reads_them_like_a_manifest(tar, tmp_path):
         ({"a.flac": b"no audio"}, "sample 'a': Error"),
         ({"a.json": b"{}"}, "sample 'a': expected one audio file"),
         ({"a.wav": b"", "a.flac": b""}, "sample 'a': expected one audio file"),
-        ({"a.flac": b"", "a.json": b"{"}, "sample 'a': Expecting"),
+        ({"a.flac": b"", "a.json": b"{"}, "sample 'a': not JSON"),
         ({"a.flac": b"", "a.json": b'{"duration": 0}'}, "sample 'a': duration is 0"),
         ({"a.flac": b"", "a.json": b"[]"}, "sample 'a': expected a JSON object"),
         ({}, "holds no clips"),

@@ -15,6 +15,7 @@ from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen, save_audiog
 from audiogen_jax.checkpoints.dasheng_tokenizer import DECODER, ENCODER, TokenizerCheckpoint
 from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
 from audiogen_jax.checkpoints.t5 import load_t5, save_t5
+from audiogen_jax.files.atomic import staging_folder
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.models.t5.config import T5Config
@@ -136,7 +137,5 @@ def _check_same(folder: str | Path, found: Any, expected: Any) -> None:
 def _copy(source: Path, target: Path) -> None:
     """Copies a checkpoint's files, once: they never change during a training."""
     if not target.exists():
-        partial = target.with_name(target.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial)
-        partial.rename(target)
+        with staging_folder(target.parent) as staging:
+            shutil.copytree(source, staging / target.name).rename(target)
