@@ -1,32 +1,36 @@
-"""DashengTokenizer checkpoints."""
+"""DashengTokenizer checkpoints: reading, writing, and where the release keeps each parameter."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.dasheng_tokenizer_names import tokenizer_buffers, tokenizer_rules
+from audiogen_jax.checkpoints.folder import open_tensors
 from audiogen_jax.checkpoints.mapping import (
+    Buffer,
+    Layout,
+    Place,
+    Rule,
     check_tensors,
-    export_params,
     import_params,
+    on_host,
+    stack_layers,
     with_dtype,
 )
-from audiogen_jax.checkpoints.orbax import open_tensors, rules_of
-from audiogen_jax.checkpoints.safetensors import parse_config, read_config, write_folder
+from audiogen_jax.checkpoints.safetensors import parse_config, read_config, save_safetensors
+from audiogen_jax.models.dasheng.audio_encoder import N_MELS, PATCH_FRAMES
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
+from audiogen_jax.ops.mel import mel_filters
+from audiogen_jax.ops.stft import hann_window
 from audiogen_jax.types import Params
 
-
-def tokenizer_template(config: TokenizerConfig, dtype: Any = jnp.float32) -> Params:
-    """Shapes of the tokenizer's parameters."""
-    model = DashengTokenizer(config)
-    variables = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 1600)))
-    return with_dtype(variables["params"], dtype)
-
+# Transform sizes of the two mel front ends, in samples.
+_SEMANTIC_FFT = 512
+_ACOUSTIC_FFT = 1024
 
 ENCODER = ("audio_encoder", "acoustic_injection")
 DECODER = ("upsampler", "decoder")
@@ -39,7 +43,7 @@ class TokenizerCheckpoint:
       config: its configuration.
     """
 
-    def __init__(self, folder: str | Path, dtype: Any = jnp.float32):
+    def __init__(self, folder: str | Path, dtype: str | DTypeLike = jnp.float32):
         """Checks the names and shapes of all tensors.
 
         Args:
@@ -53,26 +57,33 @@ class TokenizerCheckpoint:
         self.config = parse_config(folder, TokenizerConfig, read_config(folder))
         self._file = open_tensors(folder)
         self._template = tokenizer_template(self.config, dtype)
-        released = tokenizer_rules(self.config), tokenizer_buffers(self.config)
-        self._rules, buffers = rules_of(self._file, *released, self._template)
-        check_tensors(self._file, self._rules, buffers, self._template)
+        self._layout = self._file.layout(tokenizer_layout(self.config))
+        check_tensors(self._file, self._layout, self._template)
 
-    def read(self, parts: Collection[str], place: Callable = lambda value: value) -> Params:
-        """Some of the parameters: `ENCODER`, `DECODER` or both; `place` as in `import_params`."""
-        return import_params(self._file, self._rules, self._template, place=place, only=parts)
+    def read(self, names: Collection[str], place: Place = on_host) -> Params:
+        """Reads some of the parameters.
+
+        Args:
+          names: their top-level names: `ENCODER`, `DECODER` or both.
+          place: see `stack_layers`.
+        """
+        leaves = import_params(self._file, self._layout.only(names), self._template)
+        return stack_layers(leaves, self._template, place)
 
 
-def load_tokenizer(folder: str | Path, dtype: Any = jnp.float32) -> tuple[TokenizerConfig, Params]:
+def load_tokenizer(
+    folder: str | Path, dtype: str | DTypeLike = jnp.float32
+) -> tuple[TokenizerConfig, Params]:
     """Reads a whole audio tokenizer; see `TokenizerCheckpoint`."""
     checkpoint = TokenizerCheckpoint(folder, dtype)
-    return checkpoint.config, checkpoint.read(())
+    return checkpoint.config, checkpoint.read((*ENCODER, *DECODER))
 
 
 def save_tokenizer(
     folder: str | Path,
     config: TokenizerConfig,
     params: Params,
-    dtype: Any = None,
+    dtype: str | DTypeLike | None = None,
     max_shard_bytes: int | None = None,
 ) -> None:
     """Writes an audio tokenizer in the layout that `load_tokenizer` reads.
@@ -82,7 +93,93 @@ def save_tokenizer(
       config: its configuration.
       params: its parameters.
       dtype: of the file; that of the parameters if None.
-      max_shard_bytes: see `write_folder`.
+      max_shard_bytes: see `save_safetensors`.
     """
-    tensors = export_params(params, tokenizer_rules(config), tokenizer_buffers(config))
-    write_folder(folder, config.to_hf(), tensors, dtype, max_shard_bytes)
+    layout = tokenizer_layout(config)
+    save_safetensors(folder, config.to_hf(), params, layout, dtype, max_shard_bytes)
+
+
+def tokenizer_template(config: TokenizerConfig, dtype: str | DTypeLike = jnp.float32) -> Params:
+    """Shapes of the tokenizer's parameters."""
+    model = DashengTokenizer(config)
+    variables = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 1600)))
+    return with_dtype(variables["params"], dtype)
+
+
+def tokenizer_layout(config: TokenizerConfig) -> Layout:
+    """Where the release keeps the parameters; windows, filter banks and a counter of batches."""
+    rules = (*_audio_encoder(config), *_acoustic_injection(config), *_decoder())
+    semantic, acoustic = "encoder.model.front_end.0", "encoder.front_end.mel_spec"
+    buffers = (
+        Buffer(f"{semantic}.spectrogram.window", hann_window(_SEMANTIC_FFT)),
+        Buffer(f"{semantic}.mel_scale.fb", mel_filters(_SEMANTIC_FFT, N_MELS)),
+        Buffer(f"{acoustic}.spectrogram.window", hann_window(_ACOUSTIC_FFT)),
+        Buffer(f"{acoustic}.mel_scale.fb", mel_filters(_ACOUSTIC_FFT, config.n_mels_patch)),
+        Buffer("decoder.head.istft.window", hann_window(config.istft_n_fft)),
+        Buffer("encoder.model.init_bn.1.num_batches_tracked", np.zeros((), np.int64), None),
+    )
+    return Layout(rules, buffers)
+
+
+def _audio_encoder(config: TokenizerConfig) -> list[Rule]:
+    name, path = "encoder.model", "audio_encoder"
+    block, ours = f"{name}.blocks.{{i}}", f"{path}/blocks/{{i}}"
+    return [
+        *_patch_embed(f"{name}.patch_embed.proj", f"{path}/patch_embed", config.embed_dim, N_MELS),
+        Rule(f"{name}.time_pos_embed", f"{path}/time_pos_embed", "1d1t->td"),
+        Rule(f"{name}.freq_pos_embed", f"{path}/freq_pos_embed", "1d11->d"),
+        *_norm(f"{name}.init_bn.1", f"{path}/init_bn"),
+        Rule(f"{name}.init_bn.1.running_mean", f"{path}/init_bn/mean"),
+        Rule(f"{name}.init_bn.1.running_var", f"{path}/init_bn/var"),
+        *_norm(f"{block}.norm1", f"{ours}/norm1"),
+        *_linear(f"{block}.attn.qkv", f"{ours}/qkv"),
+        *_linear(f"{block}.attn.proj", f"{ours}/proj"),
+        *_norm(f"{block}.norm2", f"{ours}/norm2"),
+        *_linear(f"{block}.mlp.fc1", f"{ours}/mlp/fc1"),
+        *_linear(f"{block}.mlp.fc2", f"{ours}/mlp/fc2"),
+        *_norm(f"{name}.norm", f"{path}/norm"),
+    ]
+
+
+def _acoustic_injection(config: TokenizerConfig) -> list[Rule]:
+    path = "acoustic_injection"
+    return [
+        *_patch_embed(
+            "encoder.patch_embed", f"{path}/patch_embed", config.embed_dim, config.n_mels_patch
+        ),
+        *_norm("encoder.norm", f"{path}/norm"),
+    ]
+
+
+def _decoder() -> list[Rule]:
+    name, path = "decoder.backbone", "decoder/backbone"
+    block, ours = f"{name}.convnext.{{i}}", f"{path}/convnext/{{i}}"
+    return [
+        *_linear("upsampler", "upsampler", "iok->iko"),
+        *_linear(f"{name}.embed", f"{path}/embed", "oik->kio"),
+        *_norm(f"{name}.norm", f"{path}/norm"),
+        *_linear(f"{block}.dwconv", f"{ours}/dwconv", "oik->kio"),
+        *_norm(f"{block}.norm", f"{ours}/norm"),
+        *_linear(f"{block}.pwconv1", f"{ours}/pwconv1"),
+        *_linear(f"{block}.pwconv2", f"{ours}/pwconv2"),
+        Rule(f"{block}.gamma", f"{ours}/gamma"),
+        *_norm(f"{name}.final_layer_norm", f"{path}/final_layer_norm"),
+        *_linear("decoder.head.out", "decoder/head/out"),
+    ]
+
+
+def _patch_embed(name: str, path: str, width: int, mels: int) -> list[Rule]:
+    # Our patches are flattened frame by frame, each frame with all its mels.
+    shape = (width, 1, mels, PATCH_FRAMES)
+    return [
+        Rule(f"{name}.weight", f"{path}/kernel", "o1fk->kfo", shape),
+        Rule(f"{name}.bias", f"{path}/bias"),
+    ]
+
+
+def _linear(name: str, path: str, axes: str = "oi->io") -> list[Rule]:
+    return [Rule(f"{name}.weight", f"{path}/kernel", axes), Rule(f"{name}.bias", f"{path}/bias")]
+
+
+def _norm(name: str, path: str) -> list[Rule]:
+    return [Rule(f"{name}.weight", f"{path}/scale"), Rule(f"{name}.bias", f"{path}/bias")]

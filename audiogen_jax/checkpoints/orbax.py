@@ -1,19 +1,18 @@
 """Checkpoints in Orbax format: config.json and the parameter tree in the folder `params`."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
-import tensorstore
-from flax.traverse_util import flatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.mapping import Buffer, Rule, TensorFile
-from audiogen_jax.checkpoints.safetensors import SafetensorsFolder, write_config
-from audiogen_jax.types import Params
+from audiogen_jax.checkpoints.mapping import Layout
+from audiogen_jax.checkpoints.safetensors import write_config
+from audiogen_jax.types import Params, parse_dtype
 
 PARAMS = "params"
 
@@ -32,19 +31,16 @@ class OrbaxFolder:
           ValueError: there is no whole Orbax tree.
         """
         self.path = (Path(folder) / PARAMS).absolute()
+        # Of a `Checkpointer`, every read would wait for all processes.
+        self._handler = ocp.PyTreeCheckpointHandler()
         try:
-            with ocp.PyTreeCheckpointer() as checkpointer:
-                tree = checkpointer.metadata(self.path).item_metadata
-            if tree is None:
-                raise ValueError("it has no metadata")
+            tree = self._handler.metadata(self.path).tree
         except Exception as error:  # of many kinds: storage, JSON, Orbax itself
             raise ValueError(f"{self.path} is not a whole Orbax checkpoint: {error}") from error
-        self._metadata = flatten_dict(tree.tree, sep="/")
-        self._driver = "zarr3" if tree.use_zarr3 else "zarr"
-        self._context = tensorstore.Context()
+        self._metadata = flatten_dict(tree, sep="/")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Path and shape of every parameter."""
+        """See `TensorFile`."""
         return {name: tuple(leaf.shape) for name, leaf in self._metadata.items()}
 
     def read(self, name: str) -> np.ndarray:
@@ -53,32 +49,38 @@ class OrbaxFolder:
         Raises:
           ValueError: its data are damaged or not there.
         """
-        # Orbax restores trees, which takes a tenth of a second however small they are.
-        base = {"driver": "file", "path": f"{self.path}/"}
-        store = {"driver": "ocdbt", "base": base, "path": self._metadata[name].name}
-        spec = {"driver": self._driver, "kvstore": store}
+        wanted = unflatten_dict({name: 0}, sep="/")
+        as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
+        options = ocp.args.PyTreeRestore(wanted, as_numpy, partial_restore=True)
         try:
-            array = tensorstore.open(spec, open=True, context=self._context).result()
-            return array.read().result()
+            restored = self._handler.restore(self.path, args=options)
         except (ValueError, OSError) as error:
             raise ValueError(f"{self.path}: {name} cannot be read: {error}") from error
+        return jax.tree.leaves(restored)[0]
 
     def check_floating(self, names: Collection[str]) -> None:
-        """Raises ValueError naming the parameters that do not hold floating-point numbers."""
+        """See `TensorFile`."""
         wrong = {name: self._metadata[name].dtype for name in names}
         wrong = [f"{n} is {k}" for n, k in wrong.items() if not jnp.issubdtype(k, jnp.floating)]
         if wrong:
             raise ValueError(f"{self.path}: {sorted(wrong)} must hold floating-point numbers")
 
+    def layout(self, released: Layout) -> Layout:
+        """Every parameter under its own path, layers stacked; no buffers."""
+        return released.by_path()
+
 
 def save_orbax(
-    folder: str | Path, config: Mapping[str, Any], params: Params, dtype: Any = None
+    folder: str | Path,
+    values: Mapping[str, object],
+    params: Params,
+    dtype: str | DTypeLike | None = None,
 ) -> None:
     """Writes config.json and the parameter tree, its layers stacked as in training.
 
     Args:
       folder: made if it does not exist; it must not hold an Orbax tree.
-      config: contents of config.json.
+      values: contents of config.json.
       params: nested dicts of arrays.
       dtype: parameters are cast to it; None keeps theirs.
 
@@ -88,36 +90,10 @@ def save_orbax(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if dtype is not None:
-        params = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
+        params = jax.tree.map(lambda leaf: leaf.astype(parse_dtype(dtype)), params)
     try:
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save((folder / PARAMS).absolute(), params)
     except ValueError as error:  # storage errors, a full disk among them
         raise OSError(f"cannot write {folder / PARAMS}: {error}") from error
-    write_config(folder, config)
-
-
-def open_tensors(folder: str | Path) -> SafetensorsFolder | OrbaxFolder:
-    """The weights of a checkpoint folder, in the format that it has.
-
-    Raises:
-      FileNotFoundError, ValueError: see `SafetensorsFolder` and `OrbaxFolder`.
-    """
-    return OrbaxFolder(folder) if (Path(folder) / PARAMS).is_dir() else SafetensorsFolder(folder)
-
-
-def rules_of(
-    file: TensorFile, rules: Sequence[Rule], buffers: Sequence[Buffer], template: Params
-) -> tuple[Sequence[Rule], Sequence[Buffer]]:
-    """Where the parameters are in this file: as in the release, or each under its own path.
-
-    Args:
-      file: from `open_tensors`.
-      rules, buffers: of the release.
-      template: shapes of the parameters.
-    """
-    if not isinstance(file, OrbaxFolder):
-        return rules, buffers
-    leaves = flatten_dict(template, sep="/")
-    letters = {name: "abcdefgh"[: leaf.ndim] for name, leaf in leaves.items()}
-    return [Rule(name, name, f"{axes}->{axes}") for name, axes in letters.items()], ()
+    write_config(folder, values)

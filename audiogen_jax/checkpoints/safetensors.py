@@ -2,15 +2,21 @@
 
 import json
 import math
-import os
-from collections.abc import Collection, Iterable, Mapping
+import sys
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
+from huggingface_hub import split_state_dict_into_shards_factory
+from jaxtyping import DTypeLike
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+
+from audiogen_jax.checkpoints.mapping import Layout, export_params
+from audiogen_jax.files.atomic import written_atomically
+from audiogen_jax.types import Params
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -33,7 +39,8 @@ class SafetensorsFolder:
     """The tensors of a checkpoint, in one file or in several that an index names.
 
     Each is read when asked for, by plain reads: the pages of a mapped file would count as memory
-    of the process, beside the copies that are made of them.
+    of the process, beside the copies that are made of them. `safe_open` maps files and does not
+    tell where in them a tensor is, so headers are read here.
 
     Attributes:
       path: of the only file, or of the index.
@@ -57,7 +64,7 @@ class SafetensorsFolder:
             raise FileNotFoundError(f"no weights at {self.path}, nor {INDEX} beside it")
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Name and shape of every tensor."""
+        """See `TensorFile`."""
         return {name: tensor.shape for name, tensor in self._tensors.items()}
 
     def read(self, name: str) -> np.ndarray:
@@ -76,7 +83,7 @@ class SafetensorsFolder:
         return values.reshape(shape)
 
     def check_floating(self, names: Collection[str]) -> None:
-        """Raises ValueError naming the tensors that do not hold floating-point numbers."""
+        """See `TensorFile`."""
         kinds = {name: self._tensors[name].kind for name in names}
         wrong = [f"{name} is {kind}" for name, kind in kinds.items() if kind not in _FLOATS]
         if wrong:
@@ -84,6 +91,10 @@ class SafetensorsFolder:
                 f"{self.path}: tensors {sorted(wrong)} must hold floating-point numbers "
                 f"({', '.join(_FLOATS)})"
             )
+
+    def layout(self, released: Layout) -> Layout:
+        """That of the release."""
+        return released
 
 
 def _read_index(index: Path) -> dict[str, _Tensor]:
@@ -177,19 +188,21 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def write_folder(
+def save_safetensors(
     folder: str | Path,
-    config: Mapping[str, Any],
-    tensors: Iterable[tuple[str, np.ndarray]],
-    dtype: Any = None,
+    values: Mapping[str, object],
+    params: Params,
+    layout: Layout,
+    dtype: str | DTypeLike | None = None,
     max_shard_bytes: int | None = None,
 ) -> None:
-    """Writes config.json and the weights, each file to a temporary name and then renamed.
+    """Writes the weights and then config.json, each file whole or not at all.
 
     Args:
       folder: made if it does not exist.
-      config: contents of config.json.
-      tensors: names and values, taken one at a time; those of one file are in memory at once.
+      values: contents of config.json.
+      params: the parameters, layers stacked; the tensors of one file are in memory beside them.
+      layout: of the weights.
       dtype: floating-point tensors are cast to it; None keeps theirs.
       max_shard_bytes: larger checkpoints are split into model-00001-of-0000N.safetensors and an
         index; None writes one file.
@@ -198,58 +211,39 @@ def write_folder(
       OSError: the folder cannot be written.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    shards: list[list[str]] = []
-    waiting: dict[str, np.ndarray] = {}
-    total = size = 0
-    for name, value in tensors:
+    plan = split_state_dict_into_shards_factory(
+        layout.tensors(params, dtype),
+        get_storage_size=lambda tensor: math.prod(tensor.shape) * tensor.dtype.itemsize,
+        filename_pattern="model{suffix}.safetensors",
+        max_shard_size=sys.maxsize if max_shard_bytes is None else max_shard_bytes,
+    )
+    shards: dict[str, dict[str, np.ndarray]] = {name: {} for name in plan.filename_to_tensors}
+    for name, value in export_params(params, layout, dtype):
+        file = plan.tensor_to_filename[name]
         # The format writes memory as it lies, so views must be made contiguous first.
-        stored = np.asarray(_cast(value, dtype), order="C")
-        if waiting and max_shard_bytes is not None and size + stored.nbytes > max_shard_bytes:
-            shards.append(_write_partial(folder, len(shards), waiting))
-            waiting, size = {}, 0
-        waiting[name] = stored
-        size += stored.nbytes
-        total += stored.nbytes
-    shards.append(_write_partial(folder, len(shards), waiting))
-    names = [f"model-{i + 1:05}-of-{len(shards):05}.safetensors" for i in range(len(shards))]
-    if len(shards) == 1:
-        names = [WEIGHTS]
-    for i, name in enumerate(names):
-        os.replace(_partial(folder, i), folder / name)
-    if len(shards) > 1:
-        weight_map = {t: n for n, shard in zip(names, shards, strict=True) for t in shard}
-        index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+        shards[file][name] = np.asarray(value, order="C")
+        if len(shards[file]) == len(plan.filename_to_tensors[file]):
+            _write_tensors(folder / file, shards.pop(file))
+    if plan.is_sharded:
+        index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
         _write_json(folder / INDEX, index)
-    write_config(folder, config)
+    write_config(folder, values)
 
 
-def write_config(folder: str | Path, config: Mapping[str, Any]) -> None:
+def write_config(folder: str | Path, values: Mapping[str, object]) -> None:
     """Writes config.json, to a temporary name and then renamed."""
-    _write_json(Path(folder) / CONFIG, config)
+    _write_json(Path(folder) / CONFIG, values)
 
 
-def _partial(folder: Path, shard: int) -> Path:
-    return folder / f"{WEIGHTS}.{shard}.partial"
+def _write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
+    with written_atomically(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata={"format": "pt"})
+        except SafetensorError as error:  # a full disk among them
+            raise OSError(str(error)) from error
 
 
-def _write_partial(folder: Path, shard: int, tensors: Mapping[str, np.ndarray]) -> list[str]:
-    path = _partial(folder, shard)
-    try:
-        save_file(dict(tensors), path, metadata={"format": "pt"})
-    except (SafetensorError, OSError) as error:  # a full disk is either
-        path.unlink(missing_ok=True)
-        raise OSError(f"cannot write {path.with_name(WEIGHTS)}: {error}") from error
-    return list(tensors)
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(partial, path)
-
-
-def _cast(value: np.ndarray, dtype: Any) -> np.ndarray:
-    if dtype is None or not jnp.issubdtype(value.dtype, jnp.floating):
-        return value
-    return value.astype(jnp.dtype(dtype))
+def _write_json(path: Path, values: Mapping[str, object]) -> None:
+    with written_atomically(path) as temporary:
+        text = json.dumps(values, indent=2, sort_keys=True)
+        temporary.write_text(f"{text}\n", encoding="utf-8")

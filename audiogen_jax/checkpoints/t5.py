@@ -1,15 +1,24 @@
 """T5EncoderModel and MT5EncoderModel checkpoints."""
 
-from collections.abc import Callable
+import dataclasses
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.mapping import Rule, check_tensors, export_params, import_params
-from audiogen_jax.checkpoints.orbax import open_tensors, rules_of
-from audiogen_jax.checkpoints.safetensors import parse_config, read_config, write_folder
+from audiogen_jax.checkpoints.folder import open_tensors
+from audiogen_jax.checkpoints.mapping import (
+    Layout,
+    Place,
+    Rule,
+    check_tensors,
+    import_params,
+    on_host,
+    stack_layers,
+    with_dtype,
+)
+from audiogen_jax.checkpoints.safetensors import parse_config, read_config, save_safetensors
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.types import Params
@@ -17,47 +26,50 @@ from audiogen_jax.types import Params
 _BLOCK = "encoder.block.{i}.layer"
 # One tensor under two names; a file may hold either or both.
 _SHARED, _ENCODERS_OWN = "shared.weight", "encoder.embed_tokens.weight"
-_EMBEDDING = ("token_embed/embedding", "vd->vd")
-RULES = (
-    Rule(_SHARED, *_EMBEDDING),
+_EMBEDDING = "token_embed/embedding"
+_RULES = (
+    Rule(_SHARED, _EMBEDDING),
     # The release stores the bias in the first block and uses it in all.
     Rule(
         "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
         "relative_bias/embedding",
-        "nh->nh",
     ),
-    Rule(f"{_BLOCK}.0.SelfAttention.q.weight", "blocks/attention/query/kernel", "oi->io"),
-    Rule(f"{_BLOCK}.0.SelfAttention.k.weight", "blocks/attention/key/kernel", "oi->io"),
-    Rule(f"{_BLOCK}.0.SelfAttention.v.weight", "blocks/attention/value/kernel", "oi->io"),
-    Rule(f"{_BLOCK}.0.SelfAttention.o.weight", "blocks/attention/out/kernel", "oi->io"),
-    Rule(f"{_BLOCK}.0.layer_norm.weight", "blocks/attention_norm/scale"),
-    Rule(f"{_BLOCK}.1.DenseReluDense.wi_0.weight", "blocks/gate/kernel", "oi->io"),
-    Rule(f"{_BLOCK}.1.DenseReluDense.wi_1.weight", "blocks/value/kernel", "oi->io"),
-    Rule(f"{_BLOCK}.1.DenseReluDense.wo.weight", "blocks/mlp_out/kernel", "oi->io"),
-    Rule(f"{_BLOCK}.1.layer_norm.weight", "blocks/mlp_norm/scale"),
+    Rule(f"{_BLOCK}.0.SelfAttention.q.weight", "blocks/{i}/attention/query/kernel", "oi->io"),
+    Rule(f"{_BLOCK}.0.SelfAttention.k.weight", "blocks/{i}/attention/key/kernel", "oi->io"),
+    Rule(f"{_BLOCK}.0.SelfAttention.v.weight", "blocks/{i}/attention/value/kernel", "oi->io"),
+    Rule(f"{_BLOCK}.0.SelfAttention.o.weight", "blocks/{i}/attention/out/kernel", "oi->io"),
+    Rule(f"{_BLOCK}.0.layer_norm.weight", "blocks/{i}/attention_norm/scale"),
+    Rule(f"{_BLOCK}.1.DenseReluDense.wi_0.weight", "blocks/{i}/gate/kernel", "oi->io"),
+    Rule(f"{_BLOCK}.1.DenseReluDense.wi_1.weight", "blocks/{i}/value/kernel", "oi->io"),
+    Rule(f"{_BLOCK}.1.DenseReluDense.wo.weight", "blocks/{i}/mlp_out/kernel", "oi->io"),
+    Rule(f"{_BLOCK}.1.layer_norm.weight", "blocks/{i}/mlp_norm/scale"),
     Rule("encoder.final_layer_norm.weight", "final_norm/scale"),
 )
 
 # Files of whole models hold a decoder.
-_IGNORE = r"decoder\..*|lm_head\..*|encoder\.embed_tokens\.weight"
+T5_LAYOUT = Layout(_RULES, ignore=r"decoder\..*|lm_head\..*|encoder\.embed_tokens\.weight")
+"""Where the release keeps the parameters."""
 
 
-def t5_template(config: T5Config, dtype: Any = jnp.float32) -> Params:
+def t5_template(config: T5Config, dtype: str | DTypeLike = jnp.float32) -> Params:
     """Shapes of the encoder's parameters."""
-    model = T5Encoder(config, param_dtype=dtype)
+    model = T5Encoder(config)
     ids, mask = jnp.zeros((1, 2), jnp.int32), jnp.ones((1, 2), bool)
-    return jax.eval_shape(model.init, jax.random.key(0), ids, mask)["params"]
+    variables = jax.eval_shape(model.init, jax.random.key(0), ids, mask)
+    return with_dtype(variables["params"], dtype)
 
 
 def load_t5(
-    folder: str | Path, dtype: Any = jnp.float32, place: Callable = lambda value: value
+    folder: str | Path,
+    dtype: str | DTypeLike = jnp.float32,
+    place: Place = on_host,
 ) -> tuple[T5Config, Params]:
     """Reads a text encoder.
 
     Args:
       folder: config.json and the weights.
       dtype: of the parameters, whatever that of the file.
-      place: see `import_params`.
+      place: see `stack_layers`.
 
     Raises:
       FileNotFoundError: one of the files is not there.
@@ -65,20 +77,20 @@ def load_t5(
     """
     config = parse_config(folder, T5Config, read_config(folder))
     template, file = t5_template(config, dtype), open_tensors(folder)
-    names = file.shapes()
-    released = RULES
+    names, layout = file.shapes(), T5_LAYOUT
     if _SHARED not in names and _ENCODERS_OWN in names:
-        released = (Rule(_ENCODERS_OWN, *_EMBEDDING), *RULES[1:])
-    rules, _ = rules_of(file, released, (), template)
-    check_tensors(file, rules, (), template, _IGNORE)
-    return config, import_params(file, rules, template, place=place)
+        rules = (Rule(_ENCODERS_OWN, _EMBEDDING), *_RULES[1:])
+        layout = dataclasses.replace(layout, rules=rules)
+    layout = file.layout(layout)
+    check_tensors(file, layout, template)
+    return config, stack_layers(import_params(file, layout, template), template, place)
 
 
 def save_t5(
     folder: str | Path,
     config: T5Config,
     params: Params,
-    dtype: Any = None,
+    dtype: str | DTypeLike | None = None,
     max_shard_bytes: int | None = None,
 ) -> None:
     """Writes a text encoder in the layout that `load_t5` reads.
@@ -88,7 +100,6 @@ def save_t5(
       config: its configuration.
       params: its parameters.
       dtype: of the file; that of the parameters if None.
-      max_shard_bytes: see `write_folder`.
+      max_shard_bytes: see `save_safetensors`.
     """
-    tensors = export_params(params, RULES, ())
-    write_folder(folder, config.to_hf(), tensors, dtype, max_shard_bytes)
+    save_safetensors(folder, config.to_hf(), params, T5_LAYOUT, dtype, max_shard_bytes)

@@ -33,7 +33,8 @@ class HFConfig:
 
     MODEL_TYPE: str
     FIXED: Mapping[str, Any] = {}  # field -> the only value that is built
-    DERIVED: frozenset[str] = frozenset()  # fields that config.json does not have
+    # Fields that a release's config.json does not have: `to_hf` leaves them out.
+    DERIVED: Mapping[str, type] = {}
 
     @classmethod
     def from_hf(cls, values: Mapping[str, Any]) -> Self:
@@ -53,6 +54,10 @@ class HFConfig:
                 if not _like(defaults[name], value):
                     wrong.append(f"{name}={value!r} (expected one like {defaults[name]!r})")
                 kept[name] = tuple(value) if isinstance(value, list) else value
+            elif name in cls.DERIVED:
+                if not isinstance(value, cls.DERIVED[name]):
+                    wrong.append(f"{name}={value!r} (expected {cls.DERIVED[name].__name__})")
+                kept[name] = value
             elif name not in _BOOKKEEPING:
                 unknown.append(name)
         if wrong:

@@ -9,19 +9,18 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from audiogen_jax.checkpoints.dasheng_audiogen import (
+    audiogen_layout,
     audiogen_template,
     load_audiogen,
     save_audiogen,
 )
-from audiogen_jax.checkpoints.dasheng_audiogen_names import audiogen_buffers, audiogen_rules
 from audiogen_jax.checkpoints.dasheng_tokenizer import (
     load_tokenizer,
     save_tokenizer,
+    tokenizer_layout,
     tokenizer_template,
 )
-from audiogen_jax.checkpoints.dasheng_tokenizer_names import tokenizer_buffers, tokenizer_rules
-from audiogen_jax.checkpoints.mapping import tensor_shapes
-from audiogen_jax.checkpoints.t5 import RULES, load_t5, save_t5, t5_template
+from audiogen_jax.checkpoints.t5 import T5_LAYOUT, load_t5, save_t5, t5_template
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.t5.config import T5Config
@@ -62,16 +61,12 @@ def test_round_trip(tmp_path, name, load, save):
 @pytest.mark.parametrize("model", ["audiogen", "tokenizer", "t5"])
 def test_released_sizes(model):
     """Every tensor of the full-size checkpoints, by name and shape, without their memory."""
-    if model == "audiogen":
-        config = AudioGenConfig()
-        rules, buffers = audiogen_rules(config), audiogen_buffers(config)
-        shapes = tensor_shapes(audiogen_template(config), rules, buffers)
-    elif model == "tokenizer":
-        config = TokenizerConfig()
-        rules, buffers = tokenizer_rules(config), tokenizer_buffers(config)
-        shapes = tensor_shapes(tokenizer_template(config), rules, buffers)
-    else:
-        shapes = tensor_shapes(t5_template(T5Config()), RULES, ())
+    layout, template = {
+        "audiogen": (audiogen_layout(AudioGenConfig()), audiogen_template(AudioGenConfig())),
+        "tokenizer": (tokenizer_layout(TokenizerConfig()), tokenizer_template(TokenizerConfig())),
+        "t5": (T5_LAYOUT, t5_template(T5Config())),
+    }[model]
+    shapes = {name: tensor.shape for name, tensor in layout.tensors(template).items()}
     released = json.loads((FOLDER / "full_size" / "tensors.json").read_text())[model]
     assert shapes == {name: tuple(shape) for name, shape in released.items()}
 

@@ -286,11 +286,11 @@ def test_blocks_come_apart_as_they_are_read():
 MEASURE = """
 import resource, sys
 import jax, jax.numpy as jnp
-from audiogen_jax.checkpoints.dasheng_tokenizer import TokenizerCheckpoint
+from audiogen_jax.checkpoints.dasheng_tokenizer import DECODER, ENCODER, TokenizerCheckpoint
 jax.devices()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 checkpoint = TokenizerCheckpoint(sys.argv[1], jnp.dtype(sys.argv[2]))
-params = jax.block_until_ready(checkpoint.read((), jax.device_put))
+params = jax.block_until_ready(checkpoint.read((*ENCODER, *DECODER), jax.device_put))
 size = sum(leaf.nbytes for leaf in jax.tree.leaves(params)) / 1024
 largest = max(leaf.nbytes for leaf in jax.tree.leaves(params)) / 1024
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before - 2 * largest) / size, size)

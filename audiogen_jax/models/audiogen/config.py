@@ -23,7 +23,7 @@ class AudioGenConfig(HFConfig):
         "dit_ta_context_norm": True,
         "dit_time_fusion": "ada",
     }
-    DERIVED = frozenset({"instruction_length"})
+    DERIVED = {"instruction_length": int}
 
     latent_dim: int = 1280
     sample_rate: int = 16000
@@ -59,7 +59,7 @@ class AudioGenConfig(HFConfig):
     text_encoder_name: str = "google/flan-t5-large"
     tokenizer_name: str = "mispeech/dashengtokenizer"
     tokenizer_max_length: int = 512
-    # Not in config.json: a tensor of the checkpoint says how much of the instruction is valid.
+    # How much of the instruction is valid. The release has a tensor for it, not a field.
     instruction_length: int | None = None
 
     def __post_init__(self):
