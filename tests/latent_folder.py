@@ -8,8 +8,8 @@ import numpy as np
 
 from audiogen_jax.input.latent_dataset import DatasetInfo
 from audiogen_jax.input.latent_records import LatentRecord
-from audiogen_jax.jobs.job import Shard
-from audiogen_jax.jobs.latent_folder import LatentStore
+from audiogen_jax.jobs.job import Share
+from audiogen_jax.jobs.latent_folder import LatentFolder
 
 TOKENIZER = "1" * 64
 
@@ -24,7 +24,7 @@ def write_dataset(
 ) -> Path:
     """Writes records as `audiogen encode-dataset` does, one inner sequence per shard."""
     info = DatasetInfo(tokenizer, 16000, 25.0, channels, {"max_seconds": None}, ())
-    with LatentStore(folder, {}, Shard(), len(shards)) as store:
+    with LatentFolder(folder, {}, Share(), len(shards)) as store:
         for number, records in enumerate(shards):
             shard = store.begin(number)
             for record in records:

@@ -12,11 +12,14 @@ from typer.exceptions import TyperException
 
 from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     batch,
+    convert,
+    decode,
+    encode,
     encode_dataset,
     evaluate,
     generate,
     plan,
-    tokenizer,
+    reconstruct,
     train,
 )
 from audiogen_jax.cli.app import app

@@ -3,8 +3,9 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -16,6 +17,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+if TYPE_CHECKING:
+    from audiogen_jax.jobs.job import Progress as JobProgress
+
 app = typer.Typer(
     name="audiogen",
     help="Text to audio scenes, and audio to latents and back.",
@@ -25,14 +29,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 stderr = Console(stderr=True, highlight=False)
-
-Checkpoint = Annotated[
-    str, typer.Option(help="'nano' (embedded), a folder in Hugging Face layout or a hub name.")
-]
-
-
-Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")]
-Dtype = Annotated[str, typer.Option(help="Of the computation: fp32 or bf16.")]
 
 
 def check_audio_output(path: Path) -> None:
@@ -48,7 +44,7 @@ def check_output(path: Path) -> None:
     check_writable(path)
 
 
-def seconds(samples: Any, sample_rate: int) -> str:
+def seconds(samples: np.ndarray, sample_rate: int) -> str:
     return f"{len(samples) / sample_rate:.2f} s at {sample_rate} Hz"
 
 
@@ -62,7 +58,7 @@ def progress(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def job_progress(what: str) -> Iterator[Callable[[Any], None]]:
+def job_progress(what: str) -> Iterator["Callable[[JobProgress], None]"]:
     """A bar on stderr that is moved by giving it the `Progress` of a job."""
     columns = (
         TextColumn("{task.description}"),
@@ -74,7 +70,7 @@ def job_progress(what: str) -> Iterator[Callable[[Any], None]]:
     with Progress(*columns, console=stderr, transient=True) as bar:
         task = bar.add_task("loading", total=None, speed="")
 
-        def report(now: Any) -> None:
+        def report(now: "JobProgress") -> None:
             bar.update(
                 task, description=what, completed=now.done, total=now.total, speed=speed(now)
             )
@@ -82,7 +78,7 @@ def job_progress(what: str) -> Iterator[Callable[[Any], None]]:
         yield report
 
 
-def speed(now: Any) -> str:
+def speed(now: "JobProgress") -> str:
     """Clips per second of a job's `Progress`; empty before the first."""
     if not now.made:
         return ""

@@ -5,45 +5,44 @@ from typing import Annotated
 
 import typer
 
-from audiogen_jax.cli.app import Checkpoint, Dtype, Revision, app, job_progress, speed
+from audiogen_jax.cli.app import app, job_progress, speed
+from audiogen_jax.cli.options import (
+    Checkpoint,
+    Dtype,
+    ParamDtype,
+    Revision,
+    ShardText,
+    ShareText,
+    read_share,
+    sampling_options,
+)
+from audiogen_jax.infer.options import SamplingOptions
 
 
 @app.command(
     epilog="Example: `audiogen batch prompts.jsonl --output clips --steps 12 --solver unipc "
     "--schedule logistic`. "
-    "Start it again to go on after a stop. On four machines: `… --shard 0/4` to `… --shard 3/4`"
+    "Start it again to go on after a stop. On four machines: `… --share 0/4` to `… --share 3/4`"
 )
+@sampling_options
 def batch(
+    options: SamplingOptions,
     prompts: Annotated[
         Path,
         typer.Argument(help=".jsonl, .csv or .parquet; MECAT and AudioCaps files as they are."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the clips.")],
     seed: Annotated[int, typer.Option(help="With its id it fixes a clip's noise.")] = 0,
-    steps: Annotated[int, typer.Option(help="Solver steps.")] = 25,
-    guidance: Annotated[
-        float, typer.Option(help="Classifier-free guidance scale; 1 turns it off.")
-    ] = 5.0,
-    solver: Annotated[
-        str, typer.Option(help="euler, ab2, dpmpp2m, unipc, midpoint or heun")
-    ] = "euler",
-    schedule: Annotated[str, typer.Option(help="sway, linear or logistic")] = "sway",
-    negative: Annotated[
-        str | None, typer.Option(help="Tagged string to be guided away from.")
-    ] = None,
     duration: Annotated[
         float | None, typer.Option(help="Seconds of every clip; by default the model decides.")
     ] = None,
     checkpoint: Checkpoint = "nano",
     revision: Revision = None,
     dtype: Dtype = "fp32",
-    param_dtype: Annotated[
-        str, typer.Option(help="Of the weights in memory: fp32 or bf16.")
-    ] = "fp32",
+    param_dtype: ParamDtype = "fp32",
     batch_size: Annotated[int, typer.Option(help="Clips sampled together, over all devices.")] = 8,
-    shard: Annotated[
-        str | None, typer.Option(help="I/N, I from 0: make only every N-th row from row I.")
-    ] = None,
+    share: ShareText = None,
+    shard: ShardText = None,
     format: Annotated[str, typer.Option(help="wav or flac, 16-bit")] = "wav",
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Try clips again that failed before.")
@@ -51,31 +50,26 @@ def batch(
 ) -> None:
     """Generate a clip for every row of a prompt file; may be killed and started again."""
     from audiogen_jax.infer.compile import use_compile_cache
-    from audiogen_jax.infer.options import SamplingOptions
-    from audiogen_jax.jobs.generate_clips import run_batch
-    from audiogen_jax.jobs.job import Shard
+    from audiogen_jax.jobs.generate_clips import BatchSettings, run_batch
 
     use_compile_cache()
+    settings = BatchSettings(
+        options=options,
+        seed=seed,
+        duration=duration,
+        dtype=dtype,
+        param_dtype=param_dtype,
+        batch_size=batch_size,
+        suffix=f".{format}",
+    )
     with job_progress("generating") as report:
         done = run_batch(
             prompts,
             output,
+            settings,
             checkpoint=checkpoint,
             revision=revision,
-            dtype=dtype,
-            param_dtype=param_dtype,
-            options=SamplingOptions(
-                steps=steps,
-                guidance=guidance,
-                solver=solver,
-                schedule=schedule,
-                negative=negative,
-            ),
-            seed=seed,
-            duration=duration,
-            batch_size=batch_size,
-            shard=None if shard is None else Shard.parse(shard),
-            suffix=f".{format}",
+            share=read_share(share, shard),
             retry_errors=retry_errors,
             report=report,
         )

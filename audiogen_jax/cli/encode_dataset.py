@@ -5,14 +5,22 @@ from typing import Annotated
 
 import typer
 
-from audiogen_jax.cli.app import Checkpoint, Dtype, Revision, app, job_progress, speed
+from audiogen_jax.cli.app import app, job_progress, speed
+from audiogen_jax.cli.options import (
+    Checkpoint,
+    Dtype,
+    Revision,
+    ShardText,
+    ShareText,
+    read_share,
+)
 
 
 @app.command(
     name="encode-dataset",
     epilog="Example: `audiogen encode-dataset speech.jsonl sounds.jsonl --output latents`. "
     "Audio in tar files: `audiogen encode-dataset shards/*.tar --output latents`. "
-    "Start it again to go on after a stop. On four machines: `… --shard 0/4` to `… --shard 3/4`",
+    "Start it again to go on after a stop. On four machines: `… --share 0/4` to `… --share 3/4`",
 )
 def encode_dataset(
     manifests: Annotated[
@@ -27,14 +35,12 @@ def encode_dataset(
     max_seconds: Annotated[
         float | None, typer.Option(help="Keep this much of a clip, from its start.")
     ] = None,
-    shard: Annotated[
-        str | None, typer.Option(help="I/N, I from 0: make only every N-th file from file I.")
-    ] = None,
+    share: ShareText = None,
+    shard: ShardText = None,
 ) -> None:
     """Encode the clips of manifests to latents for training; may be killed and started again."""
     from audiogen_jax.infer.compile import use_compile_cache
     from audiogen_jax.jobs.encode_latents import encode_dataset
-    from audiogen_jax.jobs.job import Shard
 
     use_compile_cache()
     with job_progress("encoding") as report:
@@ -47,7 +53,7 @@ def encode_dataset(
             batch_size=batch_size,
             shard_size=shard_size,
             max_seconds=max_seconds,
-            part=None if shard is None else Shard.parse(shard),
+            share=read_share(share, shard),
             report=report,
         )
     typer.echo(f"{output}: {done.done} of {done.total} clips, {done.made} made now, {speed(done)}")

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from audiogen_jax.cli.app import Checkpoint, app
+from audiogen_jax.cli.app import app
+from audiogen_jax.cli.options import Checkpoint
 
 
 @app.command(

@@ -1,4 +1,4 @@
-"""`audiogen compile`."""
+"""`audiogen plan`."""
 
 import json
 import os
@@ -10,20 +10,20 @@ from rich.console import Console
 from rich.table import Table
 
 from audiogen_jax.cli.app import app, progress
+from audiogen_jax.cli.options import sampling_options
+from audiogen_jax.infer.options import SamplingOptions
 
-NO_TPU_HERE = {
-    # libtpu asks the cloud's metadata server what it runs on, unless told not to.
-    "TPU_SKIP_MDS_QUERY": "1",
-    "JAX_PLATFORMS": "cpu",
-}
-
-
-@app.command(
-    "compile",
-    epilog="Examples: `audiogen compile --config configs/xl.py --topology v5e:16x16 --batch 2048`, "
-    "`audiogen compile --config configs/xl.py --topology v5e:2x4 --batch 64 --sampler`",
+EXAMPLES = (
+    "Examples: `audiogen plan --config configs/xl.py --topology v5e:16x16 --batch 2048`, "
+    "`audiogen plan --config configs/xl.py --topology v5e:2x4 --batch 64 --sampler --steps 12`"
 )
-def compile_(
+
+
+@app.command("compile", hidden=True, epilog=EXAMPLES)  # the name in version 0.1
+@app.command(epilog=EXAMPLES)
+@sampling_options
+def plan(
+    options: SamplingOptions,
     config: Annotated[str, typer.Option(help="File with get_config(): FILE.py or FILE.py:ARG.")],
     topology: Annotated[
         str, typer.Option(help="Where it would run: v5e:16x16, v5p:4x4x4, v6e:8x8, h200:8 ...")
@@ -42,14 +42,20 @@ def compile_(
     ] = None,
 ) -> None:
     """Compile a training step or a sampler for devices that are not there: what would it cost?"""
+    if options != SamplingOptions() and not sampler:
+        raise ValueError(
+            "options of sampling need --sampler: without it a training step is planned"
+        )
     kind, _, shape = topology.partition(":")
-    os.environ.update(NO_TPU_HERE)
+    # libtpu, a C library, reads this when it is loaded: it is not to ask the cloud's metadata
+    # server what machine this is.
+    os.environ["TPU_SKIP_MDS_QUERY"] = "1"
     import jax
 
+    jax.config.update("jax_platforms", "cpu")
     if not kind.startswith("v") and shape.isdigit():
         jax.config.update("jax_num_cpu_devices", int(shape))
     from audiogen_jax.files.atomic import written_atomically
-    from audiogen_jax.infer.options import SamplingOptions
     from audiogen_jax.plan.memory import check_fits
     from audiogen_jax.plan.sampling import plan_sampling
     from audiogen_jax.plan.training import plan_training
@@ -63,19 +69,19 @@ def compile_(
     with progress(f"compiling for {topology}"):
         if sampler:
             clips = settings.data.batch_sizes[-1]
-            plan = plan_sampling(settings, topology, clips, SamplingOptions())
+            cost = plan_sampling(settings, topology, clips, options)
         else:
-            plan = plan_training(settings, topology)
+            cost = plan_training(settings, topology)
     if output is not None:
         with written_atomically(output) as temporary:
-            temporary.write_text(json.dumps(plan, indent=2) + "\n")
-    title = f"{plan['program']} on {plan['chips']} x {plan['chip']}, batch {plan['batch']}"
+            temporary.write_text(json.dumps(cost, indent=2) + "\n")
+    title = f"{cost['program']} on {cost['chips']} x {cost['chip']}, batch {cost['batch']}"
     table = Table("", title=title)
     table.add_column(justify="right")
-    for row in _sampling_rows(plan) if sampler else _training_rows(plan):
+    for row in _sampling_rows(cost) if sampler else _training_rows(cost):
         table.add_row(*row)
     Console().print(table)
-    check_fits(plan)
+    check_fits(cost)
 
 
 def _sampling_rows(plan: dict[str, Any]) -> list[tuple[str, str]]:

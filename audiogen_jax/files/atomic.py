@@ -97,6 +97,8 @@ def write_synced(path: Path, contents: bytes) -> None:
 
 def sync(path: Path) -> None:
     """Makes the contents of a file, or the names in a folder, survive a crash of the machine."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows opens no folders, and journals their names by itself
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,6 +1,7 @@
 """Audio files in and out: any format libsndfile reads becomes mono float32 at one rate."""
 
 import dataclasses
+import io
 from pathlib import Path
 
 import numpy as np
@@ -91,11 +92,22 @@ def write_audio(path: str | Path, samples: Float[np.ndarray, " n"], sample_rate:
     samples = np.asarray(samples, np.result_type(samples, np.float32))
     check_audible(samples, str(path))
     with written_atomically(path) as temporary:
-        try:
-            soundfile.write(temporary, np.clip(samples, -1.0, 1.0), sample_rate, "PCM_16")
-        except soundfile.LibsndfileError as error:
-            raise OSError(error.error_string) from None
+        temporary.write_bytes(encode_audio(samples, sample_rate, path.suffix))
     return path
+
+
+def encode_audio(samples: Float[np.ndarray, " n"], sample_rate: int, suffix: str) -> bytes:
+    """The contents of a 16-bit file; samples beyond [-1, 1] are clipped.
+
+    Args:
+      samples: float [n].
+      sample_rate: Hz.
+      suffix: of `FORMATS`.
+    """
+    buffer = io.BytesIO()
+    clipped = np.clip(samples, -1.0, 1.0)
+    soundfile.write(buffer, clipped, sample_rate, "PCM_16", format=suffix[1:])
+    return buffer.getvalue()
 
 
 def check_audio_suffix(path: Path) -> None:

@@ -1,16 +1,25 @@
-"""How noise becomes latents: one place for defaults, choices and what they mean."""
+"""How noise becomes latents: one place for defaults, choices and what they mean.
+
+The command line makes its options from this class (`cli.options`), its help from the docstring. So
+that `--help` answers at once, nothing here imports jax before it samples.
+"""
 
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from audiogen_jax.flow.schedules import SCHEDULES, release_sway
-from audiogen_jax.flow.solvers import SOLVERS, Plan
+from audiogen_jax.caption import StructuredCaption
+
+if TYPE_CHECKING:
+    from audiogen_jax.flow.solvers import Plan
 
 GUIDED_VIEWS = ("speech", "sfx", "music", "env")
 """Parts of a scene that can have a guidance scale of their own; "speech" takes "asr" along."""
+Schedule = Literal["sway", "linear", "logistic"]
+Solver = Literal["euler", "midpoint", "heun", "ab2", "dpmpp2m", "unipc"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,27 +28,25 @@ class SamplingOptions:
 
     Attributes:
       steps: solver steps, at least 1.
-      guidance: classifier-free guidance scale, at least 0; 1 turns it off.
-      schedule: noise levels, "sway", "linear" or "logistic".
-      solver: "euler", "ab2", "dpmpp2m" and "unipc" evaluate the velocity once per step,
-        "midpoint" and "heun" twice.
-      negative: a tagged string to be guided away from, in the place of no text at all.
-      view_guidance: view to guidance scale of its own; one of `GUIDED_VIEWS`. Each costs another
+      guidance: scale of classifier-free guidance, at least 0; 1 turns it off.
+      schedule: the noise levels to step through.
+      solver: midpoint and heun evaluate the velocity twice per step, the others once.
+      negative: tagged string to be guided away from, in the place of no text.
+      view_guidance: a guidance scale of its own for speech, sfx, music or env; each costs another
         evaluation per step.
-      guidance_interval: noise levels (lowest, highest) in which guidance acts.
-      compat: "release" follows the PyTorch release to the bit of its timesteps: they are cut to
-        integers, the sway schedule ends in a step that moves nothing, and frames beyond a clip's
-        length are sampled along.
+      guidance_interval: lowest and highest noise level, within 0 and 1, at which guidance acts.
+      compat: "release" repeats the quirks of the PyTorch release: timesteps lose their fractions,
+        the sway schedule ends in a step that moves nothing, padding is sampled along.
     """
 
     steps: int = 25
     guidance: float = 5.0
-    schedule: str = "sway"
-    solver: str = "euler"
-    negative: str | None = None
+    schedule: Schedule = "sway"
+    solver: Solver = "euler"
+    negative: str | StructuredCaption | None = None
     view_guidance: Mapping[str, float] = dataclasses.field(default_factory=dict)
     guidance_interval: tuple[float, float] = (0.0, 1.0)
-    compat: str | None = None
+    compat: Literal["release"] | None = None
 
     def __post_init__(self):
         steps, guidance = self.steps, self.guidance
@@ -47,10 +54,13 @@ class SamplingOptions:
             raise ValueError(f"steps={steps!r} must be an integer of at least 1")
         if not (math.isfinite(guidance) and guidance >= 0):
             raise ValueError(f"guidance={guidance!r} must be a finite number of at least 0")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule={self.schedule!r} must be one of {sorted(SCHEDULES)}")
-        if self.solver not in SOLVERS:
-            raise ValueError(f"solver={self.solver!r} must be one of {sorted(SOLVERS)}")
+        _check_choice("schedule", self.schedule, Schedule)
+        _check_choice("solver", self.solver, Solver)
+        if self.negative is not None:
+            caption = self.negative
+            if isinstance(caption, str):
+                caption = StructuredCaption.parse(caption)
+            object.__setattr__(self, "negative", caption.format())
         for view, scale in self.view_guidance.items():
             if view not in GUIDED_VIEWS:
                 raise ValueError(f"view_guidance={view!r}: expected one of {GUIDED_VIEWS}")
@@ -65,8 +75,16 @@ class SamplingOptions:
         if self.compat not in (None, "release"):
             raise ValueError(f"compat={self.compat!r} must be None or 'release'")
 
-    def plan(self, noise_level: float = 1.0) -> Plan:
+    def plan(self, noise_level: float = 1.0) -> "Plan":
         """Solver and noise levels from `noise_level` to 0."""
+        from audiogen_jax.flow.schedules import SCHEDULES, release_sway
+        from audiogen_jax.flow.solvers import SOLVERS
+
         released = self.compat == "release" and self.schedule == "sway"
         sigmas = release_sway(self.steps) if released else SCHEDULES[self.schedule](self.steps)
         return SOLVERS[self.solver](np.float32(noise_level) * sigmas)
+
+
+def _check_choice(name: str, value: str, choices: Any) -> None:
+    if value not in get_args(choices):
+        raise ValueError(f"{name}={value!r} must be one of {sorted(get_args(choices))}")

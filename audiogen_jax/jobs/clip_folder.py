@@ -7,14 +7,15 @@ a last manifest line that was cut short.
 """
 
 import os
+import threading
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from audiogen_jax.files.atomic import sync, write_synced
-from audiogen_jax.files.jsonl import append_rows, recover_rows, write_rows
-from audiogen_jax.jobs.job import Shard, check_job, lock_shard
+from audiogen_jax.files.jsonl import Row, append_rows, recover_rows, write_rows
+from audiogen_jax.jobs.job import Share, check_job, lock_share
 
 _LONGEST_NAME = 200
 
@@ -32,49 +33,51 @@ def file_name(clip_id: str, suffix: str) -> str:
     return name
 
 
-class BatchStore:
-    """Where one shard of a job writes; use as a context manager, which holds a lock.
+class ClipFolder:
+    """Where one share of a job writes; use as a context manager, which holds a lock.
 
     Attributes:
       done: ids whose rows are in the manifest.
-      failed: id -> the row of `errors.jsonl` that tells why it has no clip.
+      failed: the rows of `errors.jsonl`, by the id of the clip, or the number of the row of the
+        prompt file where it has none.
     """
 
-    def __init__(self, folder: Path, job: Mapping[str, Any], shard: Shard):
+    def __init__(self, folder: Path, job: Mapping[str, object], share: Share):
         """Nothing is written before `__enter__`.
 
         Args:
-          folder: of the output, shared by all shards.
+          folder: of the output, common to all shares.
           job: all that decides the bits of the clips; must be the same at every start.
-          shard: which part of the job this is.
+          share: which of the job's this is.
         """
-        self._folder, self._job, self._shard = folder, dict(job), shard
-        self._manifest = folder / f"manifest{shard.suffix}.jsonl"
-        self._errors = folder / f"errors{shard.suffix}.jsonl"
-        self._staging = folder / f".staging{shard.suffix}"
+        self._folder, self._job, self._share = folder, dict(job), share
+        self._manifest = folder / f"manifest{share.suffix}.jsonl"
+        self._errors = folder / f"errors{share.suffix}.jsonl"
+        self._staging = folder / f".staging{share.suffix}"
+        self._failing = threading.Lock()
         self.done: set[str] = set()
-        self.failed: dict[str, dict[str, Any]] = {}
+        self.failed: dict[str | int, Row] = {}
 
     def __enter__(self) -> Self:
         """Takes the lock and puts the folder in order.
 
         Raises:
           ValueError: the folder is that of another job, or lacks a file that its manifest lists.
-          OSError: it cannot be written, or the same shard is running.
+          OSError: it cannot be written, or the same share is running.
         """
-        self._lock = lock_shard(self._folder, self._shard)
+        self._lock = lock_share(self._folder, self._share)
         try:
             check_job(self._folder, self._job)
             self._recover()
         except BaseException:
-            self._lock.close()
+            self._lock.release()
             raise
         return self
 
-    def __exit__(self, *exception: Any) -> None:
-        self._lock.close()
+    def __exit__(self, *exception: object) -> None:
+        self._lock.release()
 
-    def commit(self, files: Mapping[str, bytes], rows: Sequence[Mapping[str, Any]]) -> None:
+    def commit(self, files: Mapping[str, bytes], rows: Sequence[Row]) -> None:
         """Adds a batch of clips.
 
         Args:
@@ -94,17 +97,25 @@ class BatchStore:
         sync(self._folder)
         self.done |= {row["id"] for row in rows}
 
-    def fail(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Adds rows, each with "error", and "id" if it is known, to `errors.jsonl`."""
-        append_rows(self._errors, rows)
-        self.failed |= {row["id"]: dict(row) for row in rows if row.get("id")}
+    def fail(self, rows: Sequence[Row]) -> None:
+        """Adds to `errors.jsonl`, but for what stands there and clips that are done.
 
-    def forget_errors(self, keep_clips: bool) -> None:
-        """Empties `errors.jsonl`, but for clips that failed if `keep_clips`."""
-        kept = list(self.failed.values()) if keep_clips else []
-        self.failed = {row["id"]: row for row in kept}
-        if kept or self._errors.exists():
-            write_rows(self._errors, kept)
+        The thread that plans batches and the one that writes them may call it at once.
+
+        Args:
+          rows: each with "error" and with "id", or "row" where the id is not known.
+        """
+        with self._failing:
+            known = self.failed.keys() | self.done
+            new = {_key(row): row for row in rows if _key(row) not in known}
+            append_rows(self._errors, new.values())
+            self.failed |= new
+
+    def forget_errors(self) -> None:
+        """Empties `errors.jsonl`, so that what failed is tried again."""
+        self.failed = {}
+        if self._errors.exists():
+            write_rows(self._errors, [])
 
     def _recover(self) -> None:
         for row in recover_rows(self._manifest):
@@ -120,4 +131,8 @@ class BatchStore:
         if self._staging.is_dir():
             for path in self._staging.iterdir():
                 path.unlink()
-        self.failed = {row["id"]: row for row in recover_rows(self._errors) if row.get("id")}
+        self.failed = {_key(row): row for row in recover_rows(self._errors)}
+
+
+def _key(row: Row) -> str | int:
+    return row["id"] if "id" in row else row["row"]

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +30,9 @@ from audiogen_jax.input.crop_pad import to_float
 from audiogen_jax.input.latent_dataset import DatasetInfo
 from audiogen_jax.input.latent_records import LatentRecord
 from audiogen_jax.input.manifest import AudioRecord
-from audiogen_jax.jobs.job import Progress, Shard
-from audiogen_jax.jobs.latent_folder import LatentStore, ShardWriter
+from audiogen_jax.jobs.job import Progress, Share
+from audiogen_jax.jobs.latent_folder import LatentFolder, ShardWriter
+from audiogen_jax.jobs.overlap import overlapped
 from audiogen_jax.models.dasheng.tokenizer import MIN_SAMPLES, latent_length
 
 _BATCHES_AHEAD = 2
@@ -55,7 +56,7 @@ class _Clip:
     manifest: Path
     record: AudioRecord
 
-    def error(self, message: str) -> dict[str, Any]:
+    def error(self, message: str) -> dict[str, object]:
         """Its row of `errors.jsonl`."""
         return {
             "manifest": str(self.manifest),
@@ -75,8 +76,27 @@ class _Batch:
     last: bool
 
 
-_Audio = Int16[np.ndarray, " n"] | str
-"""A decoded clip, or why there is none."""
+@dataclasses.dataclass(frozen=True)
+class _Decoded:
+    """A batch that has been read.
+
+    Attributes:
+      batch: what was asked for.
+      audio: the clips that could be read, with their samples.
+      errors: of the others, their rows of `errors.jsonl`.
+    """
+
+    batch: _Batch
+    audio: list[tuple[_Clip, Int16[np.ndarray, " n"]]]
+    errors: list[dict[str, object]]
+
+
+class _Made(NamedTuple):
+    """What came of a batch: clips made, clips failed, samples of those made."""
+
+    clips: int
+    failed: int
+    samples: int
 
 
 def encode_dataset(
@@ -89,7 +109,7 @@ def encode_dataset(
     batch_size: int = 16,
     shard_size: int = 1024,
     max_seconds: float | None = None,
-    part: Shard | None = None,
+    share: Share | None = None,
     report: Callable[[EncodeProgress], None] = lambda progress: None,
 ) -> EncodeProgress:
     """Encodes the clips of manifests, or what is left of them.
@@ -104,7 +124,7 @@ def encode_dataset(
       batch_size: clips encoded together, over all local devices.
       shard_size: clips per shard, fewer in the last one and where clips cannot be read.
       max_seconds: only this much of a clip is kept, from its start; all of it if None.
-      part: which shards to make, every n-th from i; of several processes each takes its own by
+      share: which shards to make, every n-th from i; of several processes each takes its own by
         default.
       report: called after every batch.
 
@@ -117,7 +137,7 @@ def encode_dataset(
         another job, or no clip that can be encoded.
       OSError: a file cannot be written; shards that are there stay, and a restart goes on.
     """
-    part = part or Shard(jax.process_index(), jax.process_count())
+    share = share or Share(jax.process_index(), jax.process_count())
     if dtype not in DTYPES:
         raise ValueError(f"dtype={dtype!r} must be one of {sorted(DTYPES)}")
     for name, value in (("batch_size", batch_size), ("shard_size", shard_size)):
@@ -146,29 +166,29 @@ def encode_dataset(
         "shard_size": shard_size,
     }
     shards = [clips[start : start + shard_size] for start in range(0, len(clips), shard_size)]
-    with LatentStore(Path(output), job, part, len(shards)) as store:
-        mine = range(part.index, len(shards), part.count)
-        todo = [k for k in mine if not store.has(k)]
-        before = [store.counts(k) for k in mine if store.has(k)]
+    with LatentFolder(Path(output), job, share, len(shards)) as folder:
+        mine = range(share.index, len(shards), share.count)
+        before = [folder.counts(number) for number in mine if folder.has(number)]
         now = EncodeProgress(
             done=sum(made for made, _ in before),
-            total=sum(len(shards[k]) for k in mine),
+            total=sum(len(shards[number]) for number in mine),
             errors=sum(failed for _, failed in before),
         )
+        todo = [number for number in mine if not folder.has(number)]
         rows = -(-batch_size // mesh.size) * mesh.size
         batches = _batches(shards, todo, batch_size, max_seconds)
         started = time.monotonic()
-        for made, failed, samples in _encoded(tokenizer, store, batches, rows, max_samples):
+        for made in _encoded(tokenizer, folder, batches, rows, max_samples):
             now = dataclasses.replace(
                 now,
-                done=now.done + made,
-                made=now.made + made,
-                errors=now.errors + failed,
-                audio_seconds=now.audio_seconds + samples / tokenizer.sample_rate,
+                done=now.done + made.clips,
+                made=now.made + made.clips,
+                errors=now.errors + made.failed,
+                audio_seconds=now.audio_seconds + made.samples / tokenizer.sample_rate,
                 seconds=time.monotonic() - started,
             )
             report(now)
-        return dataclasses.replace(now, missing_shards=store.finish(info))
+        return dataclasses.replace(now, missing_shards=folder.finish(info))
 
 
 def _read_manifests(manifests: Sequence[Path]) -> list[_Clip]:
@@ -201,56 +221,55 @@ def _batches(
 
 def _encoded(
     tokenizer: Codec,
-    store: LatentStore,
+    folder: LatentFolder,
     batches: Iterable[_Batch],
     rows: int,
     max_samples: int | None,
-) -> Iterator[tuple[int, int, int]]:
-    """Encodes and writes batches; yields their clips made, clips failed and samples made."""
+) -> Iterator[_Made]:
+    """Encodes and writes batches."""
     cache = AudioCache(tokenizer.sample_rate, max_bytes=0)
 
-    def decode(clip: _Clip) -> _Audio:
-        try:
-            audio = cache.load(clip.record.path, clip.record.member)[:max_samples]
-        except (ValueError, OSError) as error:
-            return str(error)
+    def decode(clip: _Clip) -> Int16[np.ndarray, " n"]:
+        audio = cache.load(clip.record.path, clip.record.member)[:max_samples]
         if len(audio) < MIN_SAMPLES:
-            return f"too short to encode: {len(audio)} samples, at least {MIN_SAMPLES} are needed"
+            raise ValueError(
+                f"too short to encode: {len(audio)} samples, at least {MIN_SAMPLES} are needed"
+            )
         return audio
 
-    writing: collections.deque[concurrent.futures.Future] = collections.deque()
+    def submit(decoded: _Decoded) -> jax.Array | None:
+        return _submit(tokenizer, [audio for _, audio in decoded.audio], rows)
+
     decoders = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
-    writers = concurrent.futures.ThreadPoolExecutor(max_workers=1)
-    writer = _Writer(store)
     try:
-        for batch, audio in _decoded(decoders, decode, batches):
-            latents = _submit(
-                tokenizer, [clip for clip in audio if not isinstance(clip, str)], rows
-            )
-            writing.append(writers.submit(writer.write, batch, audio, latents))
-            if len(writing) > 1:
-                yield writing.popleft().result()
-        while writing:
-            yield writing.popleft().result()
+        yield from overlapped(_decoded(decoders, decode, batches), submit, _Writer(folder).write)
     finally:
-        for executor in (decoders, writers):
-            executor.shutdown(cancel_futures=True)
+        decoders.shutdown(cancel_futures=True)
 
 
 def _decoded(
     decoders: concurrent.futures.Executor,
-    decode: Callable[[_Clip], _Audio],
+    decode: Callable[[_Clip], Int16[np.ndarray, " n"]],
     batches: Iterable[_Batch],
-) -> Iterator[tuple[_Batch, list[_Audio]]]:
+) -> Iterator[_Decoded]:
     """Batches with their audio, the next ones being decoded meanwhile."""
-    ahead: collections.deque = collections.deque()
+    ahead: collections.deque[tuple[_Batch, list[concurrent.futures.Future]]] = collections.deque()
     for batch in batches:
         ahead.append((batch, [decoders.submit(decode, clip) for clip in batch.clips]))
         if len(ahead) > _BATCHES_AHEAD:
-            batch, audio = ahead.popleft()
-            yield batch, [future.result() for future in audio]
-    for batch, audio in ahead:
-        yield batch, [future.result() for future in audio]
+            yield _collect(*ahead.popleft())
+    while ahead:
+        yield _collect(*ahead.popleft())
+
+
+def _collect(batch: _Batch, decoding: Sequence[concurrent.futures.Future]) -> _Decoded:
+    decoded = _Decoded(batch, [], [])
+    for clip, future in zip(batch.clips, decoding, strict=True):
+        try:
+            decoded.audio.append((clip, future.result()))
+        except (ValueError, OSError) as error:
+            decoded.errors.append(clip.error(str(error)))
+    return decoded
 
 
 def _submit(
@@ -269,35 +288,27 @@ def _submit(
 class _Writer:
     """Puts the clips of batches in their shards, in the order in which they come."""
 
-    def __init__(self, store: LatentStore):
-        self._store = store
+    def __init__(self, folder: LatentFolder):
+        self._folder = folder
         self._shard: ShardWriter | None = None
-        self._errors: list[dict[str, Any]] = []
+        self._errors: list[dict[str, object]] = []
 
-    def write(
-        self, batch: _Batch, audio: Sequence[_Audio], submitted: jax.Array | None
-    ) -> tuple[int, int, int]:
-        """Waits for the latents of a batch, and commits the shard that ends with it.
-
-        Returns:
-          Clips made, clips failed, samples of those made.
-        """
+    def write(self, decoded: _Decoded, submitted: jax.Array | None) -> _Made:
+        """Waits for the latents of a batch, and commits the shard that ends with it."""
         if self._shard is None:
-            self._shard, self._errors = self._store.begin(batch.shard), []
-        latents = iter(() if submitted is None else np.asarray(submitted))
-        before, made, samples = len(self._errors), 0, 0
-        for clip, decoded in zip(batch.clips, audio, strict=True):
-            if isinstance(decoded, str):
-                self._errors.append(clip.error(decoded))
-                continue
-            frames: BFloat16[np.ndarray, "t c"] = next(latents)[: latent_length(len(decoded))]
+            self._shard, self._errors = self._folder.begin(decoded.batch.shard), []
+        latents = () if submitted is None else np.asarray(submitted)
+        errors, samples, made = list(decoded.errors), 0, 0
+        for (clip, audio), padded in zip(decoded.audio, latents, strict=False):
+            frames: BFloat16[np.ndarray, "t c"] = padded[: latent_length(len(audio))]
             if not np.isfinite(frames.astype(np.float32)).all():
-                self._errors.append(clip.error("its latents are not finite"))
+                errors.append(clip.error("its latents are not finite"))
                 continue
             record = clip.record
             self._shard.add(LatentRecord(record.audio_id, record.split, record.views, frames))
-            made, samples = made + 1, samples + len(decoded)
-        if batch.last:
+            made, samples = made + 1, samples + len(audio)
+        self._errors += errors
+        if decoded.batch.last:
             self._shard.commit(self._errors)
             self._shard = None
-        return made, len(self._errors) - before, samples
+        return _Made(made, len(errors), samples)

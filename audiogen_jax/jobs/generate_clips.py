@@ -5,46 +5,85 @@ Batches are planned from the whole prompt file, whatever is done already: the sa
 batch at every start, and so come out with the same bits.
 """
 
-import concurrent.futures
 import dataclasses
 import hashlib
-import io
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
-import soundfile
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.files.audio import FORMATS
+from audiogen_jax.files.audio import FORMATS, encode_audio
 from audiogen_jax.files.fingerprint import sha256
+from audiogen_jax.files.jsonl import Row
 from audiogen_jax.infer.options import SamplingOptions
-from audiogen_jax.infer.pipeline import Pipeline
+from audiogen_jax.infer.pipeline import Pipeline, Submitted
 from audiogen_jax.infer.requests import MAX_BATCH, Clip, ClipError, Request, batches
 from audiogen_jax.input.prompts import PromptRecord, scan_prompts
-from audiogen_jax.jobs.clip_folder import BatchStore, file_name
-from audiogen_jax.jobs.job import Progress, Shard
+from audiogen_jax.jobs.clip_folder import ClipFolder, file_name
+from audiogen_jax.jobs.job import Progress, Share
+from audiogen_jax.jobs.overlap import overlapped
 
-_PREDICTED_TOGETHER = 64
+WINDOW = 64
+"""Batches whose prompts are conditioned and grouped by length together. Their conditions wait in
+memory meanwhile, so it does not grow with the prompt file."""
+_CONDITIONED_TOGETHER = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchSettings:
+    """What decides the bits of clips, beside their prompts, the checkpoint and the devices.
+
+    Attributes:
+      options: how to sample.
+      seed: with its id it fixes the noise of a clip.
+      duration: seconds of every clip; None lets the model decide each.
+      dtype: of the computation, see `Pipeline.load`.
+      param_dtype: of the weights in memory.
+      batch_size: clips sampled together, over all local devices.
+      suffix: of the files, ".wav" or ".flac", 16-bit.
+    """
+
+    options: SamplingOptions = dataclasses.field(default_factory=SamplingOptions)
+    seed: int = 0
+    duration: float | None = None
+    dtype: str = "fp32"
+    param_dtype: str = "fp32"
+    batch_size: int = MAX_BATCH
+    suffix: str = ".wav"
+
+    def __post_init__(self):
+        if self.suffix not in FORMATS:
+            raise ValueError(f"format {self.suffix!r}: expected one of {FORMATS}")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size}: expected at least 1")
+
+    def how(self) -> dict[str, object]:
+        """How a clip is made, as its row in the manifest says it."""
+        options = dataclasses.asdict(self.options)
+        return {**options, "duration": self.duration, "dtype": self.dtype}
+
+    def job(self) -> dict[str, object]:
+        """The settings as `job.json` says them."""
+        return {
+            **self.how(),
+            "param_dtype": self.param_dtype,
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+            "format": self.suffix,
+        }
 
 
 def run_batch(
     prompts: str | Path,
     output: str | Path,
+    settings: BatchSettings | None = None,
     *,
     checkpoint: str | Path = "nano",
     revision: str | None = None,
-    dtype: str = "fp32",
-    param_dtype: str = "fp32",
-    options: SamplingOptions | None = None,
-    seed: int = 0,
-    duration: float | None = None,
-    batch_size: int = MAX_BATCH,
-    shard: Shard | None = None,
-    suffix: str = ".wav",
+    share: Share | None = None,
     retry_errors: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
@@ -53,13 +92,10 @@ def run_batch(
     Args:
       prompts: .jsonl, .csv or .parquet, see `input.prompts`.
       output: folder of the clips, `manifest.jsonl`, `errors.jsonl` and `job.json`.
-      checkpoint, revision, dtype, param_dtype: see `Pipeline.load`.
-      options: how to sample.
-      seed: with its id it fixes the noise of a clip.
-      duration: seconds of every clip; None lets the model decide each.
-      batch_size: clips sampled together, over all local devices.
-      shard: which part of the rows to make; of several processes each takes its own by default.
-      suffix: ".wav" or ".flac", 16-bit.
+      settings: what decides the bits of the clips.
+      checkpoint, revision: see `Pipeline.load`.
+      share: which of the rows to make, every n-th from i; of several processes each takes its own
+        by default.
       retry_errors: try clips again that failed at an earlier start.
       report: called after every batch.
 
@@ -72,168 +108,151 @@ def run_batch(
         of another job.
       OSError: a file cannot be written; what was committed stays, and a restart goes on.
     """
-    options = options or SamplingOptions()
-    shard = shard or Shard(jax.process_index(), jax.process_count())
-    if suffix not in FORMATS:
-        raise ValueError(f"format {suffix!r}: expected one of {FORMATS}")
-    prompts, output = Path(prompts), Path(output)
+    settings = settings or BatchSettings()
+    share = share or Share(jax.process_index(), jax.process_count())
+    prompts = Path(prompts)
     records, malformed = scan_prompts(prompts)
-    mine = records[shard.index :: shard.count]
+    mine = records[share.index :: share.count]
     pipeline = Pipeline.load(
         checkpoint,
         revision=revision,
-        dtype=dtype,
-        param_dtype=param_dtype,
+        dtype=settings.dtype,
+        param_dtype=settings.param_dtype,
         devices=jax.local_devices(),
     )
-    how = {**dataclasses.asdict(options), "duration": duration, "dtype": dtype}
+    checkpoint_sha256 = pipeline.checkpoint_sha256()
     job = {
-        **how,
-        "param_dtype": param_dtype,
-        "seed": seed,
-        "batch_size": batch_size,
-        "format": suffix,
-        "shards": shard.count,
+        **settings.job(),
+        "shards": share.count,
         "devices": jax.local_device_count(),
         "prompts_sha256": sha256(prompts),
         "checkpoint": str(checkpoint),
-        "checkpoint_sha256": pipeline.checkpoint_sha256(),
+        "checkpoint_sha256": checkpoint_sha256,
     }
-    with BatchStore(output, job, shard) as store:
-        store.forget_errors(keep_clips=not retry_errors)
-        if shard.index == 0:
-            store.fail([{"row": row.row, "error": row.message} for row in malformed])
-        named, unnamed = _named(mine, suffix)
-        store.fail([one for one in unnamed if one["id"] not in store.failed])
-        planned, unplanned = _plan(pipeline, named, duration)
-        store.fail([one for one in unplanned if one["id"] not in store.failed])
-        groups = batches(planned, batch_size)
+    with ClipFolder(Path(output), job, share) as folder:
+        if retry_errors:
+            folder.forget_errors()
+        if share.index == 0:
+            folder.fail([{"row": row.row, "error": row.message} for row in malformed])
         categories = {record.audio_id: record.category for record in mine}
 
-        def write(clips: Sequence[Clip | ClipError]) -> float:
-            new = [clip for clip in clips if clip.id not in store.done]
-            failed = [clip for clip in new if isinstance(clip, ClipError)]
-            store.fail(
-                [
-                    {"id": clip.id, "error": str(clip)}
-                    for clip in failed
-                    if clip.id not in store.failed
-                ]
-            )
-            files, rows = {}, []
-            for clip in new:
-                if isinstance(clip, Clip):
-                    name = file_name(clip.id, suffix)
-                    files[name] = _encode(clip, suffix)
-                    rows.append(
-                        _row(clip, name, files[name], categories[clip.id], how)
-                        | {"checkpoint_sha256": job["checkpoint_sha256"]}
-                    )
-            store.commit(files, rows)
-            return sum(row["duration"] for row in rows)
+        def submit(batch: Sequence[Request]) -> Submitted:
+            return pipeline.submit(batch, settings.seed, settings.options)
 
-        def progress(audio_seconds: float, since: float) -> Progress:
+        def finish(_: Sequence[Request], submitted: Submitted) -> float:
+            clips = pipeline.collect(submitted)
+            return _write(folder, clips, settings, categories, checkpoint_sha256)
+
+        first, started, audio_seconds = len(folder.done), time.monotonic(), 0.0
+
+        def progress() -> Progress:
             return Progress(
-                done=len(store.done),
+                done=len(folder.done),
                 total=len(mine),
-                errors=len(store.failed) + len(malformed) * (shard.index == 0),
-                made=len(store.done) - before,
+                errors=len(folder.failed),
+                made=len(folder.done) - first,
                 audio_seconds=audio_seconds,
-                seconds=time.monotonic() - since,
+                seconds=time.monotonic() - started,
             )
 
-        before, made, started = len(store.done), 0.0, time.monotonic()
-        todo = [
-            group
-            for group in groups
-            if not {one.id for one in group} <= store.done | store.failed.keys()
-        ]
-        for seconds in _overlapped(pipeline, todo, seed, options, write):
-            made += seconds
-            report(progress(made, started))
-        return progress(made, started)
+        todo = _batches(pipeline, folder, mine, settings)
+        for seconds in overlapped(todo, submit, finish):
+            audio_seconds += seconds
+            report(progress())
+        return progress()
 
 
-def _overlapped(
-    pipeline: Pipeline,
-    groups: Sequence[Sequence[Request]],
-    seed: int,
-    options: SamplingOptions,
-    write: Callable[[Sequence[Clip | ClipError]], float],
-) -> Iterator[float]:
-    """Submits a batch before the last one is collected, and that before the last is written."""
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as writer:
-        submitted, writing = None, None
-        for group in [*groups, None]:
-            following = None if group is None else pipeline.submit(group, seed, options)
-            if submitted is not None:
-                clips = pipeline.collect(submitted)
-                if writing is not None:
-                    yield writing.result()
-                writing = writer.submit(write, clips)
-            submitted = following
-        if writing is not None:
-            yield writing.result()
+def _batches(
+    pipeline: Pipeline, folder: ClipFolder, records: Sequence[PromptRecord], settings: BatchSettings
+) -> Iterator[list[Request]]:
+    """The batches in which a clip is neither done nor failed; of all clips, whatever is done."""
+
+    def left(ids: Sequence[str]) -> bool:
+        return any(clip_id not in folder.done and clip_id not in folder.failed for clip_id in ids)
+
+    size = WINDOW * settings.batch_size
+    for start in range(0, len(records), size):
+        window = records[start : start + size]
+        if not left([record.audio_id for record in window]):
+            continue
+        requests, errors = _requests(pipeline, window, settings)
+        folder.fail(errors)
+        for batch in batches(requests, settings.batch_size):
+            if left([request.id for request in batch]):
+                yield batch
 
 
-def _named(
-    records: Sequence[PromptRecord], suffix: str
-) -> tuple[list[PromptRecord], list[dict[str, Any]]]:
-    """Records whose ids make file names, and errors for the others."""
-    good, bad = [], []
+def _requests(
+    pipeline: Pipeline, records: Sequence[PromptRecord], settings: BatchSettings
+) -> tuple[list[Request], list[Row]]:
+    """Requests with their lengths, and errors for the clips of which there can be none."""
+
+    def request(some: Sequence[PromptRecord]) -> list[Request]:
+        captions: list[StructuredCaption | str] = [record.caption for record in some]
+        return pipeline.requests(captions, [record.audio_id for record in some], settings.duration)
+
+    requests: list[Request] = []
+    errors: list[Row] = []
+    named = []
     for record in records:
         try:
-            file_name(record.audio_id, suffix)
-            good.append(record)
+            file_name(record.audio_id, settings.suffix)
+            named.append(record)
         except ValueError as error:
-            bad.append({"id": record.audio_id, "error": str(error)})
-    return good, bad
-
-
-def _plan(
-    pipeline: Pipeline, records: Sequence[PromptRecord], duration: float | None
-) -> tuple[list[Request], list[dict[str, Any]]]:
-    """Requests with their lengths; a clip whose length the model cannot tell is an error."""
-
-    def ask(some: Sequence[PromptRecord]) -> list[Request]:
-        captions: list[StructuredCaption | str] = [record.caption for record in some]
-        return pipeline.requests(captions, [record.audio_id for record in some], duration)
-
-    planned: list[Request] = []
-    errors = []
-    for start in range(0, len(records), _PREDICTED_TOGETHER):
-        some = records[start : start + _PREDICTED_TOGETHER]
+            errors.append({"id": record.audio_id, "error": str(error)})
+    for start in range(0, len(named), _CONDITIONED_TOGETHER):
+        some = named[start : start + _CONDITIONED_TOGETHER]
         try:
-            planned += ask(some)
-        except ValueError:
+            requests += request(some)
+        except ValueError:  # of a clip whose length the model cannot tell: which?
             for record in some:
                 try:
-                    planned += ask([record])
+                    requests += request([record])
                 except ValueError as error:
                     errors.append({"id": record.audio_id, "error": str(error)})
-    return planned, errors
+    return requests, errors
 
 
-def _encode(clip: Clip, suffix: str) -> bytes:
-    buffer = io.BytesIO()
-    samples = np.clip(clip.audio, -1.0, 1.0)
-    soundfile.write(buffer, samples, clip.sample_rate, "PCM_16", format=suffix[1:])
-    return buffer.getvalue()
+def _write(
+    folder: ClipFolder,
+    clips: Sequence[Clip | ClipError],
+    settings: BatchSettings,
+    categories: Mapping[str, str | None],
+    checkpoint_sha256: str,
+) -> float:
+    """Commits those clips of a batch that are not done; returns their seconds."""
+    files: dict[str, bytes] = {}
+    rows, errors = [], []
+    for clip in clips:
+        if isinstance(clip, ClipError):
+            errors.append({"id": clip.id, "error": str(clip)})
+        elif clip.id not in folder.done:
+            name = file_name(clip.id, settings.suffix)
+            contents = encode_audio(clip.audio, clip.sample_rate, settings.suffix)
+            files[name] = contents
+            rows.append(
+                {
+                    "id": clip.id,
+                    "file": name,
+                    "prompt": clip.prompt,
+                    "category": categories[clip.id],
+                    "seed": clip.seed,
+                    **settings.how(),
+                    **_measured(clip),
+                    "sha256": hashlib.sha256(contents).hexdigest(),
+                    "checkpoint_sha256": checkpoint_sha256,
+                }
+            )
+    folder.fail(errors)
+    folder.commit(files, rows)
+    return sum(row["duration"] for row in rows)
 
 
-def _row(
-    clip: Clip, name: str, contents: bytes, category: str | None, how: dict[str, Any]
-) -> dict[str, Any]:
+def _measured(clip: Clip) -> dict[str, float]:
+    power = float(np.mean(np.square(clip.audio)))
     return {
-        "id": clip.id,
-        "file": name,
-        "prompt": clip.prompt,
-        "category": category,
-        "seed": clip.seed,
-        **how,
         "duration": len(clip.audio) / clip.sample_rate,
         "sample_rate": clip.sample_rate,
         "peak": round(float(np.abs(clip.audio).max()), 5),
-        "rms_dbfs": round(float(10 * np.log10(np.mean(np.square(clip.audio)) + 1e-12)), 2),
-        "sha256": hashlib.sha256(contents).hexdigest(),
+        "rms_dbfs": round(10 * float(np.log10(power + 1e-12)), 2),
     }

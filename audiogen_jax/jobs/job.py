@@ -1,18 +1,20 @@
 """What jobs that may be killed and started again keep in their output folder."""
 
 import dataclasses
-import fcntl
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Self
+
+import filelock
 
 from audiogen_jax.files.atomic import write_text
+from audiogen_jax.types import dtype_name
 
 
 @dataclasses.dataclass(frozen=True)
-class Shard:
-    """One of the equal parts of a job that run by themselves.
+class Share:
+    """One of the equal shares of a job that run by themselves.
 
     Attributes:
       index: from 0.
@@ -30,16 +32,16 @@ class Shard:
           ValueError: another format, or i is not below n.
         """
         try:
-            index, count = (int(part) for part in text.split("/"))
+            index, count = (int(number) for number in text.split("/"))
         except ValueError:
-            raise ValueError(f"shard {text!r}: expected I/N, such as 0/4") from None
+            raise ValueError(f"share {text!r}: expected I/N, such as 0/4") from None
         if not 0 <= index < count:
-            raise ValueError(f"shard {text!r}: expected I from 0 to N - 1")
+            raise ValueError(f"share {text!r}: expected I from 0 to N - 1")
         return cls(index, count)
 
     @property
     def suffix(self) -> str:
-        """Tells this shard's files from those of others; empty if it is the whole job."""
+        """Tells this share's files from those of others; empty if it is the whole job."""
         return "" if self.count == 1 else f"-{self.index:05}-of-{self.count:05}"
 
 
@@ -48,8 +50,8 @@ class Progress:
     """How far a job is.
 
     Attributes:
-      done: clips of this shard that are written, those of earlier starts included.
-      total: clips of this shard.
+      done: clips of this share that are written, those of earlier starts included.
+      total: clips of this share.
       errors: rows and clips that failed.
       made: clips written since this start.
       audio_seconds: of the clips made since this start.
@@ -64,23 +66,22 @@ class Progress:
     seconds: float = 0.0
 
 
-def lock_shard(folder: Path, shard: Shard) -> TextIO:
-    """Makes the folder and takes its lock for one shard; closing the file gives it back.
+def lock_share(folder: Path, share: Share) -> filelock.BaseFileLock:
+    """Makes the folder and takes its lock for one share, until `release` or the process's end.
 
     Raises:
-      OSError: the folder cannot be written, or the same shard is running.
+      OSError: the folder cannot be written, or the same share is running.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = open(folder / f".lock{shard.suffix}", "w")
+    lock = filelock.FileLock(folder / f".lock{share.suffix}")
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise OSError(f"{folder}: another process is running this shard") from None
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise OSError(f"{folder}: another process is running this share") from None
     return lock
 
 
-def check_job(folder: Path, job: Mapping[str, Any]) -> None:
+def check_job(folder: Path, job: Mapping[str, object]) -> None:
     """Writes what decides the outputs to `job.json`, or compares it with what stands there.
 
     Raises:
@@ -91,8 +92,8 @@ def check_job(folder: Path, job: Mapping[str, Any]) -> None:
     if not path.exists():
         write_text(path, text)
         return
-    known = json.loads(path.read_text(encoding="utf-8"))
-    ours = json.loads(text)
+    known = _spelled_alike(json.loads(path.read_text(encoding="utf-8")))
+    ours = _spelled_alike(json.loads(text))
     changed = [
         f"{key} was {known.get(key)!r} and is {ours.get(key)!r}"
         for key in sorted(known.keys() | ours.keys())
@@ -103,3 +104,11 @@ def check_job(folder: Path, job: Mapping[str, Any]) -> None:
             f"{folder} belongs to another job: {'; '.join(changed)}. Give another "
             "folder, or the same arguments to go on"
         )
+
+
+def _spelled_alike(job: dict[str, object]) -> dict[str, object]:
+    """With dtypes by their long names: folders of version 0.1 say "fp32" and "bf16"."""
+    return {
+        key: dtype_name(value, key) if key.endswith("dtype") and isinstance(value, str) else value
+        for key, value in job.items()
+    }

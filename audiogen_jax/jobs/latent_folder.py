@@ -27,50 +27,50 @@ from audiogen_jax.input.latent_dataset import (
     index_file,
 )
 from audiogen_jax.input.latent_records import LatentRecord, encode_record
-from audiogen_jax.jobs.job import Shard, check_job, lock_shard
+from audiogen_jax.jobs.job import Share, check_job, lock_share
 
 ERRORS = "errors.jsonl"
 
 
-class LatentStore:
-    """Where one part of an encoding job writes; use as a context manager, which holds a lock.
+class LatentFolder:
+    """Where one share of an encoding job writes; use as a context manager, which holds a lock.
 
-    A job may be gone on with in another number of parts, but not while the first still run.
+    A job may be gone on with in another number of shares, but not while the first still run.
     """
 
-    def __init__(self, folder: Path, job: Mapping[str, Any], part: Shard, count: int):
+    def __init__(self, folder: Path, job: Mapping[str, object], share: Share, count: int):
         """Nothing is written before `__enter__`.
 
         Args:
-          folder: of the dataset, shared by all parts.
+          folder: of the dataset, common to all shares.
           job: all that decides the dataset; must be the same at every start.
-          part: which part of the job this is.
-          count: shards of the dataset, over all parts.
+          share: which of the job's this is.
+          count: shards of the dataset, over all shares.
         """
-        self._folder, self._job, self._part, self._count = folder, dict(job), part, count
-        self._staging = folder / f".staging{part.suffix}"
+        self._folder, self._job, self._share, self._count = folder, dict(job), share, count
+        self._staging = folder / f".staging{share.suffix}"
 
     def __enter__(self) -> Self:
         """Takes the lock and removes what was staged and not committed.
 
         Raises:
           ValueError: the folder is that of another job.
-          OSError: it cannot be written, or the same part is running.
+          OSError: it cannot be written, or the same share is running.
         """
-        self._lock = lock_shard(self._folder, self._part)
+        self._lock = lock_share(self._folder, self._share)
         try:
             check_job(self._folder, self._job)
             if self._staging.is_dir():
                 shutil.rmtree(self._staging)
             self._staging.mkdir()
         except BaseException:
-            self._lock.close()
+            self._lock.release()
             raise
         return self
 
-    def __exit__(self, *exception: Any) -> None:
+    def __exit__(self, *exception: object) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
-        self._lock.close()
+        self._lock.release()
 
     def has(self, number: int) -> bool:
         """Whether a shard is there, and so complete."""
@@ -146,7 +146,7 @@ class ShardWriter:
         captioned = "caption" in record.views
         self._index.append((record.audio_id, record.split, captioned, len(record.latents)))
 
-    def commit(self, errors: Sequence[Mapping[str, Any]]) -> None:
+    def commit(self, errors: Sequence[Mapping[str, object]]) -> None:
         """Puts the shard in its place.
 
         Args:

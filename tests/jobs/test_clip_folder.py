@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audiogen_jax.jobs import clip_folder as batch_store
-from audiogen_jax.jobs.clip_folder import BatchStore, Shard, file_name
+from audiogen_jax.jobs import clip_folder
+from audiogen_jax.jobs.clip_folder import ClipFolder, Share, file_name
 
 JOB = {"seed": 0, "steps": 4}
 GROUPS = [["a", "b", "c"], ["d"], ["e/1", "f"]]
@@ -25,7 +25,7 @@ def contents(name: str) -> bytes:
 
 def write_all(folder, made: list[str]) -> None:
     """What a job does, from the start or after a crash."""
-    with BatchStore(folder, JOB, Shard()) as store:
+    with ClipFolder(folder, JOB, Share()) as store:
         for group in GROUPS:
             todo = [name for name in group if name not in store.done]
             made += todo
@@ -78,7 +78,7 @@ def test_crashes(tmp_path_factory, crashes):
     made: list[str] = []
     for left, torn in crashes:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(batch_store, "os", Fragile(left, torn))
+            patch.setattr(clip_folder, "os", Fragile(left, torn))
             try:
                 write_all(folder, made)
             except Crash:
@@ -99,7 +99,7 @@ def test_crashes(tmp_path_factory, crashes):
 
 
 def test_a_full_disk_undoes_the_manifest(tmp_path, monkeypatch):
-    with BatchStore(tmp_path, JOB, Shard()) as store:
+    with ClipFolder(tmp_path, JOB, Share()) as store:
         store.commit({"a.wav": b"a"}, [{"id": "a", "file": "a.wav"}])
         before = (tmp_path / "manifest.jsonl").read_bytes()
         calls = []
@@ -109,7 +109,7 @@ def test_a_full_disk_undoes_the_manifest(tmp_path, monkeypatch):
             if len(calls) == 3:  # after the staged file and its folder: the manifest
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(batch_store.os, "fsync", full)
+        monkeypatch.setattr(clip_folder.os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
             store.commit({"b.wav": b"b"}, [{"id": "b", "file": "b.wav"}])
         assert (tmp_path / "manifest.jsonl").read_bytes() == before
@@ -119,34 +119,47 @@ def test_a_full_disk_undoes_the_manifest(tmp_path, monkeypatch):
 def test_another_job_is_refused(tmp_path):
     write_all(tmp_path, [])
     with pytest.raises(ValueError, match="belongs to another job: steps was 4 and is 5"):
-        BatchStore(tmp_path, JOB | {"steps": 5}, Shard()).__enter__()
+        ClipFolder(tmp_path, JOB | {"steps": 5}, Share()).__enter__()
 
 
 def test_a_missing_file_is_named(tmp_path):
     write_all(tmp_path, [])
     (tmp_path / "d.wav").unlink()
     with pytest.raises(ValueError, match="manifest.jsonl lists d.wav, which is gone"):
-        BatchStore(tmp_path, JOB, Shard()).__enter__()
+        ClipFolder(tmp_path, JOB, Share()).__enter__()
 
 
-def test_one_process_per_shard(tmp_path):
-    with BatchStore(tmp_path, JOB, Shard(0, 2)):
-        with pytest.raises(OSError, match="another process is running this shard"):
-            BatchStore(tmp_path, JOB, Shard(0, 2)).__enter__()
-        with BatchStore(tmp_path, JOB, Shard(1, 2)) as other:
+def test_one_process_per_share(tmp_path):
+    with ClipFolder(tmp_path, JOB, Share(0, 2)):
+        with pytest.raises(OSError, match="another process is running this share"):
+            ClipFolder(tmp_path, JOB, Share(0, 2)).__enter__()
+        with ClipFolder(tmp_path, JOB, Share(1, 2)) as other:
             other.commit({"x.wav": b"x"}, [{"id": "x", "file": "x.wav"}])
     assert (tmp_path / "manifest-00001-of-00002.jsonl").exists()
 
 
 def test_errors_are_kept_until_they_are_forgotten(tmp_path):
-    with BatchStore(tmp_path, JOB, Shard()) as store:
-        store.fail([{"id": "a", "error": "silent"}, {"row": 3, "error": "not JSON"}])
-    with BatchStore(tmp_path, JOB, Shard()) as store:
-        assert store.failed.keys() == {"a"}
-        store.forget_errors(keep_clips=True)
-        assert len((tmp_path / "errors.jsonl").read_text().splitlines()) == 1
-        store.forget_errors(keep_clips=False)
-        assert not store.failed and (tmp_path / "errors.jsonl").read_text() == ""
+    errors = [{"id": "a", "error": "silent"}, {"row": 3, "error": "not JSON"}]
+    with ClipFolder(tmp_path, JOB, Share()) as store:
+        store.fail(errors)
+    before = (tmp_path / "errors.jsonl").read_bytes()
+    with ClipFolder(tmp_path, JOB, Share()) as store:
+        assert store.failed.keys() == {"a", 3}
+        store.forget_errors()
+        assert not store.failed and (tmp_path / "errors.jsonl").read_bytes() == b""
+        store.fail(errors)
+    assert (tmp_path / "errors.jsonl").read_bytes() == before
+
+
+def test_what_failed_fails_once_and_what_is_done_does_not(tmp_path):
+    first = {"id": "a", "error": "silent"}
+    with ClipFolder(tmp_path, JOB, Share()) as store:
+        store.commit({"b.wav": b"b"}, [{"id": "b", "file": "b.wav"}])
+        store.fail([first, {"id": "a", "error": "again"}, {"row": 3, "error": "not JSON"}])
+    with ClipFolder(tmp_path, JOB, Share()) as store:
+        store.fail([{"id": "b", "error": "silent"}, {"row": 3, "error": "x"}, first])
+    lines = (tmp_path / "errors.jsonl").read_text().splitlines()
+    assert [json.loads(line).get("id") for line in lines] == ["a", None]
 
 
 @pytest.mark.parametrize("clip_id", ["a/../../b", "..", "ä ö", "a%2Fb", "C:\\x", "a\nb"])
@@ -156,10 +169,10 @@ def test_ids_as_file_names(clip_id, tmp_path):
     assert name != file_name(clip_id + "x", ".wav")
 
 
-def test_bad_names_and_shards():
+def test_bad_names_and_shares():
     with pytest.raises(ValueError, match="file name of 304 characters"):
         file_name("x" * 300, ".wav")
-    assert Shard.parse("1/4") == Shard(1, 4)
+    assert Share.parse("1/4") == Share(1, 4)
     for text in ("4/4", "-1/4", "1", "a/b"):
-        with pytest.raises(ValueError, match=f"shard '{text}'"):
-            Shard.parse(text)
+        with pytest.raises(ValueError, match=f"share '{text}'"):
+            Share.parse(text)

@@ -1,5 +1,6 @@
 """Batch jobs on a tiny model: every row has a clip or an error, whatever happened before."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -11,13 +12,14 @@ from audiogen_jax.cli import main
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import ClipError
-from audiogen_jax.jobs.clip_folder import Shard
-from audiogen_jax.jobs.generate_clips import run_batch
+from audiogen_jax.jobs.generate_clips import BatchSettings, run_batch
+from audiogen_jax.jobs.job import Share
 
 ROWS = [{"audio_id": f"clip/{i}", "caption": f"rain {i}", "category": "00A"} for i in range(5)] + [
     {"audio_id": "tagged", "content": "<|env|> street <|caption|> a dog"}
 ]
 OPTIONS = SamplingOptions(steps=2)
+SETTINGS = {field.name for field in dataclasses.fields(BatchSettings)}
 
 
 @pytest.fixture
@@ -30,8 +32,10 @@ def prompts(tmp_path):
 @pytest.fixture
 def job(prompts, tiny_checkpoint, tmp_path):
     def run(output="out", **arguments):
-        arguments = {"checkpoint": tiny_checkpoint, "duration": 0.4, "options": OPTIONS} | arguments
-        return run_batch(prompts, tmp_path / output, **arguments)
+        settings = {name: arguments.pop(name) for name in SETTINGS & arguments.keys()}
+        settings = BatchSettings(**{"duration": 0.4, "options": OPTIONS} | settings)
+        arguments = {"checkpoint": tiny_checkpoint} | arguments
+        return run_batch(prompts, tmp_path / output, settings, **arguments)
 
     return run
 
@@ -57,10 +61,10 @@ def test_every_row_has_its_clip(job, tmp_path, tiny_checkpoint):
     np.testing.assert_allclose(samples, clip.audio, atol=2e-4)
 
 
-def test_shards_make_the_whole(job, tmp_path):
-    whole = job("whole", shard=Shard())
-    parts = [job("parts", shard=Shard(i, 2)) for i in range(2)]
-    assert [part.total for part in parts] == [3, 3] and whole.total == 6
+def test_shares_make_the_whole(job, tmp_path):
+    whole = job("whole", share=Share())
+    halves = [job("parts", share=Share(i, 2)) for i in range(2)]
+    assert [half.total for half in halves] == [3, 3] and whole.total == 6
     for row in rows(tmp_path / "whole"):
         a, _ = soundfile.read(tmp_path / "whole" / row["file"])
         b, _ = soundfile.read(tmp_path / "parts" / row["file"])
@@ -133,8 +137,8 @@ def test_the_command_line(capsys, prompts, tiny_checkpoint, tmp_path):
         file.write(json.dumps(ROWS[0]) + "\n")
     code, message = run(capsys, *command)
     assert code == 2 and "row 6: audio_id 'clip/0' appears twice" in message
-    code, message = run(capsys, *command, "--shard", "2/2")
-    assert code == 2 and "shard '2/2'" in message
+    code, message = run(capsys, *command, "--share", "2/2")
+    assert code == 2 and "share '2/2'" in message
     code, message = run(capsys, *command, "--format", "mp3")
     assert code == 2 and "format '.mp3'" in message
     code, message = run(capsys, "batch", tmp_path / "absent.csv", "-o", tmp_path / "p")

@@ -68,7 +68,7 @@ def test_only_latents():
 @pytest.mark.slow
 def test_command_line(tmp_path):
     output = tmp_path / "plan.json"
-    arguments = ["compile", "--config", f"{ROOT}/configs/xl.py:smoke", "--topology", "h200:2"]
+    arguments = ["plan", "--config", f"{ROOT}/configs/xl.py:smoke", "--topology", "h200:2"]
     arguments += ["--batch", "4", "--output", str(output)]
     code = f"from audiogen_jax.cli import main; main({arguments})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -84,7 +84,7 @@ def test_a_tpu_that_is_not_there(tmp_path):
     output = tmp_path / "plan.json"
     # Loops of one round are unrolled, and XLA then shares what would be rematerialised.
     config = ["--config", f"{ROOT}/configs/xl.py:smoke", "--set", "remat="]
-    arguments = ["compile", *config, "--topology", "v5e:2x4"]
+    arguments = ["plan", *config, "--topology", "v5e:2x4"]
     code = f"from audiogen_jax.cli import main; main({[*arguments, '-o', str(output)]})"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
     plan = json.loads(output.read_text())

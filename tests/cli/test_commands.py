@@ -13,8 +13,8 @@ from audiogen_jax.cli import main
 from audiogen_jax.files.latents import read_latents, write_latents
 
 COMMANDS = (
-    "generate", "batch", "encode", "decode", "reconstruct", "encode-dataset", "train", "compile",
-    "convert", "evaluate",
+    "generate", "batch", "encode", "decode", "reconstruct", "encode-dataset", "train", "plan",
+    "compile", "convert", "evaluate",
 )  # fmt: skip
 
 
@@ -46,14 +46,24 @@ def speech(tmp_path) -> Path:
 def test_help_shows_an_example(audiogen, command: str):
     code, out, _ = audiogen(command, "--help")
     assert code == 0
-    assert re.search(f"Examples?: audiogen {command}", " ".join(out.split()))
+    shown = "plan" if command == "compile" else command  # the name in version 0.1
+    assert re.search(f"Examples?: audiogen {shown}", " ".join(out.split()))
+
+
+def test_the_list_of_commands(audiogen):
+    code, out, _ = audiogen("--help")
+    assert code == 0
+    listed = set(re.findall(r"^│ ([a-z][a-z-]+) ", out, re.MULTILINE))
+    assert listed == set(COMMANDS) - {"compile"}
 
 
 def test_help_loads_no_jax():
     script = (
         "import sys; from audiogen_jax.cli import app\n"
-        "try: app(['generate', '--help'])\n"
-        "except SystemExit: sys.exit(int('jax' in sys.modules))"
+        f"for command in {COMMANDS}:\n"
+        "  try: app([command, '--help'])\n"
+        "  except SystemExit: pass\n"
+        "sys.exit(int('jax' in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
@@ -169,6 +179,12 @@ def test_bad_audio(audiogen, tmp_path, tiny_checkpoint, command: str, name: str,
         (("train", "--config", "absent.py", "--workdir", "runs"), "absent.py"),
         (("evaluate", "absent.jsonl"), "absent.jsonl"),
         (("evaluate", "absent.jsonl", "--part", "speed"), "expected some of"),
+        (("batch", "p.csv", "-o", "c", "--share", "0/2", "--shard", "0/2"), "--share alone"),
+        (
+            ("batch", "p.csv", "-o", "c", "--shard", "2/2"),
+            "share '2/2': expected I from 0 to N - 1",
+        ),
+        (("plan", "--config", "x.py", "--topology", "v5e:2x4", "--steps", "4"), "need --sampler"),
         (("frobnicate",), "No such command 'frobnicate'"),
     ],
 )

@@ -1,0 +1,50 @@
+"""`audiogen encode`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from audiogen_jax.cli.app import app, check_output, progress
+from audiogen_jax.cli.options import Checkpoint
+
+if TYPE_CHECKING:
+    from audiogen_jax.files.audio import Audio
+    from audiogen_jax.infer.codec import Codec
+
+
+@app.command(epilog="Example: `audiogen encode speech.flac --output speech.npz`")
+def encode(
+    audio: Annotated[Path, typer.Argument(help="Any audio file libsndfile reads.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help=".npz or .safetensors; default: AUDIO with .npz"),
+    ] = None,
+    checkpoint: Checkpoint = "nano",
+) -> None:
+    """Encode an audio file to latents [t c], 25 frames per second."""
+    from audiogen_jax.files.latents import check_latents_suffix, write_latents
+
+    output = output or audio.with_suffix(".npz")
+    check_latents_suffix(output)
+    check_output(output)
+    recording, codec = read_with_codec(audio, checkpoint)
+    with progress("encoding"):
+        latents = np.asarray(codec.encode(recording.samples[None])[0])
+    write_latents(output, latents, num_samples=len(recording.samples))
+    frames, channels = latents.shape
+    typer.echo(f"{output}: {frames} frames x {channels} channels")
+
+
+def read_with_codec(path: Path, checkpoint: str) -> "tuple[Audio, Codec]":
+    """Reads audio first, as that fails quickly, then loads the codec."""
+    from audiogen_jax.files.audio import read_audio
+
+    audio = read_audio(path)
+    for note in audio.notes:
+        typer.echo(f"{path}: {note}", err=True)
+    with progress("loading the codec"):
+        from audiogen_jax.infer.codec import Codec
+
+        return audio, Codec.load(checkpoint)

@@ -1,0 +1,151 @@
+"""Options that several commands share; those of sampling are made from `SamplingOptions`."""
+
+import dataclasses
+import functools
+import inspect
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+from audiogen_jax.infer.options import SamplingOptions
+
+if TYPE_CHECKING:
+    from audiogen_jax.jobs.job import Share
+
+Checkpoint = Annotated[
+    str, typer.Option(help="'nano' (embedded), a folder in Hugging Face layout or a hub name.")
+]
+Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")]
+Dtype = Annotated[str, typer.Option(help="Of the computation: float32 or bfloat16.")]
+ShareText = Annotated[
+    str | None,
+    typer.Option("--share", help="I/N, I from 0: this process's share of the work of N."),
+]
+ShardText = Annotated[str | None, typer.Option("--shard", hidden=True)]
+"""The name of `--share` in version 0.1."""
+ParamDtype = Annotated[str, typer.Option(help="Of the weights in memory: float32 or bfloat16.")]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Spelling:
+    """How a field is written on the command line where that is not the way of its type.
+
+    Attributes:
+      type: that typer reads.
+      metavar: the form, for the help.
+      read: what typer read to the field's value.
+      write: the field's default to that of the option.
+    """
+
+    type: Any  # typer takes any annotation
+    metavar: str
+    read: Callable[[Any], object] = lambda text: text
+    write: Callable[[Any], str | None] = lambda value: None
+
+
+def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command an option for each field of `SamplingOptions`.
+
+    Args:
+      command: takes them together as its parameter `options`.
+    """
+    signature = inspect.signature(command)
+    parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in signature.parameters.values()
+        if parameter.name != "options"
+    ]
+    parameters += _parameters()
+
+    @functools.wraps(command)
+    def with_options(**arguments: Any) -> None:
+        values = {field.name: arguments.pop(field.name) for field in _FIELDS}
+        for name, spelling in _SPELLINGS.items():
+            values[name] = spelling.read(values[name])
+        command(**arguments, options=SamplingOptions(**values))
+
+    with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_options
+
+
+def _parameters() -> list[inspect.Parameter]:
+    """One for each field, as typer reads them."""
+    types, helps = get_type_hints(SamplingOptions), attribute_docs(SamplingOptions)
+    parameters = []
+    for field in _FIELDS:
+        name, default = field.name, field.default
+        option = functools.partial(
+            typer.Option, help=helps[name], rich_help_panel="Sampling", show_choices=True
+        )
+        annotation = Annotated[types[name], option()]
+        if spelling := _SPELLINGS.get(name):
+            default = spelling.write(field.default)
+            annotation = Annotated[spelling.type, option(metavar=spelling.metavar)]
+        parameters.append(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation
+            )
+        )
+    return parameters
+
+
+def attribute_docs(cls: type) -> dict[str, str]:
+    """What the docstring of a class says of its attributes, each as a sentence."""
+    _, _, section = inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")
+    entries = re.findall(r"^  (\w+): (.*(?:\n    .*)*)", section, re.MULTILINE)
+    texts = {name: " ".join(text.split()) for name, text in entries}
+    return {name: text[0].upper() + text[1:] for name, text in texts.items()}
+
+
+def read_share(share: str | None, shard: str | None) -> "Share | None":
+    """The share of a job that `--share`, or its old name, gives; None if neither does.
+
+    Raises:
+      ValueError: it is not I/N, or both are given.
+    """
+    from audiogen_jax.jobs.job import Share
+
+    if share is not None and shard is not None:
+        raise ValueError("--shard is the old name of --share: give --share alone")
+    text = share or shard
+    return None if text is None else Share.parse(text)
+
+
+def read_interval(text: str, option: str) -> tuple[float, float]:
+    """Reads "LOW:HIGH", two numbers.
+
+    Raises:
+      ValueError: it is something else; the option is named.
+    """
+    try:
+        low, high = (float(number) for number in text.split(":"))
+    except ValueError:
+        raise ValueError(f"{option} {text!r}: expected two numbers, such as 0:1") from None
+    return low, high
+
+
+def _read_views(texts: Sequence[str] | None) -> dict[str, float]:
+    scales = {}
+    for text in texts or ():
+        view, _, scale = text.partition("=")
+        try:
+            scales[view] = float(scale)
+        except ValueError:
+            raise ValueError(f"--view-guidance {text!r}: expected VIEW=SCALE") from None
+    return scales
+
+
+_FIELDS = dataclasses.fields(SamplingOptions)
+_SPELLINGS = {
+    "negative": _Spelling(str | None, "TAGGED STRING"),
+    "view_guidance": _Spelling(list[str] | None, "VIEW=SCALE...", _read_views),
+    "guidance_interval": _Spelling(
+        str,
+        "LOW:HIGH",
+        functools.partial(read_interval, option="--guidance-interval"),
+        lambda interval: "{:g}:{:g}".format(*interval),
+    ),
+}
