@@ -8,8 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audiogen_jax.files import atomic, jsonl
 from audiogen_jax.jobs import clip_folder
-from audiogen_jax.jobs.clip_folder import ClipFolder, Share, file_name
+from audiogen_jax.jobs.clip_folder import ClipFolder, file_name
+from audiogen_jax.jobs.job import Share
 
 JOB = {"seed": 0, "steps": 4}
 GROUPS = [["a", "b", "c"], ["d"], ["e/1", "f"]]
@@ -78,7 +80,9 @@ def test_crashes(tmp_path_factory, crashes):
     made: list[str] = []
     for left, torn in crashes:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(clip_folder, "os", Fragile(left, torn))
+            fragile = Fragile(left, torn)
+            for module in (clip_folder, atomic, jsonl):
+                patch.setattr(module, "os", fragile)
             try:
                 write_all(folder, made)
             except Crash:
@@ -109,7 +113,7 @@ def test_a_full_disk_undoes_the_manifest(tmp_path, monkeypatch):
             if len(calls) == 3:  # after the staged file and its folder: the manifest
                 raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(clip_folder.os, "fsync", full)
+        monkeypatch.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space left"):
             store.commit({"b.wav": b"b"}, [{"id": "b", "file": "b.wav"}])
         assert (tmp_path / "manifest.jsonl").read_bytes() == before
