@@ -34,18 +34,10 @@ def evaluate(
     ),
 ) -> None:
     """Measure a checkpoint on held-out recordings and write one report."""
-    from audiogen_jax.evaluate.run import PARTS, run
+    from audiogen_jax.evaluate.registry import select
+    from audiogen_jax.evaluate.run import run
+    from audiogen_jax.infer.options import SamplingOptions
 
-    run(
-        checkpoint,
-        manifest,
-        output,
-        cache=cache,
-        parts=part or PARTS,
-        seed=seed,
-        steps=steps,
-        guidance=guidance,
-        per_group=per_group,
-        per_class=per_class,
-        pairs=pairs,
-    )
+    suites = select(part or (), per_group=per_group, per_class=per_class, pairs=pairs)
+    sampling = SamplingOptions(steps=steps, guidance=guidance)
+    run(checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, sampling=sampling)

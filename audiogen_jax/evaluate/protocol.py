@@ -5,14 +5,13 @@ import platform
 import subprocess
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import jax
 
 PACKAGES = ("jax", "jaxlib", "flax", "numpy", "librosa", "optax", "pesq", "pystoi", "soxr")
 
 
-def environment() -> dict[str, Any]:
+def environment() -> dict[str, object]:
     """Versions, hardware and the git commit that the package runs from."""
     return {
         "versions": {"python": platform.python_version(), **_versions()},
@@ -27,19 +26,19 @@ def environment() -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _commit() -> str | None:
     """The commit, with `-dirty` if tracked files differ; None outside a git checkout."""
     try:
-        done = subprocess.run(
+        described = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -48,4 +47,4 @@ def _commit() -> str | None:
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return done.stdout.strip()
+    return described.stdout.strip()

@@ -18,7 +18,8 @@ class Recording:
 
     Attributes:
       audio_id: unique name within the manifest.
-      samples: float32 [n] at 16 kHz.
+      samples: float32 [n].
+      sample_rate: Hz.
       split: "train" or "val".
       views: view -> its phrasings.
       label: class name of the data set it comes from, if it has one.
@@ -29,6 +30,7 @@ class Recording:
 
     audio_id: str
     samples: Float[np.ndarray, " n"]
+    sample_rate: int
     split: str
     views: dict[str, tuple[str, ...]]
     label: str | None = None
@@ -42,18 +44,14 @@ class Recording:
         words = self.views.get("asr", ("",))[0].lower().strip(" .!?\"'").split()
         return words[0] if len(words) == 1 else None
 
-    @property
-    def seconds(self) -> float:
-        """Duration."""
-        return len(self.samples) / 16000
 
-
-def read_recordings(manifest: str | Path) -> list[Recording]:
-    """Reads every real clip of a manifest; rows marked synthetic are left out.
+def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
+    """Reads every real clip of a manifest as mono; rows marked synthetic are left out.
 
     Args:
       manifest: jsonl as `read_manifest` takes it; `label`, `source`, `category`, `held_out` and
         `synthetic` are read too.
+      sample_rate: to read them at, Hz.
 
     Raises:
       FileNotFoundError: no such manifest or audio file.
@@ -65,7 +63,8 @@ def read_recordings(manifest: str | Path) -> list[Recording]:
             recordings.append(
                 Recording(
                     record.audio_id,
-                    read_audio(record.path).samples,
+                    read_audio(record.path, sample_rate).samples,
+                    sample_rate,
                     record.split,
                     record.views,
                     row.get("label"),

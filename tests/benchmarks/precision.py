@@ -69,7 +69,7 @@ def mel_distances(
 ) -> Float[np.ndarray, " b"]:
     """Log-mel distance of every clip over its own samples."""
     rows = zip(found, expected, clips.frames * 640, strict=True)
-    return np.array([mel_distance(a[:length], b[:length]) for a, b, length in rows])
+    return np.array([mel_distance(a[:length], b[:length], 16000) for a, b, length in rows])
 
 
 def measure(count: int) -> dict[str, Any]:

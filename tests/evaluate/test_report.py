@@ -4,6 +4,7 @@ import pytest
 
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.evaluate.report import PROTOCOL_FIELDS, print_report, write_report
+from audiogen_jax.evaluate.suite import Table
 from audiogen_jax.evaluate.suites.reconstruction import Score
 
 PROTOCOL = dict.fromkeys(PROTOCOL_FIELDS, "x")
@@ -38,19 +39,18 @@ def test_refuses_numbers_without_protocol(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_environment_fills_its_part_of_the_protocol():
-    found = environment()
-    assert {"versions", "hardware", "git_commit"} <= set(found)
-    assert found["versions"]["jax"]
-    assert json.dumps(found)
+def test_environment_fills_the_protocol():
+    facts = environment()
+    assert {"versions", "hardware", "git_commit"} <= set(facts)
+    assert facts["versions"]["jax"]
+    assert json.dumps(facts)
 
 
-def test_prints_every_system_beside_the_other(capsys):
-    speech = {"speech": {"stoi": Score(0.6, 0.1, 2)}}
-    generation = {"digits": {"accuracy": {"generated": 0.25, "chance": 0.1}}}
-    print_report(
-        {"reconstruction": {"tokenizer": speech, "griffin_lim": speech}, "generation": generation}
-    )
+def test_prints_numbers_texts_and_gaps(capsys):
+    rows = [["speech", "stoi", 0.6, None, 2], ["music", "stoi", 0.25, 1e-9, 3]]
+    print_report([Table("Codecs", ["group", "metric", "a", "b", "clips"], rows)])
     printed = capsys.readouterr().out
-    for word in ("tokenizer", "griffin_lim", "0.600", "digits", "0.250"):
-        assert word in printed
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines()]
+    assert "Codecs" in printed
+    assert ["speech", "stoi", "0.600", "-", "2"] in cells
+    assert ["music", "stoi", "0.250", "0.000", "3"] in cells

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
@@ -46,8 +47,10 @@ def cached_judge(
 def save_judge(path: Path, judge: Judge) -> None:
     """Writes a judge: parameters, and its tasks in the metadata."""
     tasks = json.dumps([dataclasses.asdict(task) for task in judge.tasks])
+    flat = flatten_dict(judge.params, sep="/")
+    tensors = {name: np.asarray(value) for name, value in flat.items()}
     with written_atomically(path) as temporary:
-        save_file(flatten_dict(judge.params, sep="/"), temporary, {"tasks": tasks})
+        save_file(tensors, temporary, {"tasks": tasks})
 
 
 def load_judge(path: str | Path) -> Judge:
@@ -63,6 +66,7 @@ def _fingerprint(recordings: Sequence[Recording], training: JudgeTraining) -> st
     digest = hashlib.sha256(json.dumps(settings).encode())
     for clip in recordings:
         if clip.split == "train":
-            digest.update(json.dumps([clip.audio_id, clip.label, clip.views]).encode())
+            facts = [clip.audio_id, clip.label, clip.views, clip.sample_rate]
+            digest.update(json.dumps(facts).encode())
             digest.update(clip.samples.tobytes())
     return digest.hexdigest()[:16]

@@ -6,8 +6,11 @@ import librosa
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from audiogen_jax.evaluate.waveforms import resample
+
 SAMPLE_RATE = 16000
-HOP = 160
+"""Hz; audio of another rate is resampled."""
+HOP = SAMPLE_RATE // 100
 N_MELS = 64
 WINDOW = 200
 """Frames the judge sees at once: 2 seconds."""
@@ -15,14 +18,15 @@ _FLOOR = 1e-6  # 60 dB under the loudest mel value of the window
 _QUIET = 10 ** (-30 / 10)  # windows that far under the loudest one of a clip have no vote
 
 
-def mel_power(samples: Float[np.ndarray, " n"]) -> Float[np.ndarray, "t f"]:
+def mel_power(samples: Float[np.ndarray, " n"], sample_rate: int) -> Float[np.ndarray, "t f"]:
     """Mel power at 100 frames per second (25 ms windows, 64 bands up to 8 kHz).
 
     Args:
-      samples: float [n] at 16 kHz.
+      samples: float [n].
+      sample_rate: Hz.
     """
     mel = librosa.feature.melspectrogram(
-        y=np.asarray(samples, np.float32),
+        y=np.asarray(resample(samples, sample_rate, SAMPLE_RATE), np.float32),
         sr=SAMPLE_RATE,
         n_fft=512,
         win_length=400,
@@ -63,13 +67,13 @@ def random_window(
     power: Float[np.ndarray, "t f"], rng: np.random.Generator
 ) -> Float[np.ndarray, "200 f"]:
     """A training window: around a moment drawn by its energy, or a short clip placed at random."""
-    room = WINDOW - len(power)
-    if room >= 0:
-        before = int(rng.integers(room + 1))
-        return np.pad(power, ((before, room - before), (0, 0)))
+    padding = WINDOW - len(power)
+    if padding >= 0:
+        before = int(rng.integers(padding + 1))
+        return np.pad(power, ((before, padding - before), (0, 0)))
     energy = power.sum(1) + 1e-12
     moment = int(rng.choice(len(power), p=energy / energy.sum()))
-    start = int(np.clip(moment - rng.integers(WINDOW), 0, -room))
+    start = int(np.clip(moment - rng.integers(WINDOW), 0, -padding))
     return power[start : start + WINDOW]
 
 
@@ -84,9 +88,13 @@ def normalise(power: Float[Array, "*b t f"]) -> Float[Array, "*b t f"]:
 def augment(key: PRNGKeyArray, power: Float[Array, "t f"]) -> Float[Array, "t f"]:
     """One random variant of a training window as normalised log-mel.
 
-      Speed and vocal-tract changes (time and mel axis), equaliser tilt, band limit, coloured noise
-      at 20 to 60 dB under the peak in half of the
-    windows, then SpecAugment masks (Park et al. 2019, section 2).
+    Speed and vocal-tract changes (time and mel axis), equaliser tilt, band limit, coloured noise at
+    20 to 60 dB under the peak in half of the windows, then SpecAugment masks (Park et al. 2019,
+    section 2).
+
+    Args:
+      key: of the variant.
+      power: mel power of the window.
     """
     keys = jax.random.split(key, 8)
     frames, bins = power.shape
@@ -112,8 +120,8 @@ def augment(key: PRNGKeyArray, power: Float[Array, "t f"]) -> Float[Array, "t f"
 
     log_mel = normalise(power)
     for axis_key, size, widest in ((keys[6], frames, 12), (keys[7], bins, 6)):
-        for one in jax.random.split(axis_key):
-            width, start = jax.random.uniform(one, (2,)) * jnp.array([widest, size])
+        for mask_key in jax.random.split(axis_key):
+            width, start = jax.random.uniform(mask_key, (2,)) * jnp.array([widest, size])
             position = jnp.arange(size)
             masked = (position >= start) & (position < start + width)
             masked = masked[:, None] if size == frames else masked[None, :]

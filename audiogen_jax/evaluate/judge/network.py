@@ -1,7 +1,7 @@
 """The judge: a small convolutional classifier that has only ever heard real recordings."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import flax.linen as nn
@@ -10,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from audiogen_jax.evaluate.judge.features import mel_power, normalise, windows
+from audiogen_jax.evaluate.embedders.embedder import Embeddings, Identity, params_sha256
+from audiogen_jax.evaluate.judge.features import SAMPLE_RATE, mel_power, normalise, windows
 from audiogen_jax.evaluate.judge.tasks import Task
+from audiogen_jax.evaluate.waveforms import RESAMPLER
 from audiogen_jax.types import Params
 
 EMBEDDING_DIM = 64
@@ -49,7 +51,7 @@ class JudgeNet(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class Judge:
-    """A trained classifier.
+    """A trained classifier, and the `Embedder` of nano's suites.
 
     Attributes:
       tasks: the questions it answers.
@@ -60,24 +62,37 @@ class Judge:
     params: Params
 
     @cached_property
-    def _apply(self):
+    def _apply(self) -> Callable[[Params, Float[np.ndarray, "b t f"]], tuple[Array, Array]]:
         net = JudgeNet(sum(len(task.classes) for task in self.tasks))
         return jax.jit(lambda params, power: net.apply({"params": params}, normalise(power)))
 
+    @cached_property
+    def identity(self) -> Identity:
+        """What it is as an embedder."""
+        return Identity(
+            name="judge",
+            weights_sha256=params_sha256(self.params),
+            sample_rate=SAMPLE_RATE,
+            resampler=RESAMPLER,
+            layer="embedding",
+            pooling="mean of 2 s windows, those 30 dB under the loudest left out",
+        )
+
     def listen(
-        self, clips: Sequence[Float[np.ndarray, " n"]]
+        self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
     ) -> tuple[Float[np.ndarray, "b d"], Float[np.ndarray, "b c"]]:
-        """Embeds and classifies clips of any length and loudness.
+        """Embeds and classifies mono clips of any length and loudness.
 
         Args:
-          clips: float [n] each, 16 kHz.
+          clips: float [n] each.
+          sample_rate: of the clips, Hz.
 
         Returns:
           Embeddings [b 64] and log-probabilities [b c], classes of all tasks side by side: each
           the weighted mean over the clip's 2-second windows.
         """
-        pieces = [windows(mel_power(clip)) for clip in clips]
-        stacked = np.concatenate([cut for cut, _ in pieces])
+        cuts = [windows(mel_power(clip, sample_rate)) for clip in clips]
+        stacked = np.concatenate([power for power, _ in cuts])
         embeddings, logits = [], []
         for start in range(0, len(stacked), _CHUNK):
             chunk = stacked[start : start + _CHUNK]
@@ -85,24 +100,31 @@ class Judge:
             embedding, logit = self._apply(self.params, padded)
             embeddings.append(np.asarray(embedding)[: len(chunk)])
             logits.append(np.asarray(logit)[: len(chunk)])
-        embedding, logit = np.concatenate(embeddings), np.concatenate(logits)
-        logit = np.concatenate(
-            [np.asarray(jax.nn.log_softmax(logit[:, part])) for part in self._slices()], axis=-1
+        logit = np.concatenate(logits)
+        scores = np.concatenate(
+            [np.asarray(jax.nn.log_softmax(logit[:, task])) for task in self._slices()], axis=-1
         )
-        ends = np.cumsum([len(cut) for cut, _ in pieces])[:-1]
-        return tuple(  # type: ignore[return-value]
-            np.stack(
-                [weight @ rows for (_, weight), rows in zip(pieces, np.split(x, ends), strict=True)]
-            )
-            for x in (embedding, logit)
-        )
+        ends = np.cumsum([len(power) for power, _ in cuts])[:-1]
 
-    def embed(self, clips: Sequence[Float[np.ndarray, " n"]]) -> Float[np.ndarray, "b d"]:
+        def pooled(rows: Float[np.ndarray, "w x"]) -> Float[np.ndarray, "b x"]:
+            clips = zip(cuts, np.split(rows, ends), strict=True)
+            return np.stack([weights @ rows for (_, weights), rows in clips])
+
+        return pooled(np.concatenate(embeddings)), pooled(scores)
+
+    def embed(self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int) -> Embeddings:
         """Embeddings [b 64] of clips, see `listen`."""
-        return self.listen(clips)[0]
+        return Embeddings(self.listen(clips, sample_rate)[0], self.identity)
 
-    def answers(self, task_name: str, clips: Sequence[Float[np.ndarray, " n"]]) -> list[str]:
+    def answers(
+        self, task_name: str, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
+    ) -> list[str]:
         """The most probable class of one task for every clip.
+
+        Args:
+          task_name: of a task that it was taught.
+          clips: as `listen` takes them.
+          sample_rate: of the clips, Hz.
 
         Raises:
           ValueError: the judge was not taught this task.
@@ -113,7 +135,7 @@ class Judge:
         if not clips:
             return []
         index = names.index(task_name)
-        scores = self.listen(clips)[1][:, self._slices()[index]]
+        scores = self.listen(clips, sample_rate)[1][:, self._slices()[index]]
         return [self.tasks[index].classes[best] for best in scores.argmax(axis=1)]
 
     def _slices(self) -> list[slice]:

@@ -37,10 +37,10 @@ class Task:
     def answer(self, recording: Recording) -> str | None:
         """The right answer for a real clip; None if the question is not about such a clip."""
         if self.name == "sounds":
-            found = recording.label if "asr" not in recording.views else None
+            label = recording.label if "asr" not in recording.views else None
         else:
-            found = recording.word
-        return found if found in self.classes else None
+            label = recording.word
+        return label if label in self.classes else None
 
 
 def tasks_of(training: Sequence[Recording]) -> tuple[Task, ...]:

@@ -9,7 +9,13 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from audiogen_jax.evaluate.judge.features import WINDOW, augment, mel_power, random_window
+from audiogen_jax.evaluate.judge.features import (
+    N_MELS,
+    WINDOW,
+    augment,
+    mel_power,
+    random_window,
+)
 from audiogen_jax.evaluate.judge.network import Judge, JudgeNet
 from audiogen_jax.evaluate.judge.tasks import tasks_of
 from audiogen_jax.evaluate.recordings import Recording
@@ -18,14 +24,24 @@ from audiogen_jax.types import Params
 
 @dataclasses.dataclass(frozen=True)
 class JudgeTraining:
-    """How the judge is trained; the defaults are the protocol of the published numbers."""
+    """How the judge is trained; the defaults are the protocol of the published numbers.
+
+    Attributes:
+      steps: optimizer steps.
+      batch_size: windows per step.
+      learning_rate: highest, after a twentieth of the steps; it falls to 0 as a cosine.
+      weight_decay: of AdamW.
+      label_smoothing: probability spread over all classes of the task.
+      mixed: share of windows with a clip of another task under or over the right one.
+      seed: of parameters, batches and augmentation.
+    """
 
     steps: int = 1500
     batch_size: int = 48
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
-    mixed: float = 0.5  # share of windows with a clip of another task under or over the right one
+    mixed: float = 0.5
     seed: int = 0
 
 
@@ -58,10 +74,11 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
     for index, task in enumerate(tasks):
         allowed[index, offsets[index] : offsets[index + 1]] = 0.0
         for clip in recordings:
-            found = task.answer(clip)
-            if found is not None:
-                label = int(offsets[index]) + task.classes.index(found)
-                pools[index].setdefault(label, []).append(mel_power(clip.samples))
+            answer = task.answer(clip)
+            if answer is not None:
+                label = int(offsets[index]) + task.classes.index(answer)
+                power = mel_power(clip.samples, clip.sample_rate)
+                pools[index].setdefault(label, []).append(power)
 
     net = JudgeNet(num_classes)
     schedule = optax.warmup_cosine_decay_schedule(
@@ -81,7 +98,7 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
     ) -> Float[Array, ""]:
         augment_key, dropout_key = jax.random.split(key)
         log_mel = jax.vmap(augment)(jax.random.split(augment_key, len(power)), power)
-        logits = net.apply(
+        logits: Array = net.apply(  # pyright: ignore
             {"params": params}, log_mel, deterministic=False, rngs={"dropout": dropout_key}
         )[1]
         inside = mask == 0.0
@@ -98,7 +115,7 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
         return optax.apply_updates(params, updates), state, value
 
     key = jax.random.key(training.seed)
-    params = net.init(key, jnp.zeros((1, WINDOW, 64)))["params"]
+    params = net.init(key, jnp.zeros((1, WINDOW, N_MELS)))["params"]
     state = optimizer.init(params)
     rng = np.random.default_rng(training.seed)
     for number in range(training.steps):
@@ -108,7 +125,7 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
             pools[index][label][rng.integers(len(pools[index][label]))]
             for index, label in zip(task_ids, labels, strict=True)
         ]
-        power = np.stack([random_window(one, rng) for one in drawn])
+        power = np.stack([random_window(clip, rng) for clip in drawn])
         for row in np.flatnonzero(rng.random(len(power)) < training.mixed):
             others = [pool for index, pool in enumerate(pools) if index != task_ids[row]]
             if others:

@@ -1,20 +1,26 @@
 """Speech intelligibility and quality against a reference: STOI and wide-band PESQ."""
 
 import warnings
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float
 
-SAMPLE_RATE = 16000
+from audiogen_jax.evaluate.waveforms import resample
+
+PESQ_RATE = 16000
+"""Hz that wide-band PESQ is defined for."""
 
 
-def stoi(reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"]) -> float | None:
-    """Short-time objective intelligibility (Taal et al. 2011) at 16 kHz.
+def stoi(
+    reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"], sample_rate: int
+) -> float | None:
+    """Short-time objective intelligibility (Taal et al. 2011).
 
     Args:
       reference: float [n], speech.
       estimate: float [n].
+      sample_rate: Hz.
 
     Returns:
       About 0 to 1; None if the reference has less than the 0.4 s of speech that STOI needs.
@@ -26,17 +32,20 @@ def stoi(reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"]) 
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Not enough STFT frames", category=RuntimeWarning)
         try:
-            return float(measure(reference, estimate, SAMPLE_RATE))
+            return float(measure(reference, estimate, sample_rate))
         except RuntimeWarning:
             return None
 
 
-def pesq_wb(reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"]) -> float | None:
-    """Wide-band PESQ (ITU-T P.862.2) at 16 kHz.
+def pesq_wb(
+    reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"], sample_rate: int
+) -> float | None:
+    """Wide-band PESQ (ITU-T P.862.2), of both signals at 16 kHz.
 
     Args:
       reference: float [n], speech.
       estimate: float [n].
+      sample_rate: Hz.
 
     Returns:
       MOS-LQO, about 1 to 4.64; None if P.862 finds no utterance or too little sound in either.
@@ -49,13 +58,14 @@ def pesq_wb(reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"
         raise ValueError("the estimate is silent: PESQ is not defined")
     from pesq import BufferTooShortError, NoUtterancesError
 
+    signals = [resample(signal, sample_rate, PESQ_RATE) for signal in (reference, estimate)]
     try:
-        return float(measure(SAMPLE_RATE, reference, estimate, "wb"))
+        return float(measure(PESQ_RATE, *signals, "wb"))
     except (NoUtterancesError, BufferTooShortError):
         return None
 
 
-def _import(module: str, name: str) -> Any:
+def _import(module: str, name: str) -> Callable[..., float]:
     try:
         return getattr(__import__(module, fromlist=[name]), name)
     except ImportError as error:

@@ -8,7 +8,7 @@ _FLOOR = 1e-5
 
 
 def mel_distance(
-    reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"], sample_rate: int = 16000
+    reference: Float[np.ndarray, " n"], estimate: Float[np.ndarray, " n"], sample_rate: int
 ) -> float:
     """Mean absolute difference of natural-log mel magnitudes.
 

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float, Int
 
+from audiogen_jax.evaluate.embedders.embedder import Embeddings, check_comparable
+
 
 @dataclasses.dataclass(frozen=True)
 class Copies:
@@ -27,10 +29,7 @@ class Copies:
 
 
 def near_copies(
-    generated: Float[np.ndarray, "n d"],
-    training: Float[np.ndarray, "m d"],
-    held_out: Float[np.ndarray, "k d"],
-    quantile: float = 0.05,
+    generated: Embeddings, training: Embeddings, held_out: Embeddings, quantile: float = 0.05
 ) -> Copies:
     """Finds generated clips that are nearer to a training clip than nearly all held-out clips are.
 
@@ -38,17 +37,23 @@ def near_copies(
     a generator that does not memorise has a share of about `quantile`.
 
     Args:
-      generated: embeddings [n d].
-      training: embeddings [m d] of the clips trained on.
-      held_out: embeddings [k d] of real clips that were not.
+      generated: clips.
+      training: the clips trained on.
+      held_out: real clips that were not.
       quantile: share of held-out clips that lie under the threshold.
+
+    Raises:
+      ValueError: different embedders.
     """
-    threshold = float(np.quantile(_nearest(held_out, training)[1], quantile))
-    nearest, distance = _nearest(generated, training)
+    check_comparable(generated, training, held_out)
+    threshold = float(np.quantile(_nearest(held_out.values, training.values)[1], quantile))
+    nearest, distance = _nearest(generated.values, training.values)
     return Copies(threshold, nearest, distance)
 
 
-def _nearest(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(
+    a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Cosine distance of each row of a to its nearest row of b."""
     a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
     b = b / np.maximum(np.linalg.norm(b, axis=1, keepdims=True), 1e-12)

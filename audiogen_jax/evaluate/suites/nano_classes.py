@@ -1,25 +1,87 @@
 """Is what was asked for heard, does it sound like real clips, and is it new."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.evaluate.judge.cache import cached_judge
 from audiogen_jax.evaluate.judge.network import Judge
 from audiogen_jax.evaluate.judge.tasks import Task
-from audiogen_jax.evaluate.metrics.frechet import frechet_distance
+from audiogen_jax.evaluate.judge.training import JudgeTraining
+from audiogen_jax.evaluate.metrics.frechet import frechet_beside_floor
 from audiogen_jax.evaluate.metrics.near_copies import near_copies
 from audiogen_jax.evaluate.recordings import Recording
+from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
+from audiogen_jax.evaluate.suites.reconstruction import rebuild
 
 Samples = Float[np.ndarray, " n"]
-FRECHET_SPLITS = 20
+Results = Mapping[str, Mapping[str, object]]
+ROWS = {
+    "accuracy, generated": ("accuracy", "generated"),
+    "accuracy, real held-out": ("accuracy", "real_held_out"),
+    "accuracy, real rebuilt": ("accuracy", "real_held_out_rebuilt"),
+    "chance": ("accuracy", "chance"),
+    "Frechet, generated to real": ("frechet", "generated_to_real"),
+    "Frechet, real to real": ("frechet", "real_to_real_floor"),
+    "near-copies": ("near_copies", "share"),
+    "near-copies, rebuilt training": ("near_copies", "share_of_rebuilt_training_clips"),
+}
+"""Row of the table -> where its value stands in the results of a task."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Request:
+class NanoClasses:
+    """Digits, words and sounds are asked for one at a time, and listened for by the judge.
+
+    Attributes:
+      per_class: clips to generate of each digit, word and sound.
+      judge: how the judge is trained.
+    """
+
+    per_class: int = 10
+    judge: JudgeTraining = JudgeTraining()
+    name: ClassVar[str] = "generation"
+    needs_generator: ClassVar[bool] = True
+
+    def __post_init__(self):
+        if self.per_class < 1:
+            raise ValueError(f"per_class={self.per_class} must be at least 1")
+
+    def run(self, model: Model, recordings: Sequence[Recording], context: Context) -> Measurement:
+        """Results by the name of the judge's task; see `evaluate_generation` and `Suite.run`."""
+        judge = cached_judge(recordings, context.cache, self.judge)
+        tasks, results = {}, {}
+        for task in judge.tasks:
+            asked = class_prompts(task, recordings, self.per_class, context.seed)
+            tasks[task.name] = {
+                "classes": list(task.classes),
+                "prompts": {clip.id: clip.prompt.format() for clip in asked},
+            }
+            prompts, ids = [clip.prompt for clip in asked], [clip.id for clip in asked]
+            generated = model.generate(prompts, ids, context, task.name)
+            results[task.name] = evaluate_generation(
+                task, recordings, asked, generated, judge, partial(rebuild, model.codec),
+                context.seed,
+            )  # fmt: skip
+        protocol = {
+            **context.sampling_protocol(),
+            "per_class": self.per_class,
+            "duration": "decided by the model",
+            "judge": dataclasses.asdict(self.judge),
+            "judge_trained_on": "real clips of the train split",
+            "judged_against": "real clips of the val split",
+            "tasks": tasks,
+        }
+        return Measurement(protocol, results, [_table(results)])
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassPrompt:
     """One clip to generate.
 
     Attributes:
@@ -33,9 +95,9 @@ class Request:
     prompt: StructuredCaption
 
 
-def requests(
+def class_prompts(
     task: Task, recordings: Sequence[Recording], per_class: int, seed: int
-) -> list[Request]:
+) -> list[ClassPrompt]:
     """Prompts for every class of a task, in the phrasings of held-out clips.
 
     Args:
@@ -46,7 +108,7 @@ def requests(
       seed: draws clips and phrasings.
     """
     rng = np.random.default_rng(seed)
-    wanted = []
+    asked = []
     for name in task.classes:
         clips = [clip for clip in recordings if task.answer(clip) == name]
         clips = [clip for clip in clips if clip.split == "val"] or clips
@@ -57,74 +119,73 @@ def requests(
             views = clips[order[number % len(clips)]].views
             drawn = {view: str(rng.choice(texts)) for view, texts in views.items()}
             prompt = StructuredCaption(**drawn)
-            wanted.append(Request(f"{task.name}/{name}/{number}", name, prompt))
-    return wanted
+            asked.append(ClassPrompt(f"{task.name}/{name}/{number}", name, prompt))
+    return asked
 
 
 def evaluate_generation(
     task: Task,
     recordings: Sequence[Recording],
-    wanted: Sequence[Request],
+    asked: Sequence[ClassPrompt],
     generated: Sequence[Samples],
     judge: Judge,
-    rebuild: Callable[[Samples], Samples],
+    rebuilt_by: Callable[[Samples], Samples],
     seed: int,
-) -> dict[str, Any]:
+) -> dict[str, Mapping[str, object]]:
     """Measures the generated clips of one task.
 
     Args:
       task: the question.
       recordings: real clips, training and held-out.
-      wanted: what was asked for.
-      generated: the audio of each request.
+      asked: what was asked for.
+      generated: the audio of each, at the rate of the recordings.
       judge: trained on the real training clips.
-      rebuild: the tokenizer there and back, the upper bound of what the generator can reach.
+      rebuilt_by: the codec there and back, the upper bound of what the generator can reach.
       seed: of the random splits of the Frechet distance.
 
     Returns:
       accuracy: share of generated clips heard as asked, per class and overall, beside the
         judge's accuracy on real held-out clips (by what was held out), on the same clips
-        rebuilt by the tokenizer, and chance.
+        rebuilt by the codec, and chance.
       frechet: see `frechet_beside_floor`.
       near_copies: share of generated clips nearer to a training clip than 95 % of held-out clips
-        are; the same share for training clips rebuilt by the tokenizer (what a memorised clip
+        are; the same share for training clips rebuilt by the codec (what a memorised clip
         would score); and the nearest pairs.
     """
     about = [clip for clip in recordings if task.answer(clip) is not None]
     training = [clip for clip in about if clip.split == "train"]
     held_out = [clip for clip in about if clip.split == "val"]
-    answers = judge.answers(task.name, generated)
-    right = np.array([a == one.expected for a, one in zip(answers, wanted, strict=True)])
-    accuracy: dict[str, Any] = {
+    rate = about[0].sample_rate
+    expected = np.array([clip.expected for clip in asked])
+    right = np.array(judge.answers(task.name, generated, rate)) == expected
+    accuracy: dict[str, object] = {
         "generated": float(right.mean()),
-        "generated_clips": len(wanted),
+        "generated_clips": len(asked),
         "chance": 1 / len(task.classes),
         "generated_per_class": {
-            name: float(np.mean([r for r, one in zip(right, wanted, strict=True)
-                                 if one.expected == name]))
-            for name in dict.fromkeys(one.expected for one in wanted)
+            name: float(right[expected == name].mean()) for name in dict.fromkeys(expected.tolist())
         },
-    }  # fmt: skip
-    result: dict[str, Any] = {"accuracy": accuracy}
+    }
+    result: dict[str, Mapping[str, object]] = {"accuracy": accuracy}
     if not held_out:
         return result
 
-    rebuilt = [rebuild(clip.samples) for clip in held_out]
-    accuracy["real_held_out"] = _accuracy(judge, task, held_out, [c.samples for c in held_out])
+    rebuilt = [rebuilt_by(clip.samples) for clip in held_out]
+    accuracy["real_held_out"] = _accuracy(judge, task, held_out)
     accuracy["real_held_out_rebuilt"] = _accuracy(judge, task, held_out, rebuilt)
     for kind in sorted({clip.held_out for clip in held_out if clip.held_out}):
-        kept = [clip for clip in held_out if clip.held_out == kind]
-        accuracy[f"real_held_out_{kind}"] = _accuracy(judge, task, kept, [c.samples for c in kept])
-        accuracy[f"real_held_out_{kind}_clips"] = len(kept)
+        clips = [clip for clip in held_out if clip.held_out == kind]
+        accuracy[f"real_held_out_{kind}"] = _accuracy(judge, task, clips)
+        accuracy[f"real_held_out_{kind}_clips"] = len(clips)
 
-    embedded = judge.embed(generated)
-    real = judge.embed([clip.samples for clip in held_out])
-    known = judge.embed([clip.samples for clip in training])
-    if len(held_out) >= 4 and len(wanted) >= 2:
+    embedded = judge.embed(generated, rate)
+    real = judge.embed([clip.samples for clip in held_out], rate)
+    known = judge.embed([clip.samples for clip in training], rate)
+    if len(held_out) >= 4 and len(asked) >= 2:
         result["frechet"] = frechet_beside_floor(embedded, real, seed)
     copies = near_copies(embedded, known, real)
-    sample = np.random.default_rng(seed).permutation(len(training))[: len(wanted)]
-    memorised = judge.embed([rebuild(training[index].samples) for index in sample])
+    sample = np.random.default_rng(seed).permutation(len(training))[: len(asked)]
+    memorised = judge.embed([rebuilt_by(training[row].samples) for row in sample], rate)
     closest = np.argsort(copies.distance)[:5]
     result["near_copies"] = {
         "share": copies.share,
@@ -133,49 +194,31 @@ def evaluate_generation(
         "threshold_cosine_distance": copies.threshold,
         "nearest_pairs": [
             {
-                "generated": wanted[index].id,
-                "training": training[copies.nearest[index]].audio_id,
-                "cosine_distance": float(copies.distance[index]),
+                "generated": asked[row].id,
+                "training": training[copies.nearest[row]].audio_id,
+                "cosine_distance": float(copies.distance[row]),
             }
-            for index in closest
+            for row in closest
         ],
     }
     return result
 
 
-def frechet_beside_floor(
-    generated: Float[np.ndarray, "n d"], real: Float[np.ndarray, "m d"], seed: int
-) -> dict[str, float | int]:
-    """Frechet distance to held-out clips and the floor, both between sets of the same size.
-
-    The distance of finite samples grows as they shrink, so real clips are split in two at random
-    20 times: half A against half B is the floor, half A against as many generated clips the
-    distance.
-
-    Args:
-      generated: embeddings [n d], n >= 2.
-      real: embeddings [m d] of held-out clips, m >= 4.
-      seed: of the splits.
-    """
-    rng = np.random.default_rng(seed)
-    size = min(len(real) // 2, len(generated))
-    distances, floors = [], []
-    for _ in range(FRECHET_SPLITS):
-        order = rng.permutation(len(real))
-        half, other = real[order[:size]], real[order[size : 2 * size]]
-        drawn = generated[rng.permutation(len(generated))[:size]]
-        floors.append(frechet_distance(half, other))
-        distances.append(frechet_distance(half, drawn))
-    return {
-        "generated_to_real": float(np.mean(distances)),
-        "real_to_real_floor": float(np.mean(floors)),
-        "clips_per_set": size,
-        "splits": FRECHET_SPLITS,
-    }
-
-
 def _accuracy(
-    judge: Judge, task: Task, recordings: Sequence[Recording], clips: Sequence[Samples]
+    judge: Judge,
+    task: Task,
+    recordings: Sequence[Recording],
+    clips: Sequence[Samples] | None = None,
 ) -> float:
-    answers = judge.answers(task.name, clips)
+    """Of the judge on real recordings, or on what became of them."""
+    clips = [recording.samples for recording in recordings] if clips is None else clips
+    answers = judge.answers(task.name, clips, recordings[0].sample_rate)
     return float(np.mean([a == task.answer(r) for a, r in zip(answers, recordings, strict=True)]))
+
+
+def _table(results: Mapping[str, Results]) -> Table:
+    rows = [
+        [title, *(task.get(group, {}).get(name) for task in results.values())]
+        for title, (group, name) in ROWS.items()
+    ]
+    return Table("Generation", ["measure", *results], rows)

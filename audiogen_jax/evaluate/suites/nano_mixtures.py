@@ -1,24 +1,63 @@
-"""Are both parts of a mixture heard? A spoken digit with an everyday sound, asked for and real."""
+"""Are both sounds of a mixture heard? A spoken digit with an everyday sound, asked for and real."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.evaluate.judge.cache import cached_judge
 from audiogen_jax.evaluate.judge.network import Judge
 from audiogen_jax.evaluate.judge.tasks import Task
+from audiogen_jax.evaluate.judge.training import JudgeTraining
 from audiogen_jax.evaluate.recordings import Recording
+from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
 
 Samples = Float[np.ndarray, " n"]
 SECONDS = 2.0
 """Length of every mixture: one window of the judge."""
-PARTS = ("digits", "sounds")
+TASKS = ("digits", "sounds")
 LEVEL_DB = {"sfx": (-3.0, 9.0), "env": (5.0, 20.0)}
 """Range of the sound's level below the voice, events and ambience apart, as in training scenes."""
-_RATE = 16000
+
+
+@dataclasses.dataclass(frozen=True)
+class NanoMixtures:
+    """A digit and a sound are asked for together, and listened for by the judge.
+
+    Attributes:
+      pairs: mixtures to generate.
+      judge: how the judge is trained.
+    """
+
+    pairs: int = 100
+    judge: JudgeTraining = JudgeTraining()
+    name: ClassVar[str] = "mixtures"
+    needs_generator: ClassVar[bool] = True
+
+    def __post_init__(self):
+        if self.pairs < 1:
+            raise ValueError(f"pairs={self.pairs} must be at least 1")
+
+    def run(self, model: Model, recordings: Sequence[Recording], context: Context) -> Measurement:
+        """Generates and counts; no results without held-out clips of both. See `Suite.run`."""
+        judge = cached_judge(recordings, context.cache, self.judge)
+        asked = mixtures(judge.tasks, recordings, self.pairs, context.seed)
+        protocol = {
+            **context.sampling_protocol(),
+            "seconds": SECONDS,
+            "sound_below_voice_db": LEVEL_DB,
+            "prompts": {mixture.id: mixture.prompt.format() for mixture in asked},
+        }
+        if not asked:
+            return Measurement(protocol, {})
+        prompts, ids = [mixture.prompt for mixture in asked], [mixture.id for mixture in asked]
+        generated = model.generate(prompts, ids, context, self.name, SECONDS)
+        shares = evaluate_mixtures(asked, generated, judge, model.codec.sample_rate)
+        results = {"mixtures": len(asked), "seconds": SECONDS, **shares}
+        return Measurement(protocol, results, [_table(shares)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,19 +92,19 @@ def mixtures(
       The mixtures; none unless both tasks have held-out clips.
     """
     known = {task.name: task for task in tasks}
-    if any(name not in known for name in PARTS):
+    if any(name not in known for name in TASKS):
         return []
-    digits, sounds = (_held_out(known[name], recordings) for name in PARTS)
+    digits, sounds = (_held_out(known[name], recordings) for name in TASKS)
     if not digits or not sounds:
         return []
     rng = np.random.default_rng(seed)
     pairs = []
     for number in range(count):
-        turn, which = divmod(number, len(digits))
-        digit = list(digits)[which]
+        turn, column = divmod(number, len(digits))
+        digit = list(digits)[column]
         # Shifted each turn, so that every digit meets every sound.
-        sound = list(sounds)[(which + turn) % len(sounds)]
-        voice, noise = (pool[rng.integers(len(pool))] for pool in (digits[digit], sounds[sound]))
+        sound = list(sounds)[(column + turn) % len(sounds)]
+        voice, noise = (clips[rng.integers(len(clips))] for clips in (digits[digit], sounds[sound]))
         pairs.append(
             Mixture(
                 f"mixtures/{number}/{digit}+{sound}",
@@ -78,43 +117,51 @@ def mixtures(
 
 
 def evaluate_mixtures(
-    wanted: Sequence[Mixture], generated: Sequence[Samples], judge: Judge
-) -> dict[str, Any]:
-    """How often the judge hears each part and both, in generated mixtures and in real ones.
+    asked: Sequence[Mixture], generated: Sequence[Samples], judge: Judge, sample_rate: int
+) -> dict[str, dict[str, float]]:
+    """How often the judge hears each sound and both, in generated mixtures and in real ones.
 
     Args:
-      wanted: what was asked for.
+      asked: the mixtures.
       generated: the audio of each.
       judge: see `train_judge`; it learned to hear real clips under others.
+      sample_rate: of all audio, Hz.
 
     Returns:
-      Shares per part and of both, generated beside real, with chance.
+      Shares per task and of both, generated beside real, with chance.
     """
-    result: dict[str, Any] = {"mixtures": len(wanted), "seconds": SECONDS}
-    for source, clips in (("generated", generated), ("real", [one.real for one in wanted])):
+    result: dict[str, dict[str, float]] = {}
+    for source, clips in (("generated", generated), ("real", [mix.real for mix in asked])):
         right = {
-            part: np.array(
+            task: np.array(
                 [
-                    answer == one.expected[part]
-                    for answer, one in zip(judge.answers(part, clips), wanted, strict=True)
+                    answer == mix.expected[task]
+                    for answer, mix in zip(
+                        judge.answers(task, clips, sample_rate), asked, strict=True
+                    )
                 ]
             )
-            for part in PARTS
+            for task in TASKS
         }
-        shares = {part: float(hits.mean()) for part, hits in right.items()}
+        shares = {task: float(hits.mean()) for task, hits in right.items()}
         result[source] = {**shares, "both": float(np.logical_and(*right.values()).mean())}
     classes = {task.name: len(task.classes) for task in judge.tasks}
     result["chance"] = {
-        **{part: 1 / classes[part] for part in PARTS},
+        **{task: 1 / classes[task] for task in TASKS},
         "both": 1 / (classes["digits"] * classes["sounds"]),
     }
     return result
 
 
+def _table(shares: Mapping[str, Mapping[str, float]]) -> Table:
+    rows = [[task, *(share[task] for share in shares.values())] for task in shares["chance"]]
+    return Table("Digit and sound at once", ["heard", *shares], rows)
+
+
 def _held_out(task: Task, recordings: Sequence[Recording]) -> dict[str, list[Recording]]:
     clips = [clip for clip in recordings if clip.split == "val"]
     by_class = {name: [c for c in clips if task.answer(c) == name] for name in task.classes}
-    return {name: found for name, found in by_class.items() if found}
+    return {name: held_out for name, held_out in by_class.items() if held_out}
 
 
 def _prompt(voice: Recording, sound: Recording, rng: np.random.Generator) -> StructuredCaption:
@@ -131,20 +178,20 @@ def _prompt(voice: Recording, sound: Recording, rng: np.random.Generator) -> Str
 
 
 def _mix(voice: Recording, sound: Recording, rng: np.random.Generator) -> Samples:
-    length = round(SECONDS * _RATE)
+    length = round(SECONDS * voice.sample_rate)
     speech = voice.samples[:length]
-    placed = np.zeros(length, np.float32)
+    mixed = np.zeros(length, np.float32)
     onset = int(rng.integers(length - len(speech) + 1))
-    placed[onset : onset + len(speech)] = speech
+    mixed[onset : onset + len(speech)] = speech
     background = _loudest(sound.samples, length)
     low, high = LEVEL_DB["sfx" if "sfx" in sound.views else "env"]
     level = 10 ** (-rng.uniform(low, high) / 20)
-    mixed = placed + level * _rms(speech) / max(_rms(background), 1e-9) * background
+    mixed = mixed + level * _rms(speech) / max(_rms(background), 1e-9) * background
     return (0.5 * mixed / np.abs(mixed).max()).astype(np.float32)
 
 
 def _loudest(samples: Samples, length: int) -> Samples:
-    """The part of a clip with the most energy, or all of a shorter one, zeros behind."""
+    """The stretch of a clip with the most energy, or all of a shorter one, zeros behind."""
     if len(samples) <= length:
         return np.pad(samples, (0, length - len(samples)))
     energy = np.concatenate([[0.0], np.cumsum(samples.astype(np.float64) ** 2)])

@@ -1,7 +1,9 @@
-"""How much of held-out recordings the tokenizer keeps, beside Griffin-Lim at the same budget."""
+"""How much of held-out recordings the codec keeps, beside Griffin-Lim at the same budget."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +12,14 @@ from audiogen_jax.evaluate.metrics.intelligibility import pesq_wb, stoi
 from audiogen_jax.evaluate.metrics.mel_distance import mel_distance
 from audiogen_jax.evaluate.metrics.si_sdr import si_sdr
 from audiogen_jax.evaluate.recordings import Recording
-from audiogen_jax.evaluate.suites.griffin_lim import griffin_lim
+from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
+from audiogen_jax.evaluate.suites.griffin_lim import (
+    FRAME_RATE,
+    ITERATIONS,
+    griffin_lim,
+    mel_bands,
+)
+from audiogen_jax.evaluate.waveforms import to_mono
 from audiogen_jax.infer.codec import MIN_SAMPLES, Codec
 
 GROUPS = ("speech", "music", "sound")
@@ -41,6 +50,52 @@ class Score:
         return cls(float(np.mean(known)), float(np.std(known)), len(known))
 
 
+@dataclasses.dataclass(frozen=True)
+class Reconstruction:
+    """Held-out clips through the codec and back.
+
+    Attributes:
+      per_group: clips of speech, of music and of sounds, at most.
+    """
+
+    per_group: int = 50
+    name: ClassVar[str] = "reconstruction"
+    needs_generator: ClassVar[bool] = False
+
+    def __post_init__(self):
+        if self.per_group < 1:
+            raise ValueError(f"per_group={self.per_group} must be at least 1")
+
+    def run(self, model: Model, recordings: Sequence[Recording], context: Context) -> Measurement:
+        """Mel distance and SI-SDR, for speech also STOI and PESQ-wb; see `Suite.run`.
+
+        Returns:
+          system -> group -> metric -> score. Systems: "tokenizer", the codec, and "griffin_lim",
+          as many mel values per second.
+        """
+        codec = model.codec
+        chosen = choose(recordings, self.per_group, MIN_SAMPLES, context.seed)
+        budget = codec.config.embed_dim * codec.sample_rate // codec.samples_per_latent
+        systems: dict[str, Rebuild] = {
+            "tokenizer": partial(rebuild, codec),
+            "griffin_lim": partial(
+                griffin_lim, sample_rate=codec.sample_rate, values_per_second=budget
+            ),
+        }
+        results = {system: _scores(chosen, rebuilt_by) for system, rebuilt_by in systems.items()}
+        protocol = {
+            "split": "val",
+            "clips": [clip.audio_id for clip in chosen],
+            "latent_values_per_second": budget,
+            "griffin_lim": {
+                "mel_bands": mel_bands(budget),
+                "frames_per_second": FRAME_RATE,
+                "iterations": ITERATIONS,
+            },
+        }
+        return Measurement(protocol, results, [_table(results)])
+
+
 def group(recording: Recording) -> str:
     """ "speech", "music" or "sound", by what sounds first in its category."""
     category = recording.category or ""
@@ -49,66 +104,67 @@ def group(recording: Recording) -> str:
     return "music" if "M" in category else "sound"
 
 
-def choose(recordings: Sequence[Recording], per_group: int, seed: int) -> list[Recording]:
-    """At most `per_group` held-out clips of each group, drawn by `seed`, in manifest order."""
+def choose(
+    recordings: Sequence[Recording], per_group: int, min_samples: int, seed: int
+) -> list[Recording]:
+    """Held-out clips of each group, in manifest order.
+
+    Args:
+      recordings: real clips.
+      per_group: clips of each group, at most.
+      min_samples: of the shortest clip that the codec encodes.
+      seed: draws them.
+    """
     rng = np.random.default_rng(seed)
     chosen: list[Recording] = []
     for name in GROUPS:
         clips = [
             clip
             for clip in recordings
-            if clip.split == "val" and group(clip) == name and len(clip.samples) >= MIN_SAMPLES
+            if clip.split == "val" and group(clip) == name and len(clip.samples) >= min_samples
         ]
-        keep = sorted(rng.permutation(len(clips))[:per_group])
-        chosen.extend(clips[index] for index in keep)
+        rows = sorted(rng.permutation(len(clips))[:per_group])
+        chosen.extend(clips[row] for row in rows)
     return chosen
 
 
-def rebuilt_by(tokenizer: Codec) -> Rebuild:
-    """Encoding and decoding as one function; what the last partial frame held comes out silent."""
-
-    def rebuild(samples: Samples) -> Samples:
-        latents = tokenizer.encode(samples[None])
-        audio = tokenizer.decode_each(latents, np.array([latents.shape[1]]))[0]
-        audio = audio[: min(latents.shape[1] * tokenizer.samples_per_latent, len(samples))]
-        return np.pad(audio, (0, len(samples) - len(audio)))
-
-    return rebuild
+def rebuild(codec: Codec, samples: Samples) -> Samples:
+    """Encodes and decodes a mono clip; what the last partial frame held comes out silent."""
+    latents = codec.encode(samples[None])
+    frames = latents.shape[1]
+    audio = to_mono(np.asarray(codec.decode_each(latents, np.array([frames]))[0]))
+    audio = audio[: min(frames * codec.samples_per_latent, len(samples))]
+    return np.pad(audio, (0, len(samples) - len(audio)))
 
 
-def evaluate_reconstruction(
-    recordings: Sequence[Recording], tokenizer: Codec
-) -> dict[str, dict[str, dict[str, Score]]]:
-    """Scores the tokenizer and the baseline on the same clips.
-
-    Args:
-      recordings: held-out clips of at least 513 samples.
-      tokenizer: what is measured.
-
-    Returns:
-      system -> group -> metric -> score. Systems: "tokenizer" and "griffin_lim" (as many mel
-      values per second). Metrics: mel distance and SI-SDR, for speech also STOI and PESQ-wb.
-    """
-    systems: Mapping[str, Rebuild] = {
-        "tokenizer": rebuilt_by(tokenizer),
-        "griffin_lim": lambda samples: griffin_lim(samples, tokenizer.config),
-    }
-    return {
-        system: {
-            name: _scores([clip for clip in recordings if group(clip) == name], rebuild, name)
-            for name in GROUPS
-            if any(group(clip) == name for clip in recordings)
+def _scores(recordings: Sequence[Recording], rebuilt_by: Rebuild) -> dict[str, dict[str, Score]]:
+    """group -> metric -> score of one system."""
+    scores = {}
+    for name in GROUPS:
+        clips = [clip for clip in recordings if group(clip) == name]
+        if not clips:
+            continue
+        pairs = [(clip.samples, rebuilt_by(clip.samples)) for clip in clips]
+        rate = clips[0].sample_rate
+        metrics: dict[str, Callable[[Samples, Samples], float | None]] = {
+            "mel_distance": partial(mel_distance, sample_rate=rate),
+            "si_sdr_db": si_sdr,
         }
-        for system, rebuild in systems.items()
-    }
+        if name == "speech":
+            metrics["stoi"] = partial(stoi, sample_rate=rate)
+            metrics["pesq_wb"] = partial(pesq_wb, sample_rate=rate)
+        scores[name] = {
+            metric: Score.of(measure(*pair) for pair in pairs)
+            for metric, measure in metrics.items()
+        }
+    return scores
 
 
-def _scores(clips: Sequence[Recording], rebuild: Rebuild, name: str) -> dict[str, Score]:
-    pairs = [(clip.samples, rebuild(clip.samples)) for clip in clips]
-    metrics = {"mel_distance": mel_distance, "si_sdr_db": si_sdr}
-    if name == "speech":
-        metrics |= {"stoi": stoi, "pesq_wb": pesq_wb}
-    return {
-        metric: Score.of(measure(reference, estimate) for reference, estimate in pairs)
-        for metric, measure in metrics.items()
-    }
+def _table(results: Mapping[str, Mapping[str, Mapping[str, Score]]]) -> Table:
+    by_system = list(results.values())
+    rows = [
+        [name, metric, *(scores[name][metric].mean for scores in by_system), score.clips]
+        for name, metrics in by_system[0].items()
+        for metric, score in metrics.items()
+    ]
+    return Table("Reconstruction, held-out", ["group", "metric", *results, "clips"], rows)

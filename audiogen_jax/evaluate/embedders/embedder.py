@@ -1,0 +1,89 @@
+"""What turns clips into embeddings, and says what it is: distances compare only what it made."""
+
+import dataclasses
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from audiogen_jax.types import Params
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """All that decides the embedding of a clip.
+
+    Attributes:
+      name: of the network.
+      weights_sha256: of its parameters.
+      sample_rate: that it hears, Hz.
+      resampler: how audio of another rate gets there.
+      layer: whose output is taken.
+      pooling: how a clip of any length becomes one vector.
+    """
+
+    name: str
+    weights_sha256: str
+    sample_rate: int
+    resampler: str
+    layer: str
+    pooling: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Embeddings:
+    """Embeddings of some clips.
+
+    Attributes:
+      values: float [n d].
+      identity: of the embedder.
+    """
+
+    values: Float[np.ndarray, "n d"]
+    identity: Identity
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> "Embeddings":
+        return Embeddings(self.values[rows], self.identity)
+
+
+class Embedder(Protocol):
+    """A network that embeds clips."""
+
+    @property
+    def identity(self) -> Identity: ...
+
+    def embed(self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int) -> Embeddings:
+        """Embeds mono clips of any length and loudness; none depends on the others.
+
+        Args:
+          clips: float [n] each.
+          sample_rate: of the clips, Hz.
+        """
+        ...
+
+
+def params_sha256(params: Params) -> str:
+    """One hash over the names, shapes and values of a parameter tree."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree.leaves_with_path(params):
+        values = np.ascontiguousarray(leaf)
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def check_comparable(*embeddings: Embeddings) -> None:
+    """Raises ValueError unless one embedder made them all."""
+    first, *others = (each.identity for each in embeddings)
+    for identity in others:
+        if identity != first:
+            raise ValueError(
+                f"embeddings of {identity} and of {first}: distances need the same embedder"
+            )

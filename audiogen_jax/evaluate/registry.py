@@ -1,0 +1,38 @@
+"""The suites of `audiogen evaluate`, by name and in the order of the report."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from audiogen_jax.evaluate.suite import Suite
+from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
+from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
+from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
+
+_ALL: tuple[Suite, ...] = (Reconstruction(), NanoClasses(), NanoMixtures())
+SUITES = {suite.name: suite for suite in _ALL}
+
+
+def select(names: Sequence[str] = (), **settings: object) -> list[Suite]:
+    """Suites by name, in the order of the report.
+
+    Args:
+      names: of `SUITES`; all if empty.
+      **settings: each suite takes those that it has, such as `per_class` of "generation".
+
+    Raises:
+      ValueError: an unknown suite, a setting that none of `SUITES` has, or a bad value.
+    """
+    if not set(names) <= set(SUITES):
+        raise ValueError(f"suites {list(names)}: expected some of {list(SUITES)}")
+    fields = {name: _settings(suite) for name, suite in SUITES.items()}
+    if unknown := set(settings) - set().union(*fields.values()):
+        raise ValueError(f"no suite has the settings {sorted(unknown)}")
+    return [
+        dataclasses.replace(suite, **{key: settings[key] for key in fields[name] & set(settings)})
+        for name, suite in SUITES.items()
+        if name in names or not names
+    ]
+
+
+def _settings(suite: Suite) -> set[str]:
+    return {field.name for field in dataclasses.fields(suite)}

@@ -1,0 +1,171 @@
+"""A report from the checkpoint to the file: loaded once, any suite, its rows and its protocol."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.evaluate.judge.training import JudgeTraining
+from audiogen_jax.evaluate.registry import SUITES, select
+from audiogen_jax.evaluate.run import run
+from audiogen_jax.evaluate.suite import Context, Measurement, Table
+from audiogen_jax.infer.codec import Codec
+from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.pipeline import Pipeline
+from tests.evaluate.melodies import PITCHES, RATE, tone
+
+
+@dataclasses.dataclass(frozen=True)
+class Loudness:
+    """How loud a generated clip is beside the real ones: a suite that the package does not know."""
+
+    prompt: str = "a tone"
+    name: ClassVar[str] = "loudness"
+    needs_generator: ClassVar[bool] = True
+
+    def run(self, model, recordings, context):
+        (clip,) = model.generate(
+            [StructuredCaption(self.prompt)], ["tone"], context, self.name, duration=0.5
+        )
+        real = float(np.mean([np.abs(recording.samples).max() for recording in recordings]))
+        results = {"generated": float(np.abs(clip).max()), "real": real, "samples": len(clip)}
+        rows = [["peak", results["generated"], results["real"]]]
+        return Measurement(
+            {"prompt": self.prompt, **context.sampling_protocol()},
+            results,
+            [Table("Loudness", ["measure", "generated", "real"], rows)],
+        )
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("melodies")
+    rows = []
+    for word in PITCHES:
+        for seed in range(8):
+            clip = tone(word, seed)
+            soundfile.write(folder / f"{clip.audio_id}.wav", clip.samples, RATE)
+            rows.append(
+                {
+                    "audio_id": clip.audio_id,
+                    "path": f"{clip.audio_id}.wav",
+                    "duration": len(clip.samples) / RATE,
+                    "split": clip.split,
+                    **{view: list(texts) for view, texts in clip.views.items()},
+                    "held_out": clip.held_out,
+                }
+            )
+    rows.append(rows[0] | {"audio_id": "made", "synthetic": True})
+    path = folder / "manifest.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def loads(monkeypatch) -> list[str]:
+    """Every load of a model, as it happens."""
+    names: list[str] = []
+    for kind in (Codec, Pipeline):
+        load = kind.load.__func__
+
+        def counted(cls, *args, _load=load, **kwargs):
+            names.append(cls.__name__)
+            return _load(cls, *args, **kwargs)
+
+        monkeypatch.setattr(kind, "load", classmethod(counted))
+    return names
+
+
+def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, capsys):
+    training = JudgeTraining(steps=2, batch_size=3)
+    suites = [
+        dataclasses.replace(suite, judge=training) if hasattr(suite, "judge") else suite
+        for suite in select(per_group=2, per_class=1, pairs=1)
+    ]
+    results = run(
+        tiny_checkpoint, manifest, tmp_path / "a.json", cache=tmp_path / "judge", suites=suites,
+        seed=1, sampling=SamplingOptions(steps=1),
+    )  # fmt: skip
+    assert loads.count("Pipeline") == 1 and loads.count("Codec") <= 1
+    report = json.loads((tmp_path / "a.json").read_text())
+    assert list(report["protocol"])[-3:] == ["reconstruction", "generation", "mixtures"]
+    assert report["protocol"]["seed"] == 1
+    assert report["protocol"]["reconstruction"]["latent_values_per_second"] == 25 * 16
+    assert len(report["protocol"]["reconstruction"]["clips"]) == 2
+    generation = report["protocol"]["generation"]
+    assert list(generation)[:4] == ["steps", "guidance", "solver", "schedule"]
+    assert generation["judge"] == dataclasses.asdict(training)
+    assert list(generation["tasks"]["digits"]["prompts"]) == [
+        "digits/zero/0", "digits/one/0", "digits/two/0",
+    ]  # fmt: skip
+    assert report["results"].keys() == {"reconstruction", "generation"} == results.keys()
+    assert report["protocol"]["mixtures"]["prompts"] == {}  # no sounds to mix in
+    assert report["results"]["generation"]["digits"]["accuracy"]["generated_clips"] == 3
+    scores = report["results"]["reconstruction"]["tokenizer"]["speech"]
+    assert scores.keys() == {"mel_distance", "si_sdr_db", "stoi", "pesq_wb"}
+    assert scores["mel_distance"]["clips"] == 2 and scores["mel_distance"]["mean"] > 0
+    printed = capsys.readouterr().out
+    assert "Reconstruction, held-out" in printed and "near-copies" in printed
+
+
+def test_a_codec_is_enough_where_no_suite_generates(tiny_checkpoint, manifest, loads, tmp_path):
+    suites = select(["reconstruction"], per_group=1)
+    out = tmp_path / "a.json"
+    run(tiny_checkpoint / "tokenizer", manifest, out, cache=tmp_path / "judge", suites=suites)
+    assert loads == ["Codec"]
+    assert not (tmp_path / "judge").exists()
+    assert json.loads(out.read_text())["results"].keys() == {"reconstruction"}
+
+
+def test_a_suite_of_another_package(tiny_checkpoint, manifest, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(SUITES, "loudness", Loudness())
+    suites = select(["loudness"], prompt="a tone rises")
+    sampling = SamplingOptions(steps=2, solver="heun", guidance_interval=(0.2, 1.0))
+    out = tmp_path / "a.json"
+    run(tiny_checkpoint, manifest, out, cache=tmp_path, suites=suites, sampling=sampling)
+    report = json.loads(out.read_text())
+    assert report["protocol"]["loudness"] == {
+        "prompt": "a tone rises",
+        "steps": 2,
+        "guidance": 5.0,
+        "solver": "heun",
+        "schedule": "sway",
+        "guidance_interval": [0.2, 1.0],
+    }
+    result = report["results"]["loudness"]
+    assert result["samples"] == RATE // 2 and result["generated"] > 0
+    assert result["real"] == pytest.approx(0.3, abs=0.02)
+    printed = capsys.readouterr().out
+    assert "Loudness" in printed and f"{result['generated']:.3f}" in printed
+
+
+def test_the_protocol_names_what_differs_from_the_defaults():
+    four = {"steps": 25, "guidance": 5.0, "solver": "euler", "schedule": "sway"}
+    assert Context(Path()).sampling_protocol() == four
+    changed = Context(Path(), sampling=SamplingOptions(compat="release", steps=3))
+    assert changed.sampling_protocol() == four | {"steps": 3, "compat": "release"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"suites": []}, "no suites"),
+        ({"manifest": "absent.jsonl"}, "absent.jsonl"),
+        ({"out": "a.json/b.json"}, "a.json"),
+    ],
+)
+def test_refused_before_a_model_is_loaded(
+    tiny_checkpoint, manifest, loads, tmp_path, monkeypatch, change, message
+):
+    monkeypatch.chdir(tmp_path)
+    Path("a.json").write_text("before")
+    arguments = {"manifest": manifest, "out": "c.json", "cache": "judge"} | change
+    with pytest.raises((ValueError, OSError), match=message):
+        run(tiny_checkpoint, **arguments)
+    assert loads == []
+    assert [path.name for path in Path().iterdir()] == ["a.json"]
