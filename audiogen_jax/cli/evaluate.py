@@ -6,14 +6,17 @@ from typing import Annotated
 import typer
 
 from audiogen_jax.cli.app import app
-from audiogen_jax.cli.options import Checkpoint
+from audiogen_jax.cli.options import Checkpoint, sampling_options
+from audiogen_jax.infer.options import SamplingOptions
 
 
 @app.command(
     epilog="Example: `audiogen evaluate clips/manifest.jsonl --part reconstruction "
     "--output nano.json`"
 )
+@sampling_options
 def evaluate(
+    options: SamplingOptions,
     manifest: Annotated[Path, typer.Argument(help="Real recordings (jsonl), train and val split.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The report with its protocol, .json")
@@ -24,8 +27,6 @@ def evaluate(
         typer.Option(help="reconstruction, generation or mixtures; repeatable; default: all"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
-    steps: Annotated[int, typer.Option(help="Solver steps.")] = 25,
-    guidance: Annotated[float, typer.Option(help="Classifier-free guidance scale.")] = 5.0,
     per_group: Annotated[int, typer.Option(help="Clips to rebuild of each group.")] = 50,
     per_class: Annotated[int, typer.Option(help="Clips to generate of each class.")] = 10,
     pairs: Annotated[int, typer.Option(help="Mixtures of a digit and a sound to make.")] = 100,
@@ -36,8 +37,6 @@ def evaluate(
     """Measure a checkpoint on held-out recordings and write one report."""
     from audiogen_jax.evaluate.registry import select
     from audiogen_jax.evaluate.run import run
-    from audiogen_jax.infer.options import SamplingOptions
 
     suites = select(part or (), per_group=per_group, per_class=per_class, pairs=pairs)
-    sampling = SamplingOptions(steps=steps, guidance=guidance)
-    run(checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, sampling=sampling)
+    run(checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options)

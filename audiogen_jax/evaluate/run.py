@@ -25,7 +25,7 @@ def run(
     cache: str | Path,
     suites: Sequence[Suite] | None = None,
     seed: int = 0,
-    sampling: SamplingOptions | None = None,
+    options: SamplingOptions | None = None,
 ) -> dict[str, object]:
     """Evaluates a checkpoint, writes the report with its protocol and prints its tables.
 
@@ -37,7 +37,7 @@ def run(
       cache: folder for what is made once, such as the trained judge.
       suites: what is measured; all of `registry.SUITES` if None.
       seed: in [0, 2**32); draws clips, phrasings and noise.
-      sampling: how the generator samples.
+      options: how the generator samples.
 
     Returns:
       The results by the name of the suite.
@@ -54,7 +54,7 @@ def run(
     read_manifest(manifest)  # a bad one is refused before a model is loaded
     model = _load(checkpoint, any(suite.needs_generator for suite in suites))
     recordings = read_recordings(manifest, model.codec.sample_rate)
-    context = Context(Path(cache), seed, sampling or SamplingOptions())
+    context = Context(Path(cache), seed, options or SamplingOptions())
     protocol: dict[str, object] = {
         "checkpoint": Path(checkpoint).name,
         "checkpoint_sha256": checkpoint_sha256(find_checkpoint(checkpoint)),

@@ -25,21 +25,21 @@ class Context:
     Attributes:
       cache: folder for what is made once, such as a trained judge.
       seed: in [0, 2**32); draws clips, phrasings and noise.
-      sampling: how the generator samples.
+      options: how the generator samples.
     """
 
     cache: Path
     seed: int = 0
-    sampling: SamplingOptions = SamplingOptions()
+    options: SamplingOptions = SamplingOptions()
 
     def sampling_protocol(self) -> dict[str, object]:
         """Steps, guidance, solver and schedule, and every other option that was changed."""
         always = ("steps", "guidance", "solver", "schedule")
         defaults = vars(SamplingOptions())
         changed = {
-            name: value for name, value in vars(self.sampling).items() if value != defaults[name]
+            name: value for name, value in vars(self.options).items() if value != defaults[name]
         }
-        return {name: getattr(self.sampling, name) for name in always} | changed
+        return {name: getattr(self.options, name) for name in always} | changed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Model:
                 seed=context.seed,
                 ids=ids[rows],
                 duration=duration,
-                **vars(context.sampling),
+                **vars(context.options),
             )
             clips.extend(to_mono(clip.audio) for clip in generated)
         return clips

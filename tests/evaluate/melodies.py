@@ -8,6 +8,8 @@ from audiogen_jax.evaluate.recordings import Recording
 RATE = 16000
 PITCHES = {"zero": 300.0, "one": 1000.0, "two": 3000.0}
 TRAINING = JudgeTraining(steps=40, batch_size=6)
+SHORT = JudgeTraining(steps=2, batch_size=3)
+"""For judges that need not be right."""
 
 
 def tone(word: str, seed: int) -> Recording:

@@ -10,14 +10,13 @@ import pytest
 import soundfile
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.evaluate.judge.training import JudgeTraining
 from audiogen_jax.evaluate.registry import SUITES, select
 from audiogen_jax.evaluate.run import run
 from audiogen_jax.evaluate.suite import Context, Measurement, Table
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
-from tests.evaluate.melodies import PITCHES, RATE, tone
+from tests.evaluate.melodies import PITCHES, RATE, SHORT, tone
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,14 +81,13 @@ def loads(monkeypatch) -> list[str]:
 
 
 def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, capsys):
-    training = JudgeTraining(steps=2, batch_size=3)
     suites = [
-        dataclasses.replace(suite, judge=training) if hasattr(suite, "judge") else suite
+        dataclasses.replace(suite, judge=SHORT) if hasattr(suite, "judge") else suite
         for suite in select(per_group=2, per_class=1, pairs=1)
     ]
     results = run(
         tiny_checkpoint, manifest, tmp_path / "a.json", cache=tmp_path / "judge", suites=suites,
-        seed=1, sampling=SamplingOptions(steps=1),
+        seed=1, options=SamplingOptions(steps=1),
     )  # fmt: skip
     assert loads.count("Pipeline") == 1 and loads.count("Codec") <= 1
     report = json.loads((tmp_path / "a.json").read_text())
@@ -99,7 +97,7 @@ def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, ca
     assert len(report["protocol"]["reconstruction"]["clips"]) == 2
     generation = report["protocol"]["generation"]
     assert list(generation)[:4] == ["steps", "guidance", "solver", "schedule"]
-    assert generation["judge"] == dataclasses.asdict(training)
+    assert generation["judge"] == dataclasses.asdict(SHORT)
     assert list(generation["tasks"]["digits"]["prompts"]) == [
         "digits/zero/0", "digits/one/0", "digits/two/0",
     ]  # fmt: skip
@@ -125,9 +123,9 @@ def test_a_codec_is_enough_where_no_suite_generates(tiny_checkpoint, manifest, l
 def test_a_suite_of_another_package(tiny_checkpoint, manifest, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(SUITES, "loudness", Loudness())
     suites = select(["loudness"], prompt="a tone rises")
-    sampling = SamplingOptions(steps=2, solver="heun", guidance_interval=(0.2, 1.0))
+    options = SamplingOptions(steps=2, solver="heun", guidance_interval=(0.2, 1.0))
     out = tmp_path / "a.json"
-    run(tiny_checkpoint, manifest, out, cache=tmp_path, suites=suites, sampling=sampling)
+    run(tiny_checkpoint, manifest, out, cache=tmp_path, suites=suites, options=options)
     report = json.loads(out.read_text())
     assert report["protocol"]["loudness"] == {
         "prompt": "a tone rises",
@@ -147,7 +145,7 @@ def test_a_suite_of_another_package(tiny_checkpoint, manifest, tmp_path, monkeyp
 def test_the_protocol_names_what_differs_from_the_defaults():
     four = {"steps": 25, "guidance": 5.0, "solver": "euler", "schedule": "sway"}
     assert Context(Path()).sampling_protocol() == four
-    changed = Context(Path(), sampling=SamplingOptions(compat="release", steps=3))
+    changed = Context(Path(), options=SamplingOptions(compat="release", steps=3))
     assert changed.sampling_protocol() == four | {"steps": 3, "compat": "release"}
 
 

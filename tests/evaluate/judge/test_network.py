@@ -6,9 +6,8 @@ import pytest
 from audiogen_jax.evaluate.judge.cache import cached_judge, load_judge, save_judge
 from audiogen_jax.evaluate.judge.features import WINDOW, mel_power, windows
 from audiogen_jax.evaluate.judge.tasks import tasks_of
-from audiogen_jax.evaluate.judge.training import JudgeTraining
 from audiogen_jax.evaluate.recordings import Recording
-from tests.evaluate.melodies import RATE, RECORDINGS
+from tests.evaluate.melodies import RATE, RECORDINGS, SHORT
 
 
 def test_tasks_follow_the_training_clips():
@@ -50,9 +49,8 @@ def test_the_cache_gives_the_same_judge_and_notices_other_clips(tmp_path, judge)
     clip = [RECORDINGS[0].samples]
     np.testing.assert_array_equal(loaded.embed(clip, RATE).values, judge.embed(clip, RATE).values)
     assert loaded.identity == judge.identity
-    short = JudgeTraining(steps=1, batch_size=3)
     for recordings in (RECORDINGS, RECORDINGS, RECORDINGS[:-2]):
-        cached_judge(recordings, tmp_path / "cache", short)
+        cached_judge(recordings, tmp_path / "cache", SHORT)
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
