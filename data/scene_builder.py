@@ -180,7 +180,7 @@ class SceneBuilder:
             if role == "sfx":
                 longest = min(longest, round(rng.uniform(*EVENT_SECONDS) * SAMPLE_RATE))
             samples = self._cache.load(Path(rows[0]["path"]))
-            clip = crop_window(samples, longest, "loud", rng) / 32768.0
+            clip = crop_window(samples, longest, "loud", rng)[:, 0].astype(np.float64)
         onset = int(rng.integers(self._length - len(clip) + 1))
         return place(clip, self._length, onset)
 
@@ -191,7 +191,7 @@ class SceneBuilder:
         for row in rows:
             if pieces:
                 pieces.append(np.zeros(round(rng.uniform(*PAUSE_SECONDS) * SAMPLE_RATE)))
-            pieces.append(self._cache.load(Path(row["path"])) / 32768.0)
+            pieces.append(self._cache.load(Path(row["path"]))[:, 0].astype(np.float64))
         return np.concatenate(pieces)[: self._length]
 
 

@@ -31,7 +31,7 @@ def encode(
     check_output(output)
     recording, codec = read_with_codec(audio, checkpoint)
     with progress("encoding"):
-        latents = np.asarray(codec.encode(recording.samples[None])[0])
+        latents = np.asarray(codec.encode(recording.samples[None, :, 0])[0])
     write_latents(output, latents, num_samples=len(recording.samples))
     frames, channels = latents.shape
     typer.echo(f"{output}: {frames} frames x {channels} channels")

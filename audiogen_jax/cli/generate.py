@@ -132,4 +132,4 @@ def _read_source(
         (0.0, float("inf")) if text == "all" else read_interval(text, "--regenerate")
         for text in regenerate
     ]
-    return Source(audio.samples, spans, noise_level)
+    return Source(audio.samples[:, 0], spans, noise_level)

@@ -1,14 +1,13 @@
 """Real recordings of a manifest, with what evaluation needs to know about each."""
 
 import dataclasses
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
 from audiogen_jax.files.audio import read_audio
+from audiogen_jax.files.jsonl import read_rows
 from audiogen_jax.input.manifest import read_manifest
 
 
@@ -58,12 +57,12 @@ def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
       ValueError: a malformed row, or no real clips.
     """
     recordings = []
-    for record, row in zip(read_manifest(manifest), _rows(manifest), strict=True):
+    for record, row in zip(read_manifest(manifest), read_rows(manifest), strict=True):
         if not row.get("synthetic"):
             recordings.append(
                 Recording(
                     record.audio_id,
-                    read_audio(record.path, sample_rate).samples,
+                    read_audio(record.path, sample_rate).samples[:, 0],
                     sample_rate,
                     record.split,
                     record.views,
@@ -76,9 +75,3 @@ def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
     if not recordings:
         raise ValueError(f"{manifest} holds no real recordings, only synthetic clips")
     return recordings
-
-
-def _rows(manifest: str | Path) -> Iterator[dict]:
-    for line in Path(manifest).read_text(encoding="utf-8").splitlines():
-        if line.strip():
-            yield json.loads(line)

@@ -1,7 +1,7 @@
 """Windows of clips: where to cut, and zero padding to a fixed length."""
 
 import numpy as np
-from jaxtyping import Float32, Int16
+from jaxtyping import Float32
 
 CROPS = ("loud", "random", "start")
 CANDIDATES = 8
@@ -11,8 +11,8 @@ FRAME = 160
 
 
 def crop_window(
-    samples: Int16[np.ndarray, " n"], length: int, crop: str, rng: np.random.Generator
-) -> Int16[np.ndarray, " m"]:
+    samples: Float32[np.ndarray, "n a"], length: int, crop: str, rng: np.random.Generator
+) -> Float32[np.ndarray, "m a"]:
     """Cuts a window of at most `length` samples.
 
     Args:
@@ -29,8 +29,9 @@ def crop_window(
     if crop == "random":
         start = int(rng.integers(surplus + 1))
         return samples[start : start + length]
-    padded = np.pad(samples.astype(np.float32), (0, -len(samples) % FRAME))
-    energy = np.square(padded.reshape(-1, FRAME)).sum(axis=1, dtype=np.float64)
+    padded = np.pad(samples, ((0, -len(samples) % FRAME), (0, 0)))
+    frames = padded.reshape(-1, FRAME * samples.shape[1])
+    energy = np.square(frames).sum(axis=1, dtype=np.float64)
     loudest = int(energy.argmax()) * FRAME
     latest = min(surplus, loudest)
     around = rng.integers(min(max(0, loudest + FRAME - length), latest), latest + 1)
@@ -42,20 +43,19 @@ def crop_window(
     return samples[start : start + length]
 
 
-def to_float(
-    samples: Int16[np.ndarray, " m"], length: int, gain_db: float = 0.0
-) -> Float32[np.ndarray, " n"]:
-    """Scales to float32 in [-1, 1] and pads with zeros to `length` samples.
+def pad_to(
+    samples: Float32[np.ndarray, "m a"], length: int, gain_db: float = 0.0
+) -> Float32[np.ndarray, "n a"]:
+    """Scales a clip and pads it with zeros to `length` samples.
 
     Args:
       samples: at most `length` of them.
       length: samples of the result.
-      gain_db: gain, lowered where the peak would pass 1.
+      gain_db: of the scale, lowered where it would raise the peak above 1.
     """
     gain = 10.0 ** (gain_db / 20.0)
-    if gain_db > 0.0:
-        peak = max(1, int(samples.max(initial=0)), -int(samples.min(initial=0)))
-        gain = min(gain, 32768.0 / peak)
-    padded = np.zeros(length, np.float32)
-    padded[: len(samples)] = samples * np.float32(gain / 32768.0)
+    if gain_db > 0.0 and (peak := float(np.abs(samples).max(initial=0.0))):
+        gain = min(gain, max(1.0, 1.0 / peak))
+    padded = np.zeros((length, samples.shape[1]), np.float32)
+    padded[: len(samples)] = samples * np.float32(gain)
     return padded

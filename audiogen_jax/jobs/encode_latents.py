@@ -19,14 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from jaxtyping import BFloat16, Int16
+from jaxtyping import BFloat16, Float32
 
 from audiogen_jax.files.fingerprint import sha256
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.pipeline import DTYPES
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.clips import read_clips
-from audiogen_jax.input.crop_pad import to_float
+from audiogen_jax.input.crop_pad import pad_to
 from audiogen_jax.input.latent_dataset import DatasetInfo
 from audiogen_jax.input.latent_records import LatentRecord
 from audiogen_jax.input.manifest import AudioRecord
@@ -87,7 +87,7 @@ class _Decoded:
     """
 
     batch: _Batch
-    audio: list[tuple[_Clip, Int16[np.ndarray, " n"]]]
+    audio: list[tuple[_Clip, Float32[np.ndarray, "n a"]]]
     errors: list[dict[str, object]]
 
 
@@ -229,7 +229,7 @@ def _encoded(
     """Encodes and writes batches."""
     cache = AudioCache(tokenizer.sample_rate, max_bytes=0)
 
-    def decode(clip: _Clip) -> Int16[np.ndarray, " n"]:
+    def decode(clip: _Clip) -> Float32[np.ndarray, "n a"]:
         audio = cache.load(clip.record.path, clip.record.member)[:max_samples]
         if len(audio) < MIN_SAMPLES:
             raise ValueError(
@@ -249,7 +249,7 @@ def _encoded(
 
 def _decoded(
     decoders: concurrent.futures.Executor,
-    decode: Callable[[_Clip], Int16[np.ndarray, " n"]],
+    decode: Callable[[_Clip], Float32[np.ndarray, "n a"]],
     batches: Iterable[_Batch],
 ) -> Iterator[_Decoded]:
     """Batches with their audio, the next ones being decoded meanwhile."""
@@ -273,7 +273,7 @@ def _collect(batch: _Batch, decoding: Sequence[concurrent.futures.Future]) -> _D
 
 
 def _submit(
-    tokenizer: Codec, audio: Sequence[Int16[np.ndarray, " n"]], rows: int
+    tokenizer: Codec, audio: Sequence[Float32[np.ndarray, "n a"]], rows: int
 ) -> jax.Array | None:
     """Starts to encode clips, filled up to `rows` with copies of the last one."""
     if not audio:
@@ -281,7 +281,7 @@ def _submit(
     filled = [audio[min(row, len(audio) - 1)] for row in range(rows)]
     lengths = np.array([len(samples) for samples in filled])
     width = int(lengths.max())
-    waveforms = np.stack([to_float(samples, width) for samples in filled])
+    waveforms = np.stack([pad_to(samples, width) for samples in filled])[..., 0]
     return tokenizer.encode_split(waveforms, lengths).astype(jnp.bfloat16)
 
 
