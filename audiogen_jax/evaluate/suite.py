@@ -15,7 +15,8 @@ from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.waveforms import to_mono
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
-from audiogen_jax.infer.pipeline import MAX_BATCH, Pipeline
+from audiogen_jax.infer.pipeline import Pipeline
+from audiogen_jax.infer.requests import MAX_BATCH
 
 
 @dataclasses.dataclass(frozen=True)

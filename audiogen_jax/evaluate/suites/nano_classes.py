@@ -180,17 +180,17 @@ def evaluate_generation(
 
     embedded = judge.embed(generated, rate)
     real = judge.embed([clip.samples for clip in held_out], rate)
-    known = judge.embed([clip.samples for clip in training], rate)
+    seen = judge.embed([clip.samples for clip in training], rate)
     if len(held_out) >= 4 and len(asked) >= 2:
         result["frechet"] = frechet_beside_floor(embedded, real, seed)
-    copies = near_copies(embedded, known, real)
+    copies = near_copies(embedded, seen, real)
     sample = np.random.default_rng(seed).permutation(len(training))[: len(asked)]
     memorised = judge.embed([rebuilt_by(training[row].samples) for row in sample], rate)
     closest = np.argsort(copies.distance)[:5]
     result["near_copies"] = {
         "share": copies.share,
         "share_of_held_out_by_definition": 0.05,
-        "share_of_rebuilt_training_clips": near_copies(memorised, known, real).share,
+        "share_of_rebuilt_training_clips": near_copies(memorised, seen, real).share,
         "threshold_cosine_distance": copies.threshold,
         "nearest_pairs": [
             {

@@ -91,10 +91,10 @@ def mixtures(
     Returns:
       The mixtures; none unless both tasks have held-out clips.
     """
-    known = {task.name: task for task in tasks}
-    if any(name not in known for name in TASKS):
+    by_name = {task.name: task for task in tasks}
+    if any(name not in by_name for name in TASKS):
         return []
-    digits, sounds = (_held_out(known[name], recordings) for name in TASKS)
+    digits, sounds = (_held_out(by_name[name], recordings) for name in TASKS)
     if not digits or not sounds:
         return []
     rng = np.random.default_rng(seed)

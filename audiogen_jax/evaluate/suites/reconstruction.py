@@ -44,10 +44,10 @@ class Score:
     @classmethod
     def of(cls, values: Iterable[float | None]) -> "Score":
         """Leaves None out."""
-        known = [value for value in values if value is not None]
-        if not known:
+        defined = [value for value in values if value is not None]
+        if not defined:
             return cls(None, None, 0)
-        return cls(float(np.mean(known)), float(np.std(known)), len(known))
+        return cls(float(np.mean(defined)), float(np.std(defined)), len(defined))
 
 
 @dataclasses.dataclass(frozen=True)
