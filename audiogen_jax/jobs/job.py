@@ -67,7 +67,10 @@ class Progress:
 
 
 def lock_share(folder: Path, share: Share) -> filelock.BaseFileLock:
-    """Makes the folder and takes its lock for one share, until `release` or the process's end.
+    """Makes the folder and takes its lock for one share.
+
+    Returns:
+      The lock, which is given back by its `release`, or when it or the process ends.
 
     Raises:
       OSError: the folder cannot be written, or the same share is running.

@@ -32,7 +32,7 @@ def sampling_panel(monkeypatch, capsys):
     return show
 
 
-@pytest.mark.parametrize("command", ["generate", "batch", "plan"])
+@pytest.mark.parametrize("command", ["generate", "batch", "evaluate", "plan"])
 def test_commands_have_the_options_of_the_class(sampling_panel, command: str):
     shown, docs = sampling_panel(command), attribute_docs(SamplingOptions)
     fields = dataclasses.fields(SamplingOptions)

@@ -12,7 +12,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from audiogen_jax.jobs.job import Share, lock_share
-lock_share(Path(sys.argv[1]), Share(1, 2))
+lock = lock_share(Path(sys.argv[1]), Share(1, 2))
 print("locked", flush=True)
 sys.stdin.read()
 """
