@@ -14,7 +14,12 @@ FORMATS = (".npz", ".safetensors")
 
 
 def write_latents(path: str | Path, latents: Float[np.ndarray, "t c"], num_samples: int) -> Path:
-    """Writes arrays `latents` (float32 [t c]) and `num_samples` (int64, samples encoded).
+    """Writes arrays `latents` (float32 [t c]) and `num_samples` (int64).
+
+    Args:
+      path: ends in one of `FORMATS`; missing folders are made.
+      latents: float [t c].
+      num_samples: how many samples were encoded.
 
     Raises:
       ValueError: another suffix, or NaN or infinite latents.
@@ -37,11 +42,14 @@ def write_latents(path: str | Path, latents: Float[np.ndarray, "t c"], num_sampl
 
 
 def read_latents(path: str | Path) -> tuple[Float[np.ndarray, "t c"], int | None]:
-    """Reads latents [t c] and, if the file tells, the number of samples they stand for.
+    """Reads what `write_latents` wrote, or an array `latents` [t c] alone.
+
+    Returns:
+      Latents float32 [t c], and the number of samples they stand for if the file tells.
 
     Raises:
       FileNotFoundError: no such file.
-      ValueError: another suffix or format, no array `latents` [t c], NaN or infinite latents.
+      ValueError: another suffix or format, other arrays, NaN or infinite latents.
     """
     path = Path(path)
     check_latents_suffix(path)
@@ -49,8 +57,8 @@ def read_latents(path: str | Path) -> tuple[Float[np.ndarray, "t c"], int | None
         raise FileNotFoundError(f"no latents at {path}")
     try:
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
         else:
             arrays = safetensors.numpy.load_file(path)
     except (
@@ -61,13 +69,20 @@ def read_latents(path: str | Path) -> tuple[Float[np.ndarray, "t c"], int | None
         safetensors.SafetensorError,
     ) as error:
         raise ValueError(f"{path} is not a {path.suffix} file: {error}") from error
-    latents = arrays.get("latents")
-    if latents is None or latents.ndim != 2 or not latents.size:
-        raise ValueError(f"{path} holds {sorted(arrays)}: expected an array 'latents' [t c]")
+    try:
+        latents = np.asarray(arrays["latents"], np.float32)
+        num_samples = int(arrays["num_samples"]) if "num_samples" in arrays else None
+    except (KeyError, ValueError, TypeError):
+        latents, num_samples = np.empty(0, np.float32), None
+    if latents.ndim != 2 or not latents.size or (num_samples is not None and num_samples < 0):
+        shapes = {name: list(array.shape) for name, array in arrays.items()}
+        raise ValueError(
+            f"{path} holds {shapes}: "
+            "expected numbers 'latents' [t c], and one 'num_samples' or none"
+        )
     if not np.isfinite(latents).all():
         raise ValueError(f"{path}: the latents hold NaN or infinite values")
-    length = arrays.get("num_samples")
-    return latents.astype(np.float32), None if length is None else int(length)
+    return latents, num_samples
 
 
 def check_latents_suffix(path: Path) -> None:

@@ -4,12 +4,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import librosa
-import matplotlib
-import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float
 
+from audiogen_jax.files.mel_picture import mel_image
 from audiogen_jax.flow.guidance import guidance_weights, guide
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES
@@ -77,12 +75,4 @@ def write_samples(
         return
     audio, rate = objective.decode(latents[:CLIPS])
     for name, clip in zip(batch["id"], audio, strict=False):
-        writer.write_clip(step, f"samples/{name}", clip, picture(clip, rate), rate)
-
-
-def picture(audio: Float[np.ndarray, " n"], rate: int) -> UInt8[np.ndarray, "f frames 3"]:
-    """A mel spectrogram as an image, 80 dB below its peak in black."""
-    mel = librosa.feature.melspectrogram(y=audio, sr=rate, n_fft=1024, hop_length=160, n_mels=128)
-    decibels = librosa.power_to_db(mel, ref=np.max, top_db=80.0)
-    colours = matplotlib.colormaps["magma"](decibels[::-1] / 80.0 + 1.0)
-    return np.asarray(255 * colours[..., :3], np.uint8)
+        writer.write_clip(step, f"samples/{name}", clip, mel_image(clip, rate), rate)
