@@ -84,6 +84,15 @@ class StructuredCaption:
         present = ((view, getattr(self, view)) for view in VIEWS)
         return " ".join(f"<|{view}|> {text}" for view, text in present if text is not None)
 
+    def without(self, view: str) -> Self:
+        """The scene with one of its parts left out of the views, but not of the caption.
+
+        Args:
+          view: "speech", which takes the words along, "sfx", "music" or "env".
+        """
+        removed = ("speech", "asr") if view == "speech" else (view,)
+        return dataclasses.replace(self, **dict.fromkeys(removed))
+
     def drop_views(self, rng: np.random.Generator, rate: float = 0.2) -> Self:
         """Drops every view but the caption with probability `rate`, each on its own draw.
 

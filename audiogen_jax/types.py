@@ -72,3 +72,14 @@ def parse_dtype(dtype: str | DTypeLike, name: str = "dtype") -> np.dtype:
 def path_name(path: KeyPath) -> str:
     """The "/"-joined path of a leaf of a pytree: "dit/in_blocks/mlp/proj_in/kernel"."""
     return jax.tree_util.keystr(path, simple=True, separator="/")
+
+
+def compute_dtype(dtype: str | DTypeLike) -> np.dtype:
+    """The type to compute in, float32 or bfloat16: activations overflow in float16.
+
+    Raises:
+      ValueError: it is another.
+    """
+    if dtype_name(dtype) == "float16":
+        raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'bfloat16' to compute in")
+    return parse_dtype(dtype)

@@ -37,11 +37,10 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
     from audiogen_jax.checkpoints.dasheng_tokenizer import save_tokenizer
     from audiogen_jax.checkpoints.t5 import save_t5
     from audiogen_jax.models.audiogen.config import AudioGenConfig
-    from audiogen_jax.models.audiogen.generator import AudioGen, init_params
+    from audiogen_jax.models.audiogen.generator import DashengAudioGen
     from audiogen_jax.models.dasheng.config import TokenizerConfig
     from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
     from audiogen_jax.models.t5.config import T5Config
-    from audiogen_jax.models.t5.encoder import T5Encoder
 
     tokenizer_config = TokenizerConfig(
         embed_dim=16,
@@ -72,7 +71,6 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
         tokenizer_name="tokenizer",
         tokenizer_max_length=128,
     )
-    model, text_encoder = AudioGen(config), T5Encoder(t5_config)
     rng = np.random.default_rng(0)
 
     def draw(path: tuple, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
@@ -81,7 +79,7 @@ def tiny_checkpoint(tmp_path_factory) -> Path:
         width = 0.1 if ones or len(leaf.shape) < 2 else 0.7 * leaf.shape[-2] ** -0.5
         return (ones + rng.normal(0, width, leaf.shape)).astype(np.float32)
 
-    shapes = jax.eval_shape(lambda key: init_params(key, model, text_encoder), jax.random.key(0))
+    shapes = jax.eval_shape(DashengAudioGen(config, t5_config).init, jax.random.key(0))
     params = jax.tree_util.tree_map_with_path(draw, shapes)
     one_second = np.log(1.0 + config.duration_offset)
     duration = params["audiogen"]["content_adapter"]["duration_fc2"]

@@ -25,7 +25,7 @@ from audiogen_jax.checkpoints.mapping import (
 from audiogen_jax.checkpoints.orbax import save_orbax
 from audiogen_jax.checkpoints.safetensors import parse_config, read_config, save_safetensors
 from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.audiogen.generator import AudioGen
+from audiogen_jax.models.audiogen.network import AudioGen
 from audiogen_jax.ops.rope import inverse_frequencies
 from audiogen_jax.types import Params
 

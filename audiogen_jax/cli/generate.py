@@ -125,7 +125,7 @@ def _read_source(
     from audiogen_jax.files.audio import read_audio
     from audiogen_jax.infer.source import Source
 
-    audio = read_audio(path, pipeline.config.sample_rate)
+    audio = read_audio(path, pipeline.codec.sample_rate)
     for note in audio.notes:
         typer.echo(f"{path}: {note}", err=True)
     spans = [

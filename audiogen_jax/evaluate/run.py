@@ -80,4 +80,4 @@ def _load(checkpoint: str | Path, generator: bool) -> Model:
     if not generator:
         return Model(Codec.load(checkpoint))
     pipeline = Pipeline.load(checkpoint)
-    return Model(pipeline.tokenizer, pipeline)
+    return Model(pipeline.codec, pipeline)

@@ -1,57 +1,88 @@
-"""Velocities under several conditions combined into one: classifier-free guidance and per view."""
+"""Guidance: velocities under several conditions combined into one."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+import numpy as np
+from jaxtyping import Array, Float
 
 from audiogen_jax.types import Latents, VelocityFn
 
 
-def guidance_weights(scale: float, removed: Sequence[float] = ()) -> list[float]:
-    """Weights of [without text, with all of it, and with one view removed each], summing to 1.
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Guidance:
+    """Weights of the velocities under k conditions; a pytree, so that scales are no constants.
 
-    Without views it is Ho and Salimans 2022, equation 6: u + scale (c - u). A view k with a scale
-    of its own adds (scale_k - scale) (c - c without k), after the composition of Liu et al. 2022
-    (https://arxiv.org/abs/2206.01714): at scale_k = scale nothing changes, below it the view
-    counts less.
-
-    Args:
-      scale: guidance scale of the whole prompt.
-      removed: the scales of the views that have one.
+    Attributes:
+      weights: of [what is guided away from, the prompt, the prompt without each of some views],
+        summing to 1; of the prompt alone if guidance is off.
+      interval: lowest and highest noise level at which guidance acts, at all if None: Kynkäänniemi
+        et al. 2024 (https://arxiv.org/abs/2404.07724).
     """
-    extra = [own - scale for own in removed]
-    return [1.0 - scale, scale + sum(extra), *(-one for one in extra)]
+
+    weights: Float[Array | np.ndarray, " k"]
+    interval: Float[Array | np.ndarray, " 2"] | None = None
+
+    @classmethod
+    def off(cls) -> Self:
+        """The velocity of the prompt, as it is."""
+        return cls(np.ones(1, np.float32))
+
+    @classmethod
+    def classifier_free(
+        cls,
+        scale: float,
+        views: Sequence[float] = (),
+        interval: tuple[float, float] | None = None,
+    ) -> Self:
+        """u + scale (c - u) of Ho and Salimans 2022, equation 6, with scales of views beside it.
+
+        A view k with a scale of its own adds (scale_k - scale) (c - c without k), after the
+        composition of Liu et al. 2022 (https://arxiv.org/abs/2206.01714): at scale_k = scale
+        nothing changes, below it the view counts less.
+
+        Args:
+          scale: guidance scale of the whole prompt.
+          views: the scales of the views that have one.
+          interval: see the class.
+        """
+        extra = [view - scale for view in views]
+        weights = [1.0 - scale, scale + sum(extra), *(-value for value in extra)]
+        limits = None if interval is None else np.asarray(interval, np.float32)
+        return cls(np.asarray(weights, np.float32), limits)
 
 
 def guide(
-    velocity_fn: VelocityFn,
-    weights: Float[Array, " k"],
-    *,
-    within: Callable[[Any], Bool[Array, ""]] | None = None,
-    otherwise: VelocityFn | None = None,
+    velocity_fn: VelocityFn, guidance: Guidance, prompts_only: VelocityFn | None = None
 ) -> VelocityFn:
     """The weighted sum of the velocities under k conditions.
 
     Args:
-      velocity_fn: over k times the batch, one condition after the other.
-      weights: of the conditions.
-      within: level -> is guidance on? Guidance in an interval of noise levels, Kynkäänniemi et al.
-        2024 (https://arxiv.org/abs/2404.07724).
-      otherwise: the velocity where it is off.
+      velocity_fn: over k times the batch, one condition after the other; takes (sigma, level).
+      guidance: their weights.
+      prompts_only: the velocity under the prompts alone, for noise levels outside the interval.
 
     Returns:
-      The velocity over the single batch.
+      The velocity over the single batch; takes (sigma, level) too.
     """
-    count = len(weights)
+    count = len(guidance.weights)
 
     def guided(x: Latents, level: Any) -> Latents:
         velocities = velocity_fn(jnp.tile(x, (count, 1, 1)), level)
         split = velocities.reshape(count, *x.shape).astype(jnp.float32)
-        return jnp.einsum("k,kbtc->btc", weights, split, precision="highest")
+        return jnp.einsum("k,kbtc->btc", guidance.weights, split, precision="highest")
 
-    if within is None or otherwise is None:
+    if guidance.interval is None or prompts_only is None:
         return guided
-    return lambda x, level: jax.lax.cond(within(level), guided, otherwise, x, level)
+    low, high = guidance.interval
+
+    def within_interval(x: Latents, level: Any) -> Latents:
+        sigma, _ = level
+        acts = (low <= sigma) & (sigma <= high)
+        return jax.lax.cond(acts, guided, prompts_only, x, level)
+
+    return within_interval

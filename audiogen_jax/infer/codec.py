@@ -1,51 +1,49 @@
-"""The audio tokenizer as an object: waveforms to latents and back."""
+"""An audio codec as an object: waveforms to latents and back."""
 
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, DTypeLike, Float, Int
 
-from audiogen_jax.checkpoints.dasheng_tokenizer import DECODER, ENCODER, TokenizerCheckpoint
 from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
-from audiogen_jax.checkpoints.locate import find_checkpoint, find_part
-from audiogen_jax.checkpoints.safetensors import parse_config, read_config
+from audiogen_jax.checkpoints.registry import LoadedCodec, open_codec
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.compile import compiler_options
-from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.dasheng.tokenizer import MIN_SAMPLES, DashengTokenizer, latent_length
-from audiogen_jax.types import Latents, Params, Waveform
+from audiogen_jax.models.protocols import AudioCodec
+from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
+from audiogen_jax.types import Latents, Params, Waveform, compute_dtype, parse_dtype
 
-_SMALLEST_BUCKET = 16000
 _SMALLEST_DECODE = 32
+"""Latent frames of the shortest bucket of waveforms to decode to."""
 
 
 class Codec:
-    """DashengTokenizer with its weights: 16 kHz mono waveforms <-> 25 Hz latents.
+    """An audio codec with its weights, such as DashengTokenizer: waveforms <-> latents.
 
     The parameters of each half are read when it is first used.
 
     Attributes:
-      config: the model configuration.
+      codec: the model.
+      mesh: devices that `encode_split` divides a batch over, each of which holds all parameters.
     """
 
-    def __init__(
-        self,
-        checkpoint: TokenizerCheckpoint,
-        dtype: Any = jnp.float32,
-        sharding: jax.sharding.Sharding | None = None,
-    ):
-        """Args: the weights on disk; dtype of the computation; where parameters are placed."""
-        self.config = checkpoint.config
-        self.sharding = sharding
-        self._checkpoint = checkpoint
-        self._model = DashengTokenizer(checkpoint.config, dtype=dtype)
+    def __init__(self, loaded: LoadedCodec, mesh: Mesh | None = None):
+        """Nothing is read yet.
+
+        Args:
+          loaded: a codec on disk.
+          mesh: with one axis, "data"; the first device if None.
+        """
+        self.codec: AudioCodec = loaded.codec
+        self.mesh = mesh or Mesh(np.array(jax.local_devices()[:1]), ("data",))
+        self._loaded = loaded
 
     @classmethod
     def load(
@@ -53,77 +51,67 @@ class Codec:
         source: str | Path = "nano",
         *,
         revision: str | None = None,
-        dtype: Any = jnp.float32,
-        param_dtype: Any = jnp.float32,
+        dtype: str | DTypeLike = "float32",
+        param_dtype: str | DTypeLike = "float32",
+        mesh: Mesh | None = None,
     ) -> Self:
-        """Loads a tokenizer; see `load_tokenizer` of the package.
+        """Loads a codec; see `load_tokenizer` of the package.
 
         Args:
-          source: "nano", a tokenizer folder in Hugging Face layout, the name of a hub repository,
-            or a generator of either kind, whose tokenizer is taken.
+          source: "nano", a codec's folder in Hugging Face layout, the name of a hub repository,
+            or a generator of either kind, whose codec is taken.
           revision: branch, tag or commit of a hub repository.
-          dtype: of the computation; mel spectra, norms and the inverse STFT are float32 in any.
+          dtype: of the computation; spectra and norms are float32 in any.
           param_dtype: of the parameters.
+          mesh: see the class.
 
         Raises:
           ValueError: there is no such checkpoint, or it does not hold what it should.
         """
-        folder = find_checkpoint(source, revision)
-        values = read_config(folder)
-        if values.get("model_type") == AudioGenConfig.MODEL_TYPE:
-            values.pop("instruction_length", None)  # of an Orbax copy
-            name = parse_config(folder, AudioGenConfig, values).tokenizer_name
-            folder = find_part(folder, "tokenizer_name", name)
-        return cls(TokenizerCheckpoint(folder, param_dtype), dtype)
-
-    @functools.cached_property
-    def _encoder(self) -> Params:
-        return self._checkpoint.read(ENCODER, self._place)
-
-    @functools.cached_property
-    def _decoder(self) -> Params:
-        return self._checkpoint.read(DECODER, self._place)
-
-    @functools.cached_property
-    def _encode(self) -> Callable:
-        options = compiler_options(self._encoder)
-        return jax.jit(self._apply_encode, static_argnames="compat", compiler_options=options)
-
-    @functools.cached_property
-    def _encode_split(self) -> Callable:
-        # Nothing is exchanged between clips, so each device runs the program for its own rows.
-        rows = P("data")
-        apply = jax.shard_map(
-            functools.partial(self._apply_encode, compat=None),
-            mesh=self._mesh,
-            in_specs=(P(), rows, rows),
-            out_specs=rows,
-        )
-        return jax.jit(apply, compiler_options=compiler_options(self._encoder))
-
-    @property
-    def _mesh(self) -> Mesh:
-        match self.sharding:
-            case NamedSharding(mesh=Mesh() as mesh) if "data" in mesh.shape:
-                return mesh
-        raise ValueError(f"sharding is {self.sharding}: expected a mesh with an axis 'data'")
-
-    @functools.cached_property
-    def _decode(self) -> Callable:
-        return jax.jit(self._apply_decode, compiler_options=compiler_options(self._decoder))
-
-    def _place(self, value: np.ndarray) -> Array:
-        return jax.device_put(value, self.sharding)
+        types = {
+            "dtype": compute_dtype(dtype),
+            "param_dtype": parse_dtype(param_dtype, "param_dtype"),
+        }
+        return cls(open_codec(source, revision=revision, **types), mesh)
 
     @property
     def sample_rate(self) -> int:
         """Samples per second of the audio (Hz)."""
-        return self.config.SAMPLE_RATE
+        return self.codec.sample_rate
+
+    @property
+    def channels(self) -> int:
+        """Channels of the audio."""
+        return self.codec.channels
 
     @property
     def samples_per_latent(self) -> int:
         """Samples that one latent frame decodes to."""
-        return self.config.samples_per_latent
+        return self.codec.samples_per_latent
+
+    @property
+    def latent_dim(self) -> int:
+        """Channels of the latents."""
+        return self.codec.latent_dim
+
+    @property
+    def latent_rate(self) -> float:
+        """Latent frames per second."""
+        return self.sample_rate / self.samples_per_latent
+
+    @property
+    def min_samples(self) -> int:
+        """Samples of the shortest clip that can be encoded."""
+        return self.codec.min_samples
+
+    def latent_length(self, samples: int) -> int:
+        """Latent frames of a clip of so many samples."""
+        return int(self.codec.latent_length(samples))
+
+    @property
+    def encoder_sha256(self) -> str:
+        """The hash of what decides the latents; see `checkpoints.encoder_hash`."""
+        return encoder_sha256(self.codec, self._encoder)
 
     def encode(
         self, audio: ArrayLike, lengths: ArrayLike | None = None, compat: str | None = None
@@ -134,33 +122,31 @@ class Codec:
         (even NaN) changes its latents, and frames beyond its end are zero.
 
         Args:
-          audio: float [b n] at `sample_rate`.
+          audio: float [b n] of a mono codec, else [b n a], at `sample_rate`.
           lengths: int [b], valid samples per clip; all n if None.
           compat: "release" follows the PyTorch release: one dB floor for the whole batch, and
             masked frames of the first 10 seconds are not zeroed.
 
         Returns:
-          Float [b t c] with t = (n // 160 + 1) // 4.
+          Float [b t c] with t = `latent_length(n)`.
 
         Raises:
-          ValueError: another shape, clips shorter than 513 samples, NaN or infinite samples.
+          ValueError: another shape, clips that are too short, NaN or infinite samples.
         """
-        samples, valid = _check_audio(audio, lengths)
-        if compat not in (None, "release"):
-            raise ValueError(f"compat={compat!r} must be None or 'release'")
-        frames = latent_length(samples.shape[1])
+        quirks = Quirks.of(compat)
+        samples, valid = self._check_audio(audio, lengths)
+        frames = self.latent_length(samples.shape[1])
         if compat is None:
-            size = bucket(samples.shape[1], _SMALLEST_BUCKET)
-            samples = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
+            samples = self._pad(samples)
         elif lengths is None:
             valid = None
-        return self._encode(self._encoder, samples, valid, compat=compat)[:, :frames]
+        return self._encode(self._encoder, samples, valid, quirks=quirks)[:, :frames]
 
     def encode_split(self, audio: ArrayLike, lengths: ArrayLike) -> Latents:
-        """Encodes on all devices of `sharding`, each its own rows; returns before they are done.
+        """Encodes on all devices of `mesh`, each its own rows; returns before they are done.
 
         Args:
-          audio: float [b n] at `sample_rate`, b a multiple of the devices.
+          audio: as `encode` takes it, b a multiple of the devices.
           lengths: int [b], valid samples per clip.
 
         Returns:
@@ -169,42 +155,35 @@ class Codec:
         Raises:
           ValueError: as `encode`, or the rows do not split over the devices.
         """
-        samples, valid = _check_audio(audio, lengths)
-        mesh = self._mesh
-        if len(samples) % mesh.size:
-            raise ValueError(f"{len(samples)} rows do not split over {mesh.size} devices")
-        size = bucket(samples.shape[1], _SMALLEST_BUCKET)
-        samples = np.pad(samples, ((0, 0), (0, size - samples.shape[1])))
-        return self._encode_split(
-            self._encoder, *jax.device_put((samples, valid), NamedSharding(mesh, P("data")))
-        )
+        samples, valid = self._check_audio(audio, lengths)
+        if len(samples) % self.mesh.size:
+            raise ValueError(f"{len(samples)} rows do not split over {self.mesh.size} devices")
+        rows = jax.device_put((self._pad(samples), valid), NamedSharding(self.mesh, P("data")))
+        return self._encode_split(self._encoder, *rows)
 
-    @property
-    def encoder_sha256(self) -> str:
-        """The hash of `convert.encoder_hash` over the parameters as they were loaded."""
-        return encoder_sha256(self.config, self._encoder)
-
-    def decode(self, latents: ArrayLike) -> Waveform:
+    def decode(self, latents: ArrayLike) -> Float[Array, "b n ..."]:
         """Decodes latents; one program is compiled per shape.
 
         Args:
           latents: float [b t c].
 
         Returns:
-          Float [b n] at `sample_rate`, n = 640 t.
+          Float [b n] of a mono codec, else [b n a], n = `samples_per_latent` t.
 
         Raises:
           ValueError: another shape.
         """
         latents = jnp.asarray(latents, jnp.float32)
-        if latents.ndim != 3 or not latents.size or latents.shape[-1] != self.config.embed_dim:
+        if latents.ndim != 3 or not latents.size or latents.shape[-1] != self.latent_dim:
             raise ValueError(
                 f"latents of shape {latents.shape}: expected [b t c] with t > 0 frames and "
-                f"c = {self.config.embed_dim} channels"
+                f"c = {self.latent_dim} channels"
             )
-        return self._decode(self._decoder, latents)
+        return self._mono(self._decode(self._decoder, latents))
 
-    def decode_each(self, latents: Latents, frames: Int[np.ndarray, " b"]) -> Waveform:
+    def decode_each(
+        self, latents: Latents, lengths: Int[np.ndarray, " b"]
+    ) -> Float[Array, "b n ..."]:
         """Decodes clips of different lengths; a clip's audio never depends on the others'.
 
         The last frame of each clip is repeated past its end, further than the decoder sees, so
@@ -212,51 +191,79 @@ class Codec:
 
         Args:
           latents: float [b t c].
-          frames: valid latent frames of each clip, 1 to t.
+          lengths: valid latent frames of each clip, 1 to t.
 
         Returns:
-          Float32 [b n]; the first `samples_per_latent` x frames samples of a clip are its audio.
+          Float32 as from `decode`; the first `samples_per_latent` x length samples of a clip are
+          its audio.
         """
-        size = bucket(latents.shape[1] + self._decoder_reach, _SMALLEST_DECODE)
-        last = np.minimum(np.arange(size), np.asarray(frames)[:, None] - 1)
-        return self._decode(self._decoder, jnp.take_along_axis(latents, last[..., None], 1))
+        size = bucket(latents.shape[1] + self.codec.reach, _SMALLEST_DECODE)
+        last = np.minimum(np.arange(size), np.asarray(lengths)[:, None] - 1)
+        repeated = jnp.take_along_axis(latents, last[..., None], 1)
+        return self._mono(self._decode(self._decoder, repeated))
 
-    @property
-    def _decoder_reach(self) -> int:
-        """Latent frames to each side that the decoder sees: kernel-7 convolutions, then ISTFT."""
-        convolutions = 3 * (self.config.decoder_depth + 1)
-        synthesis = -(-self.config.istft_n_fft // (2 * self.config.istft_hop))
-        return -(-(convolutions + synthesis) // self.config.upsample_tokens)
+    def _mono(self, audio: Waveform) -> Float[Array, "b n ..."]:
+        """Waveforms of a codec with one channel lose their channel axis."""
+        return audio[:, :, 0] if self.channels == 1 else audio
 
-    def _apply_encode(
-        self,
-        params: Params,
-        audio: Float[Array, "b n"],
-        lengths: Int[Array, " b"] | None,
-        compat: str | None,
-    ) -> Latents:
-        return self._model.apply(  # type: ignore[return-value]
-            {"params": params}, audio, lengths, compat=compat, method="encode"
+    @functools.cached_property
+    def _encoder(self) -> Params:
+        return self._loaded.read(self.codec.encoder, self._place)
+
+    @functools.cached_property
+    def _decoder(self) -> Params:
+        return self._loaded.read(self.codec.decoder, self._place)
+
+    def _place(self, value: np.ndarray) -> Array:
+        return jax.device_put(value, NamedSharding(self.mesh, P()))
+
+    @functools.cached_property
+    def _encode(self) -> Callable:
+        def encode(params, audio, lengths, quirks):
+            codec = self.codec if quirks == NO_QUIRKS else self.codec.with_quirks(quirks)
+            return codec.encode(params, audio, lengths)
+
+        options = compiler_options(self._encoder)
+        return jax.jit(encode, static_argnames="quirks", compiler_options=options)
+
+    @functools.cached_property
+    def _encode_split(self) -> Callable:
+        # Nothing is exchanged between clips, so each device runs the program for its own rows.
+        rows = P("data")
+        encode = jax.shard_map(
+            self.codec.encode, mesh=self.mesh, in_specs=(P(), rows, rows), out_specs=rows
         )
+        return jax.jit(encode, compiler_options=compiler_options(self._encoder))
 
-    def _apply_decode(self, params: Params, latents: Latents) -> Waveform:
-        return self._model.apply({"params": params}, latents, method="decode")  # type: ignore[return-value]
+    @functools.cached_property
+    def _decode(self) -> Callable:
+        return jax.jit(self.codec.decode, compiler_options=compiler_options(self._decoder))
 
+    def _pad(self, samples: Float[np.ndarray, "b n a"]) -> Float[np.ndarray, "b m a"]:
+        """Samples up to the next bucket, the shortest of a second."""
+        size = bucket(samples.shape[1], self.sample_rate)
+        return np.pad(samples, ((0, 0), (0, size - samples.shape[1]), (0, 0)))
 
-def _check_audio(audio: Any, lengths: Any) -> tuple[np.ndarray, np.ndarray]:
-    samples = np.asarray(audio, np.float32)
-    if samples.ndim != 2 or samples.shape[0] == 0:
-        raise ValueError(f"audio of shape {samples.shape}: expected [b n], mono clips in rows")
-    count, width = samples.shape
-    valid = np.full(count, width) if lengths is None else np.asarray(lengths)
-    if valid.shape != (count,) or not np.issubdtype(valid.dtype, np.integer):
-        raise ValueError(f"lengths {lengths!r}: expected one integer for each of {count} clips")
-    if valid.min() < MIN_SAMPLES or valid.max() > width:
-        raise ValueError(
-            f"lengths between {valid.min()} and {valid.max()} samples: each clip needs at least "
-            f"{MIN_SAMPLES} and at most the {width} given"
-        )
-    finite = np.isfinite(samples) | (np.arange(width) >= valid[:, None])
-    if not finite.all():
-        raise ValueError(f"clip {int(np.argmin(finite.all(axis=1)))} holds NaN or infinite samples")
-    return samples, valid.astype(np.int32)
+    def _check_audio(
+        self, audio: ArrayLike, lengths: ArrayLike | None
+    ) -> tuple[Float[np.ndarray, "b n a"], Int[np.ndarray, " b"]]:
+        samples = np.asarray(audio, np.float32)
+        if samples.ndim == 2 and self.channels == 1:
+            samples = samples[:, :, None]
+        if samples.ndim != 3 or samples.shape[2] != self.channels or samples.shape[0] == 0:
+            shape = "[b n], mono clips in rows" if self.channels == 1 else f"[b n {self.channels}]"
+            raise ValueError(f"audio of shape {np.shape(audio)}: expected {shape}")
+        count, width = samples.shape[:2]
+        valid = np.full(count, width) if lengths is None else np.asarray(lengths)
+        if valid.shape != (count,) or not np.issubdtype(valid.dtype, np.integer):
+            raise ValueError(f"lengths {lengths!r}: expected one integer for each of {count} clips")
+        if valid.min() < self.min_samples or valid.max() > width:
+            raise ValueError(
+                f"lengths between {valid.min()} and {valid.max()} samples: each clip needs at "
+                f"least {self.min_samples} and at most the {width} given"
+            )
+        finite = np.isfinite(samples).all(axis=2) | (np.arange(width) >= valid[:, None])
+        if not finite.all():
+            clip = int(np.argmin(finite.all(axis=1)))
+            raise ValueError(f"clip {clip} holds NaN or infinite samples")
+        return samples, valid.astype(np.int32)

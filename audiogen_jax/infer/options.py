@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.models.quirks import Quirks
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the command line reads the fields of this file without waiting for jax
+    from audiogen_jax.flow.guidance import Guidance
     from audiogen_jax.flow.solvers import Plan
 
 GUIDED_VIEWS = ("speech", "sfx", "music", "env")
@@ -72,17 +74,33 @@ class SamplingOptions:
                 f"guidance_interval={self.guidance_interval} must be (lowest, highest) noise level "
                 "within 0 and 1"
             )
-        if self.compat not in (None, "release"):
-            raise ValueError(f"compat={self.compat!r} must be None or 'release'")
+        Quirks.of(self.compat)
 
-    def plan(self, noise_level: float = 1.0) -> "Plan":
-        """Solver and noise levels from `noise_level` to 0."""
+    @property
+    def quirks(self) -> Quirks:
+        """What is done as the PyTorch release does it."""
+        return Quirks.of(self.compat)
+
+    def classifier_free(self) -> "Guidance":
+        """How velocities are combined; none but the prompt's where that comes to the same."""
+        from audiogen_jax.flow.guidance import Guidance
+
+        scales = tuple(self.view_guidance.values())
+        if self.guidance == 1 and self.negative is None and not scales:
+            return Guidance.off()
+        everywhere = tuple(self.guidance_interval) == (0.0, 1.0)
+        return Guidance.classifier_free(
+            self.guidance, scales, None if everywhere else self.guidance_interval
+        )
+
+    def plan(self, sigma: float = 1.0) -> "Plan":
+        """Solver and noise levels from `sigma` to 0."""
         from audiogen_jax.flow.schedules import SCHEDULES, release_sway
         from audiogen_jax.flow.solvers import SOLVERS
 
-        released = self.compat == "release" and self.schedule == "sway"
+        released = self.quirks.extra_sway_level and self.schedule == "sway"
         sigmas = release_sway(self.steps) if released else SCHEDULES[self.schedule](self.steps)
-        return SOLVERS[self.solver](np.float32(noise_level) * sigmas)
+        return SOLVERS[self.solver](np.float32(sigma) * sigmas)
 
 
 def _check_choice(name: str, value: str, choices: Any) -> None:

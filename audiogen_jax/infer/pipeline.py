@@ -1,48 +1,39 @@
 """Text to audio: captions in, trimmed waveforms out, few compiled programs whatever the lengths."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, ArrayLike, Bool, Int
+from jaxtyping import Array, ArrayLike, DTypeLike, Int
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.checkpoints.registry import LoadedGenerator, load_generator
 from audiogen_jax.files.audio import check_audible
 from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.infer.buckets import bucket
-from audiogen_jax.infer.loading import GeneratorParts, load_generator
+from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.noise import clip_keys, clip_noise
 from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.prompts import condition_prompts
 from audiogen_jax.infer.requests import (
-    MAX_BATCH,
     MAX_SECONDS,
     SMALLEST_LATENTS,
-    SMALLEST_TEXT,
     Clip,
     ClipError,
     Prompt,
     Request,
     batches,
-    by_bucket,
     check_durations,
     check_ids,
-    tagged,
-    without,
+    check_seed,
+    parse_prompt,
 )
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.source import Source, encode_source
-from audiogen_jax.input.text import TextTokenizer
-from audiogen_jax.types import FrameMask, Latents
-
-WINDOW_SECONDS = 10.0
-"""Longest clip of the release's training; longer ones are sampled in windows (`long_form`)."""
-DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
+from audiogen_jax.types import FrameMask, Latents, Tokens, compute_dtype, parse_dtype
 
 
 class Submitted(NamedTuple):
@@ -51,7 +42,7 @@ class Submitted(NamedTuple):
     Attributes:
       batch: what was asked for.
       seed: of all clips.
-      waveforms: float [rows n]; rows beyond the batch only fill it up.
+      waveforms: float [rows n], or [rows n a]; rows beyond the batch only fill it up.
       finite: bool [rows], are the latents?
     """
 
@@ -62,36 +53,24 @@ class Submitted(NamedTuple):
 
 
 class Pipeline:
-    """Dasheng AudioGen with its text encoder and audio tokenizer.
+    """A generator with its prompts' tokenizer and its audio codec.
 
     Attributes:
-      config: configuration of the generator.
-      tokenizer: the audio tokenizer.
+      generator: the model.
+      codec: waveforms <-> latents.
     """
 
-    def __init__(
-        self,
-        parts: GeneratorParts,
-        dtype: Any = jnp.float32,
-        devices: Sequence[Any] | None = None,
-    ):
-        """Args: a checkpoint's parts, taken over; the dtype of the computation; see `load`."""
-        self.config = parts.config
-        self.tokenizer = parts.tokenizer
-        self._source = parts.source
-        self._read_text_tokenizer = parts.read_text_tokenizer
-        window = min(self.config.dit_img_size, round(WINDOW_SECONDS * self.config.latent_rate))
-        self._sampler = Sampler(
-            parts.config,
-            parts.params,
-            parts.text_config,
-            parts.text_params,
-            parts.read_text_tokenizer()[1] if self.config.special_tokens else (),
-            dtype,
-            window,
-            devices,
-        )
-        self.tokenizer.sharding = NamedSharding(self._sampler.mesh, P())
+    def __init__(self, loaded: LoadedGenerator, devices: Sequence[jax.Device] | None = None):
+        """Takes a checkpoint over; see `load`.
+
+        Args:
+          loaded: a generator with everything that it names.
+          devices: what batches are split over; the first if None.
+        """
+        self.generator = loaded.generator
+        self._folder, self._tokenize = loaded.folder, loaded.tokenize
+        self._sampler = Sampler(loaded.generator, loaded.params, devices)
+        self.codec = Codec(loaded.codec, self._sampler.mesh)
 
     @classmethod
     def load(
@@ -99,9 +78,9 @@ class Pipeline:
         source: str | Path = "nano",
         *,
         revision: str | None = None,
-        dtype: str = "fp32",
-        param_dtype: str = "fp32",
-        devices: Sequence[Any] | None = None,
+        dtype: str | DTypeLike = "float32",
+        param_dtype: str | DTypeLike = "float32",
+        devices: Sequence[jax.Device] | None = None,
     ) -> Self:
         """Loads a generator.
 
@@ -112,29 +91,23 @@ class Pipeline:
           source: "nano" for the embedded model, a folder in Hugging Face layout, or the name of
             a hub repository.
           revision: branch, tag or commit of the hub repository.
-          dtype: of the computation, "fp32" or "bf16"; norms, softmax, rotary angles, spectra and
-            the state of the solver are float32 in both.
-          param_dtype: of the parameters in memory, "fp32" or "bf16".
+          dtype: of the computation, "float32" or "bfloat16"; norms, softmax, rotary
+            angles, spectra and the state of the solver are float32 in any.
+          param_dtype: of the parameters in memory.
           devices: what batches are split over, such as `jax.local_devices()`; the first if None.
 
         Raises:
           ValueError: there is no such checkpoint, or it does not hold what it should.
         """
-        for name, value in (("dtype", dtype), ("param_dtype", param_dtype)):
-            if value not in DTYPES:
-                raise ValueError(f"{name}={value!r} must be one of {sorted(DTYPES)}")
-        parts = load_generator(
-            source, revision=revision, dtype=DTYPES[dtype], param_dtype=DTYPES[param_dtype]
-        )
-        return cls(parts, DTYPES[dtype], devices)
-
-    @functools.cached_property
-    def _text_tokenizer(self) -> TextTokenizer:
-        return self._read_text_tokenizer()[0]
+        types = {
+            "dtype": compute_dtype(dtype),
+            "param_dtype": parse_dtype(param_dtype, "param_dtype"),
+        }
+        return cls(load_generator(source, revision=revision, **types), devices)
 
     def checkpoint_sha256(self) -> str:
         """One hash over the files of the checkpoint's folder."""
-        return checkpoint_sha256(self._source)
+        return checkpoint_sha256(self._folder)
 
     def generate(
         self,
@@ -178,14 +151,15 @@ class Pipeline:
             guidance=guidance,
             schedule=schedule,
             solver=solver,
-            negative=None if negative is None else tagged(negative),
+            negative=None if negative is None else parse_prompt(negative).format(),
             view_guidance=view_guidance or {},
             guidance_interval=guidance_interval,
             compat=compat,
         )
+        check_seed(seed)
         if source is not None and duration is None:
-            duration = len(source.audio) / self.config.sample_rate
-        requests = self.requests(prompts, ids, duration)
+            duration = len(source.audio) / self.codec.sample_rate
+        requests = self.requests(prompts, ids, duration, options)
         clips: dict[str, Clip] = {}
         for batch in batches(requests):
             for clip in self.collect(self.submit(batch, seed, options, source)):
@@ -199,30 +173,46 @@ class Pipeline:
         prompts: Prompt | Sequence[Prompt],
         ids: Sequence[str] | None = None,
         duration: float | Sequence[float] | None = None,
+        options: SamplingOptions | None = None,
+        categories: Sequence[str | None] | None = None,
     ) -> list[Request]:
-        """Prompts with the length of each clip; the model decides those that are not given.
+        """Prompts conditioned, with the length of each clip; the model decides those not given.
+
+        Conditions wait on the devices, about a MB for each clip at the published size.
 
         Args:
           prompts, ids, duration: as in `generate`.
+          options: those that `submit` will get; the defaults if None.
+          categories: of each prompt, passed on to its clip.
 
         Raises:
           ValueError: a bad argument, or a predicted length that is out of range; the clip is named.
         """
         if isinstance(prompts, str | StructuredCaption):
             prompts = [prompts]
-        texts = [tagged(prompt) for prompt in prompts]
-        if not texts:
+        captions = [parse_prompt(prompt) for prompt in prompts]
+        if not captions:
             raise ValueError("no prompts: give at least one")
-        names = check_ids(ids, len(texts))
-        per_frame = self.config.downsampling_ratio
-        if duration is None:
-            frames = self._predicted_frames(texts, names)
-            samples = frames * per_frame
+        names = check_ids(ids, len(captions))
+        options = options or SamplingOptions()
+        codec, generator = self.codec, self.generator
+        seconds = None
+        if duration is not None:
+            seconds = np.array(check_durations(duration, len(captions), generator.latent_rate))
+        conditions = condition_prompts(self._sampler, self._tokenize, captions, options)
+        if seconds is None:
+            of_prompt = 0 if options.negative is None else 1
+            frames = self._sampler.frames([clip[of_prompt] for clip in conditions])
+            frames = self._check_predicted(frames, names)
+            samples = frames * codec.samples_per_latent
         else:
-            seconds = np.array(check_durations(duration, len(texts), self.config.latent_rate))
-            samples = np.rint(seconds * self.config.sample_rate).astype(int)
-            frames = -(-samples // per_frame)
-        rows = zip(names, texts, frames.tolist(), samples.tolist(), strict=True)
+            samples = np.rint(seconds * codec.sample_rate).astype(int)
+            frames = -(-samples // codec.samples_per_latent)
+        texts = [caption.format() for caption in captions]
+        categories = categories or [None] * len(captions)
+        rows = zip(
+            names, texts, frames.tolist(), samples.tolist(), conditions, categories, strict=True
+        )
         return [Request(*row) for row in rows]
 
     def submit(
@@ -234,50 +224,34 @@ class Pipeline:
     ) -> Submitted:
         """Starts a batch and returns while the devices work on it.
 
-        The rows are filled up to a power of two and a multiple of the devices, with copies of the
-        last clip, to bound the number of compiled shapes.
-
         Args:
-          batch: clips of about the same length, from `batches`.
+          batch: clips of about the same length, from `batches`; filled up with copies of the last.
           seed: in [0, 2**32).
-          options: how to sample.
+          options: those that `requests` got.
           source: real audio to start from.
 
         Raises:
           ValueError: a bad argument.
         """
-        whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-        if not whole or not 0 <= seed < 2**32:
-            raise ValueError(f"seed={seed!r} must be an integer in [0, 2**32)")
-        count = 1 << (len(batch) - 1).bit_length()
-        count = -(-count // self._sampler.mesh.size) * self._sampler.mesh.size
+        seed = check_seed(seed)
+        count = self._sampler.padded_rows(len(batch))
         rows = [*batch, *[batch[-1]] * (count - len(batch))]
-        frames = np.array([row.frames for row in rows])
-        length = self._padded_frames(int(frames.max()))
-
-        prompts = [row.prompt for row in rows]
-        texts = [prompts]
-        if options.negative is not None:
-            texts.append([options.negative] * count)
-        for view in options.view_guidance:
-            texts.append([without(prompt, view) for prompt in prompts])
-        encoded = self._encode_texts(texts)
-        negative = encoded.pop(1) if options.negative is not None else None
-        noise = clip_noise(
-            clip_keys(seed, [row.id for row in rows]), length, self.config.latent_dim
-        )
+        lengths = np.array([row.frames for row in rows])
+        frames = self._padded_frames(int(lengths.max()))
+        keys = clip_keys(seed, [row.id for row in rows])
+        edit, sigma = None, 1.0
+        if source is not None:
+            edit, sigma = encode_source(source, self.codec, lengths, frames), source.noise_level
         latents = self._sampler.sample(
-            *encoded[0],
-            frames,
-            noise,
+            [row.conditions for row in rows],
+            lengths,
+            clip_noise(keys, frames, self.generator.latent_dim),
             options,
-            removed=encoded[1:],
-            negative=negative,
-            edit=None if source is None else encode_source(source, self.tokenizer, frames, length),
-            noise_level=1.0 if source is None else source.noise_level,
+            edit=edit,
+            sigma=sigma,
         )
-        waveforms = self.tokenizer.decode_each(latents, frames)
-        return Submitted(batch, int(seed), waveforms, jnp.isfinite(latents).all(axis=(1, 2)))
+        waveforms = self.codec.decode_each(latents, lengths)
+        return Submitted(batch, seed, waveforms, jnp.isfinite(latents).all(axis=(1, 2)))
 
     def collect(self, submitted: Submitted) -> list[Clip | ClipError]:
         """Waits for a batch; a clip that came out silent or not finite is an error in its place."""
@@ -292,8 +266,16 @@ class Pipeline:
             except ValueError as error:
                 clips.append(ClipError(request.id, str(error)))
                 continue
-            rate = self.tokenizer.sample_rate
-            clips.append(Clip(audio, rate, request.id, request.prompt, submitted.seed))
+            clips.append(
+                Clip(
+                    audio,
+                    self.codec.sample_rate,
+                    request.id,
+                    request.prompt,
+                    submitted.seed,
+                    request.category,
+                )
+            )
         return clips
 
     def sample_latents(
@@ -322,56 +304,33 @@ class Pipeline:
           ValueError: a bad argument, or a clip with a predicted length beyond the noise.
         """
         options = SamplingOptions(steps, guidance, schedule, compat=compat)
-        token_ids, token_mask = np.asarray(token_ids), np.asarray(token_mask, bool)
-        shapes = token_ids.shape, token_mask.shape
-        if token_ids.ndim != 2 or shapes[0] != shapes[1]:
+        tokens = Tokens(np.asarray(token_ids), np.asarray(token_mask, bool))
+        shapes = tokens.ids.shape, tokens.mask.shape
+        if tokens.ids.ndim != 2 or shapes[0] != shapes[1]:
             raise ValueError(f"token_ids and token_mask of shapes {shapes}: expected both [b l]")
-        names = [str(row) for row in range(len(token_ids))]
-        frames = self._check_predicted(self._sampler.frames(token_ids, token_mask), names)
-        longest = int(frames.max())
-        noise = (
-            clip_noise(clip_keys(0, names), longest, self.config.latent_dim)
-            if noise is None
-            else jnp.asarray(noise, jnp.float32)
-        )
-        expected = (len(names), longest, self.config.latent_dim)
+        names = [str(row) for row in range(len(tokens.ids))]
+        conditions = self._sampler.condition(tokens)
+        lengths = self._check_predicted(self._sampler.frames(conditions), names)
+        longest, channels = int(lengths.max()), self.generator.latent_dim
+        if noise is None:
+            noise = clip_noise(clip_keys(0, names), longest, channels)
+        noise = jnp.asarray(noise, jnp.float32)
+        expected = (len(names), longest, channels)
         if noise.ndim != 3 or noise.shape[::2] != expected[::2] or noise.shape[1] < longest:
             raise ValueError(
                 f"noise of shape {noise.shape}: expected [b t c] with at least {expected}"
             )
-        rows = np.arange(-(-len(names) // self._sampler.mesh.size) * self._sampler.mesh.size)
-        rows = np.minimum(rows, len(names) - 1)  # filled up to a multiple of the devices
+        size = self._sampler.mesh.size
+        rows = np.minimum(np.arange(-(-len(names) // size) * size), len(names) - 1)
         latents = self._sampler.sample(
-            token_ids[rows], token_mask[rows], frames[rows], noise[rows], options
+            [[conditions[row]] for row in rows], lengths[rows], noise[rows], options
         )
-        return latents[: len(names)], jnp.arange(noise.shape[1]) < frames[:, None]
-
-    def _encode_texts(
-        self, texts: Sequence[Sequence[str]]
-    ) -> list[tuple[Int[np.ndarray, "b l"], Bool[np.ndarray, "b l"]]]:
-        """Ids and masks of several lists of texts, all padded to one bucket."""
-        encode = self._text_tokenizer.encode_batch
-        encoded = [encode(some, self.config.tokenizer_max_length) for some in texts]
-        longest = max(int(mask.sum(axis=1).max()) for _, mask in encoded)
-        tokens = min(bucket(longest, SMALLEST_TEXT), self.config.tokenizer_max_length)
-        return [(ids[:, :tokens], mask[:, :tokens]) for ids, mask in encoded]
-
-    def _predicted_frames(
-        self, texts: Sequence[str], names: Sequence[str]
-    ) -> Int[np.ndarray, " b"]:
-        ids, mask = self._text_tokenizer.encode_batch(texts, self.config.tokenizer_max_length)
-        frames = np.zeros(len(texts), np.int32)
-        lengths = mask.sum(axis=1)
-        for tokens, rows in by_bucket(lengths, SMALLEST_TEXT, MAX_BATCH):
-            padded = np.pad(rows, (0, (1 << (len(rows) - 1).bit_length()) - len(rows)), mode="edge")
-            predicted = self._sampler.frames(ids[padded, :tokens], mask[padded, :tokens])
-            frames[rows] = predicted[: len(rows)]
-        return self._check_predicted(frames, names)
+        return latents[: len(names)], jnp.arange(noise.shape[1]) < lengths[:, None]
 
     def _check_predicted(
         self, frames: Int[np.ndarray, " b"], names: Sequence[str]
     ) -> Int[np.ndarray, " b"]:
-        longest = round(MAX_SECONDS * self.config.latent_rate)
+        longest = round(MAX_SECONDS * self.generator.latent_rate)
         for name, count in zip(names, frames, strict=True):
             if not 1 <= count <= longest:
                 raise ValueError(
@@ -382,7 +341,7 @@ class Pipeline:
 
     def _padded_frames(self, frames: int) -> int:
         """Frames to sample for clips of at most so many: a bucket, or a whole number of hops."""
-        window = self._sampler.window
+        window = self.generator.window
         if frames <= window:
             return min(bucket(frames, SMALLEST_LATENTS), window)
         hop = window // 2

@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.infer.buckets import bucket
+from audiogen_jax.models.protocols import Condition
 
 MAX_BATCH = 8
 """Clips sampled together; longer lists run in batches of this size."""
@@ -17,8 +18,6 @@ SMALLEST_TEXT = 16
 """Tokens of the shortest bucket."""
 SMALLEST_LATENTS = 32
 """Latent frames of the shortest bucket."""
-_VIEWS_OF = {"speech": {"speech": None, "asr": None}}
-"""What is left out of a caption without one of `GUIDED_VIEWS`, where that is more than itself."""
 
 Prompt = str | StructuredCaption
 
@@ -28,18 +27,20 @@ class Clip:
     """One generated clip.
 
     Attributes:
-      audio: float32 [n].
+      audio: float32 [n], or [n a] if it has several channels.
       sample_rate: Hz.
       id: the clip's id, which with the seed fixes its noise.
       prompt: the tagged string it was generated from.
       seed: the seed.
+      category: what the prompt's file says of it.
     """
 
-    audio: Float[np.ndarray, " n"]
+    audio: Float[np.ndarray, "n ..."]
     sample_rate: int
     id: str
     prompt: str
     seed: int
+    category: str | None = None
 
 
 class ClipError(ValueError):
@@ -50,21 +51,25 @@ class ClipError(ValueError):
         self.id = id
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Request:
-    """One clip to generate, its length known.
+    """One clip to generate, its length known and its prompts conditioned.
 
     Attributes:
       id: fixes the noise, with the seed.
       prompt: tagged string.
       frames: latent frames to sample.
       samples: audio samples to keep of them.
+      conditions: what `Sampler.sample` takes of one clip, waiting on the devices.
+      category: what the prompt's file says of it.
     """
 
     id: str
     prompt: str
     frames: int
     samples: int
+    conditions: Sequence[Condition] = dataclasses.field(repr=False)
+    category: str | None = None
 
 
 def batches(requests: Sequence[Request], size: int = MAX_BATCH) -> list[list[Request]]:
@@ -93,18 +98,17 @@ def by_bucket(
             yield int(width), rows[start : start + size]
 
 
-def tagged(prompt: Prompt) -> str:
-    caption = StructuredCaption.parse(prompt) if isinstance(prompt, str) else prompt
-    return caption.format()
-
-
-def without(prompt: str, view: str) -> str:
-    """The prompt with one part of the scene left out of its views (not of its caption)."""
-    removed = _VIEWS_OF.get(view, {view: None})
-    return dataclasses.replace(StructuredCaption.parse(prompt), **removed).format()
+def parse_prompt(prompt: Prompt) -> StructuredCaption:
+    """The caption that a tagged string holds; a caption is one already."""
+    return StructuredCaption.parse(prompt) if isinstance(prompt, str) else prompt
 
 
 def check_ids(ids: Sequence[str] | None, count: int) -> list[str]:
+    """One id for each prompt, by default its position.
+
+    Raises:
+      ValueError: there are more or fewer, or two are the same.
+    """
     names = [str(row) for row in range(count)] if ids is None else [str(name) for name in ids]
     if len(names) != count or len(set(names)) != count:
         raise ValueError(f"ids={names}: expected {count} different names, one for each prompt")
@@ -126,3 +130,15 @@ def check_durations(
                 f"duration={seconds} must be between {shortest:g} and {MAX_SECONDS:g} seconds"
             )
     return durations
+
+
+def check_seed(seed: int) -> int:
+    """The seed as an int.
+
+    Raises:
+      ValueError: it is no integer in [0, 2**32).
+    """
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**32:
+        raise ValueError(f"seed={seed!r} must be an integer in [0, 2**32)")
+    return int(seed)

@@ -1,7 +1,6 @@
-"""The generator under jit: token ids to predicted lengths, and noise to latents."""
+"""A generator on its devices: prompts to conditions, noise to latents, few compiled programs."""
 
-import functools
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,262 +8,229 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Int
 
-from audiogen_jax.flow.guidance import guidance_weights, guide
+from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.inpainting import EditArrays
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.solvers import Plan
-from audiogen_jax.flow.windows import in_windows
 from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.infer.options import SamplingOptions
-from audiogen_jax.models.audiogen.cached_dit import (
-    LevelCache,
-    cached_velocity,
-    prepare_levels,
-    prepare_text,
-    unstack_blocks,
-)
-from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.audiogen.dit import DiT, TextCache
-from audiogen_jax.models.audiogen.durations import global_latent_lengths
-from audiogen_jax.models.audiogen.generator import AudioGen, Condition, condition
-from audiogen_jax.models.t5.config import T5Config
-from audiogen_jax.models.t5.encoder import T5Encoder
+from audiogen_jax.models.guided_velocity import guided_velocity
+from audiogen_jax.models.protocols import Condition, Generator
+from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.ops.masks import length_mask
-from audiogen_jax.types import FrameMask, Latents, Params, TokenIds, TokenMask, VelocityFn
+from audiogen_jax.types import Latents, Params, Tokens
 
 
 class _Static(NamedTuple):
     """What decides which program is compiled, beside the shapes."""
 
-    weights: tuple[float, ...]
-    without_text: bool
-    interval: tuple[float, float] | None
-    window: int
-    compat: str | None
+    unconditional: bool
+    quirks: Quirks
 
 
 class Sampler:
-    """Text encoder and generator with their weights; compiles once per set of shapes.
+    """A generator with its weights; compiles once per set of shapes.
 
     Batches are split over the devices, each of which holds all weights.
 
     Attributes:
-      config: configuration of the generator.
-      params: {"text_encoder", "audiogen", "dit"} on every device.
-      window: latent frames that the model sees at a time; longer clips are sampled in windows.
+      generator: the model.
+      params: its parameters on every device.
       mesh: the devices; the rows of a batch must be a multiple of its size.
-      programs: what was compiled so far, one per set of shapes and options.
+      programs: what was compiled so far, one per set of shapes and kinds of options.
     """
 
     def __init__(
-        self,
-        config: AudioGenConfig,
-        params: Params,
-        t5_config: T5Config,
-        t5_params: Params,
-        special_token_ids: Sequence[int] = (),
-        dtype: Any = jnp.float32,
-        window: int | None = None,
-        devices: Sequence[Any] | None = None,
+        self, generator: Generator, params: Params, devices: Sequence[jax.Device] | None = None
     ):
-        """Takes the parameters over: those of the blocks are moved out of `params`.
+        """Places the parameters.
 
         Args:
-          config: of the generator.
-          params: its parameters; shapes (`jax.ShapeDtypeStruct`) are enough for `lower`.
-          t5_config: of its text encoder.
-          t5_params: its parameters, or their shapes.
-          special_token_ids: ids of `config.special_tokens`.
-          dtype: of the computation; norms, softmax, rotary angles and the state stay float32.
-          window: see the class; `config.dit_img_size` if None.
+          generator: the model.
+          params: from its `for_sampling`; shapes (`jax.ShapeDtypeStruct`) are enough for `lower`.
           devices: the first one if None.
         """
-        self.config = config
-        self.window = window or config.dit_img_size
-        self._model = AudioGen(config, text_dim=t5_config.d_model, dtype=dtype)
-        self._dit = DiT(config, dtype=dtype)
-        self._text_encoder = T5Encoder(t5_config, dtype=dtype)
-        self._special_token_ids = tuple(special_token_ids)
+        self.generator = generator
         self.mesh = Mesh(np.array(devices or jax.local_devices()[:1]), ("data",))
-        everywhere = NamedSharding(self.mesh, P())
-        self.params = jax.tree.map(
-            lambda leaf: _place(leaf, everywhere),
-            {
-                "text_encoder": t5_params,
-                "audiogen": {k: v for k, v in params.items() if k != "dit"},
-                "dit": unstack_blocks(params["dit"]),
-            },
+        self._everywhere = NamedSharding(self.mesh, P())
+        self._split = NamedSharding(self.mesh, P("data"))
+        self.params = jax.tree.map(lambda leaf: _place(leaf, self._everywhere), params)
+        options = compiler_options(self.params)
+        self._options = options
+        self._condition = jax.jit(
+            self._condition_rows, out_shardings=self._everywhere, compiler_options=options
         )
-        self._compiler_options = compiler_options(self.params)
-        self._log_duration = jax.jit(self._predict, compiler_options=self._compiler_options)
-        self._sample = jax.jit(self._integrate_sharded, static_argnames="static")
-        self.programs: dict[Any, jax.stages.Compiled] = {}
+        self._pad = jax.jit(_pad, static_argnums=1, out_shardings=self._everywhere)
+        self._sample = jax.jit(self._integrate_split, static_argnames="static")
+        self.programs: dict[Hashable, jax.stages.Compiled] = {}
 
-    def frames(
-        self, token_ids: Int[np.ndarray, "b l"], token_mask: Bool[np.ndarray, "b l"]
-    ) -> Int[np.ndarray, " b"]:
-        """The latent frames that the model gives each text; may be out of range, 0 included.
+    def padded_rows(self, count: int) -> int:
+        """The rows of a batch of so many clips: a power of two and a multiple of the devices.
+
+        Filling batches up bounds the number of compiled shapes.
+        """
+        rows = 1 << (count - 1).bit_length()
+        return -(-rows // self.mesh.size) * self.mesh.size
+
+    def condition(self, prompts: Tokens) -> list[Condition]:
+        """Conditions of some prompts, each with a first axis of 1, to wait on the devices.
+
+        Args:
+          prompts: tokens padded to one length.
+
+        Returns:
+          One for each prompt; returns before the devices are done.
+        """
+        count = len(prompts.ids)
+        rows = np.minimum(np.arange(self.padded_rows(count)), count - 1)
+        filled = jax.device_put(Tokens(prompts.ids[rows], prompts.mask[rows]), self._split)
+        return list(self._condition(self.params, filled)[:count])
+
+    def frames(self, conditions: Sequence[Condition]) -> Int[np.ndarray, " b"]:
+        """Latent frames that the model gives each clip; may be out of range, 0 included.
 
         Raises:
           ValueError: a prediction is not finite.
         """
-        log_duration = np.asarray(self._log_duration(self.params, token_ids, token_mask))
-        if not np.isfinite(log_duration).all():
-            raise ValueError(f"predicted durations are not finite: ln(s + offset) = {log_duration}")
-        return global_latent_lengths(log_duration, self.config)
+        return np.concatenate([self.generator.frames(row) for row in jax.device_get(conditions)])
 
     def sample(
         self,
-        token_ids: Int[np.ndarray, "b l"],
-        token_mask: Bool[np.ndarray, "b l"],
-        frames: Int[np.ndarray, " b"],
+        conditions: Sequence[Sequence[Condition]],
+        lengths: Int[np.ndarray, " b"],
         noise: Latents,
         options: SamplingOptions,
         *,
-        removed: Sequence[tuple[Int[np.ndarray, "b l"], Bool[np.ndarray, "b l"]]] = (),
-        negative: tuple[Int[np.ndarray, "b l"], Bool[np.ndarray, "b l"]] | None = None,
         edit: EditArrays | None = None,
-        noise_level: float = 1.0,
+        sigma: float = 1.0,
     ) -> Latents:
-        """Carries noise to latents along the guided flow; returns before the device is done.
+        """Carries noise to latents along the guided flow; returns before the devices are done.
 
         Args:
-          token_ids: int [b l].
-          token_mask: bool [b l].
-          frames: latent frames of each clip, at most t.
+          conditions: of each clip: [what `options.negative` says,] its prompt, its prompt without
+            each of `options.view_guidance`; from `condition`.
+          lengths: latent frames of each clip, at most t.
           noise: float [b t c].
           options: how.
-          removed: ids and mask of the prompts without one view each, in the order of
-            `options.view_guidance`.
-          negative: ids and mask of what `options.negative` says.
           edit: real audio to start from or to keep.
-          noise_level: where sampling starts; below 1 needs an `edit`.
+          sigma: noise level where sampling starts; below 1 needs an `edit`.
 
         Returns:
-          Float32 [b t c]; frames past the end of a clip are 0, but sampled along under "release".
+          Float32 [b t c]; frames past the end of a clip are 0, but sampled along under
+          `Quirks.sample_padding`.
         """
-        texts = [(token_ids, token_mask), *removed]
-        if negative is not None:
-            texts = [negative, *texts]
-        static = self._static(options, negative is None)
-        rows = NamedSharding(self.mesh, P("data"))
-        ids, masks = (np.stack(arrays, axis=1) for arrays in zip(*texts, strict=True))
-        batch = jax.device_put((ids, masks, np.asarray(frames), noise, edit), rows)
-        arguments = (self.params, *batch, options.plan(noise_level))
-        leaves, structure = jax.tree.flatten(arguments[1:])
-        key = (static, structure, *(leaf.shape for leaf in leaves))
+        batch = jax.device_put((np.asarray(lengths), noise, edit), self._split)
+        kinds = tuple(zip(*self._equal_shapes(conditions), strict=True))
+        arguments = (kinds, *batch, options.plan(sigma), options.classifier_free())
+        static = self._static(options)
+        leaves, structure = jax.tree.flatten(arguments)
+        key = (static, structure, *(np.shape(leaf) for leaf in leaves))
         if key not in self.programs:
-            lowered = self._sample.lower(*arguments, static=static)
-            self.programs[key] = lowered.compile(compiler_options=self._compiler_options)
-        return self.programs[key](*arguments)
+            lowered = self._sample.lower(self.params, *arguments, static=static)
+            self.programs[key] = lowered.compile(compiler_options=self._options)
+        return self.programs[key](self.params, *arguments)
 
     def lower(
         self, clips: int, tokens: int, frames: int, options: SamplingOptions
-    ) -> jax.stages.Lowered:
-        """The program that `sample` would compile for a batch of this size; nothing runs.
+    ) -> tuple[jax.stages.Lowered, jax.stages.Lowered]:
+        """The programs that a batch of this size runs, conditions and sampling; nothing runs.
 
         Args:
           clips, tokens, frames: b, l and t.
           options: how, without a negative prompt or scales for views.
         """
-        rows = NamedSharding(self.mesh, P("data"))
-        shapes = (
-            ((clips, 1, tokens), jnp.int32),
-            ((clips, 1, tokens), jnp.bool_),
-            ((clips,), jnp.int32),
-            ((clips, frames, self.config.latent_dim), jnp.float32),
-        )
-        batch = (jax.ShapeDtypeStruct(*shape, sharding=rows) for shape in shapes)
-        static = self._static(options, without_text=True)
-        return self._sample.lower(self.params, *batch, None, options.plan(), static=static)
 
-    def _static(self, options: SamplingOptions, without_text: bool) -> _Static:
-        scales = tuple(options.view_guidance.values())
-        weights = tuple(guidance_weights(options.guidance, scales))
-        if options.guidance == 1 and without_text and not scales:
-            weights, without_text = (1.0,), False
-        return _Static(
-            weights=weights,
-            without_text=without_text,
-            interval=None if options.guidance_interval == (0.0, 1.0) else options.guidance_interval,
-            window=self.window,
-            compat=options.compat,
-        )
+        def split(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(shape, dtype, sharding=self._split)
 
-    def _condition(self, params: Params, token_ids: TokenIds, token_mask: TokenMask) -> Condition:
-        return condition(
-            self._model, self._text_encoder, params, token_ids, token_mask, self._special_token_ids
-        )
+        prompts = Tokens(split((clips, tokens), jnp.int32), split((clips, tokens), jnp.bool_))  # type: ignore[arg-type]
+        condition = self._condition.lower(self.params, prompts)
+        shapes = jax.eval_shape(self._condition_rows, self.params, prompts)
+        kinds = (jax.tree.map(lambda leaf: _place(leaf, self._everywhere), shapes),)
+        lengths = split((clips,), jnp.int32)
+        noise = split((clips, frames, self.generator.latent_dim), jnp.float32)
+        arguments = (kinds, lengths, noise, None, options.plan(), options.classifier_free())
+        return condition, self._sample.lower(self.params, *arguments, static=self._static(options))
 
-    def _predict(
-        self, params: Params, token_ids: TokenIds, token_mask: TokenMask
-    ) -> Float[Array, " b"]:
-        return self._condition(params, token_ids, token_mask).log_duration
+    def _static(self, options: SamplingOptions) -> _Static:
+        return _Static(unconditional=options.negative is None, quirks=options.quirks)
 
-    def _integrate_sharded(self, params: Params, *batch_and_plan: Any, static: _Static) -> Latents:
-        # Nothing is exchanged between clips, so each device runs the program for its own rows.
-        integrate = jax.shard_map(
-            functools.partial(self._integrate, static=static),
+    def _condition_rows(self, params: Params, prompts: Tokens) -> tuple[Condition, ...]:
+        # Nothing is exchanged between clips, so each device conditions its own rows.
+        split = jax.shard_map(
+            self.generator.condition,
             mesh=self.mesh,
-            in_specs=(P(), *(P("data"),) * 5, P()),
+            in_specs=(P(), P("data")),
             out_specs=P("data"),
             check_vma=False,
         )
-        return integrate(params, *batch_and_plan)
+        conditions = split(params, prompts)
+        rows = range(prompts.ids.shape[0])
+        return tuple(
+            jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], conditions) for row in rows
+        )
+
+    def _equal_shapes(
+        self, conditions: Sequence[Sequence[Condition]]
+    ) -> list[tuple[Condition, ...]]:
+        """Conditions of texts of several buckets, filled up to those of the longest."""
+        rows = [row for clip in conditions for row in clip]
+        shapes = [tuple(leaf.shape for leaf in jax.tree.leaves(row)) for row in rows]
+        if len(set(shapes)) == 1:
+            return [tuple(clip) for clip in conditions]
+        longest = tuple(
+            tuple(np.max(sizes, axis=0).tolist()) for sizes in zip(*shapes, strict=True)
+        )
+        return [tuple(self._pad(row, longest) for row in clip) for clip in conditions]
+
+    def _integrate_split(self, params: Params, kinds: Any, *batch: Any, static: _Static) -> Latents:
+        # Nothing is exchanged between clips, so each device runs the program for its own rows.
+        def integrate(*arguments: Any) -> Latents:
+            return self._integrate(*arguments, static=static)
+
+        conditions = [jax.tree.map(lambda *rows: jnp.concatenate(rows), *kind) for kind in kinds]
+        split = jax.shard_map(
+            integrate,
+            mesh=self.mesh,
+            in_specs=(P(), *(P("data"),) * 4, P(), P()),
+            out_specs=P("data"),
+            check_vma=False,
+        )
+        return split(params, conditions, *batch)
 
     def _integrate(
         self,
         params: Params,
-        token_ids: Int[Array, "b texts l"],
-        token_mask: Bool[Array, "b texts l"],
-        frames: Int[Array, " b"],
+        kinds: Sequence[Condition],
+        lengths: Int[Array, " b"],
         noise: Latents,
         edit: EditArrays | None,
         plan: Plan,
+        guidance: Guidance,
         static: _Static,
     ) -> Latents:
-        mask = length_mask(frames, noise.shape[1])
-        # One text after the other, the clips of each together, as `guide` orders velocities.
-        ids, token_mask = (jnp.concatenate(jnp.unstack(a, axis=1)) for a in (token_ids, token_mask))
-        told = self._condition(params, ids, token_mask)
-        time_aligned = told.time_aligned
-        if static.without_text:
-            nothing = jnp.zeros_like(time_aligned[: len(noise)])
-            time_aligned = jnp.concatenate([nothing, time_aligned])
-        text = prepare_text(self._dit, params["dit"], told.context, time_aligned)
-
-        def velocity(text: Sequence[TextCache], token_mask: TokenMask, copies: int) -> VelocityFn:
-            def in_frames(mask: FrameMask) -> VelocityFn:
-                rows = jnp.tile(mask, (copies, 1))
-                return cached_velocity(
-                    self._dit, params["dit"], text, token_mask, rows, static.compat
-                )
-
-            return in_windows(in_frames, mask, static.window)
-
-        count = len(static.weights)
-        velocity_fn = velocity(text, token_mask, count)
-        if count > 1:
-            within = otherwise = None
-            if static.interval is not None:
-                low, high = static.interval
-                within = lambda level: (low <= level.sigma) & (level.sigma <= high)  # noqa: E731
-                start = 0 if static.without_text else len(noise)  # of the prompts' own text
-                own, own_mask = _rows(text, token_mask, start, len(noise), static.without_text)
-                otherwise = velocity(own, own_mask, 1)
-            weights = jnp.array(static.weights)
-            velocity_fn = guide(velocity_fn, weights, within=within, otherwise=otherwise)
-
-        def prepare(sigmas: Float[Array, " n"]) -> LevelCache:
-            return prepare_levels(self._dit, params["dit"], sigmas, static.compat)
-
+        mask = length_mask(lengths, noise.shape[1])
+        conditions = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *kinds)
+        velocity, levels = guided_velocity(
+            self._with(static.quirks),
+            params,
+            conditions,
+            guidance,
+            mask,
+            unconditional=static.unconditional,
+        )
         start, constrain = noise, None
         if edit is not None:
             start, constrain = edit.at(plan.sigmas[0], noise), edit.constraint(noise)
-        kept = None if static.compat == "release" else mask
-        return sample(velocity_fn, start, plan, kept, prepare=prepare, constrain=constrain)
+        final_mask = None if static.quirks.sample_padding else mask
+        return sample(velocity, start, plan, final_mask, prepare=levels, constrain=constrain)
+
+    def _with(self, quirks: Quirks) -> Generator:
+        if quirks == self.generator.quirks:
+            return self.generator
+        return self.generator.with_quirks(quirks)
 
 
 def _place(leaf: Any, sharding: NamedSharding) -> Any:
@@ -274,11 +240,11 @@ def _place(leaf: Any, sharding: NamedSharding) -> Any:
     return jax.device_put(leaf, sharding)
 
 
-def _rows(
-    text: Sequence[TextCache], token_mask: TokenMask, start: int, count: int, without_text: bool
-) -> tuple[list[TextCache], TokenMask]:
-    """The caches of the prompts themselves, out of those of all texts."""
-    part = slice(start, start + count)
-    aligned = slice(start + count, start + 2 * count) if without_text else part
-    own = [TextCache(c.key[part], c.value[part], c.aligned[aligned]) for c in text]
-    return own, token_mask[part]
+def _pad(condition: Condition, shapes: tuple[tuple[int, ...], ...]) -> Condition:
+    """A condition with its axes filled up with zeros, False in masks."""
+    leaves, structure = jax.tree.flatten(condition)
+    padded = [
+        jnp.pad(leaf, [(0, size - had) for size, had in zip(shape, leaf.shape, strict=True)])
+        for leaf, shape in zip(leaves, shapes, strict=True)
+    ]
+    return jax.tree.unflatten(structure, padded)

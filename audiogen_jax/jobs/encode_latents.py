@@ -17,13 +17,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import Mesh
 from jaxtyping import BFloat16, Float32
 
 from audiogen_jax.files.fingerprint import sha256
 from audiogen_jax.infer.codec import Codec
-from audiogen_jax.infer.pipeline import DTYPES
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.clips import read_clips
 from audiogen_jax.input.crop_pad import pad_to
@@ -33,7 +31,6 @@ from audiogen_jax.input.manifest import AudioRecord
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.latent_folder import LatentFolder, ShardWriter
 from audiogen_jax.jobs.overlap import overlapped
-from audiogen_jax.models.dasheng.tokenizer import MIN_SAMPLES, latent_length
 
 _BATCHES_AHEAD = 2
 
@@ -138,23 +135,22 @@ def encode_dataset(
       OSError: a file cannot be written; shards that are there stay, and a restart goes on.
     """
     share = share or Share(jax.process_index(), jax.process_count())
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype={dtype!r} must be one of {sorted(DTYPES)}")
     for name, value in (("batch_size", batch_size), ("shard_size", shard_size)):
         if value < 1:
             raise ValueError(f"{name}={value}: expected at least 1")
     clips = _read_manifests([Path(manifest) for manifest in manifests])
     mesh = Mesh(np.array(jax.local_devices()), ("data",))
-    tokenizer = Codec.load(checkpoint, revision=revision, dtype=DTYPES[dtype])
-    tokenizer.sharding = NamedSharding(mesh, P())
-    max_samples = None if max_seconds is None else round(max_seconds * tokenizer.sample_rate)
-    if max_samples is not None and max_samples < MIN_SAMPLES:
-        raise ValueError(f"max_seconds={max_seconds}: expected at least {MIN_SAMPLES} samples")
+    codec = Codec.load(checkpoint, revision=revision, dtype=dtype, mesh=mesh)
+    max_samples = None if max_seconds is None else round(max_seconds * codec.sample_rate)
+    if max_samples is not None and max_samples < codec.min_samples:
+        raise ValueError(
+            f"max_seconds={max_seconds}: expected at least {codec.min_samples} samples"
+        )
     info = DatasetInfo(
-        tokenizer_sha256=tokenizer.encoder_sha256,
-        sample_rate=tokenizer.sample_rate,
-        latent_rate=tokenizer.sample_rate / tokenizer.samples_per_latent,
-        channels=tokenizer.config.embed_dim,
+        tokenizer_sha256=codec.encoder_sha256,
+        sample_rate=codec.sample_rate,
+        latent_rate=codec.latent_rate,
+        channels=codec.latent_dim,
         crop={"max_seconds": max_seconds},
         shards=(),
     )
@@ -178,13 +174,13 @@ def encode_dataset(
         rows = -(-batch_size // mesh.size) * mesh.size
         batches = _batches(shards, todo, batch_size, max_seconds)
         started = time.monotonic()
-        for made in _encoded(tokenizer, folder, batches, rows, max_samples):
+        for made in _encoded(codec, folder, batches, rows, max_samples):
             now = dataclasses.replace(
                 now,
                 done=now.done + made.clips,
                 made=now.made + made.clips,
                 errors=now.errors + made.failed,
-                audio_seconds=now.audio_seconds + made.samples / tokenizer.sample_rate,
+                audio_seconds=now.audio_seconds + made.samples / codec.sample_rate,
                 seconds=time.monotonic() - started,
             )
             report(now)
@@ -220,29 +216,32 @@ def _batches(
 
 
 def _encoded(
-    tokenizer: Codec,
+    codec: Codec,
     folder: LatentFolder,
     batches: Iterable[_Batch],
     rows: int,
     max_samples: int | None,
 ) -> Iterator[_Made]:
     """Encodes and writes batches."""
-    cache = AudioCache(tokenizer.sample_rate, max_bytes=0)
+    cache = AudioCache(codec.sample_rate, max_bytes=0, channels=codec.channels)
 
     def decode(clip: _Clip) -> Float32[np.ndarray, "n a"]:
         audio = cache.load(clip.record.path, clip.record.member)[:max_samples]
-        if len(audio) < MIN_SAMPLES:
+        if len(audio) < codec.min_samples:
             raise ValueError(
-                f"too short to encode: {len(audio)} samples, at least {MIN_SAMPLES} are needed"
+                f"too short to encode: {len(audio)} samples, "
+                f"at least {codec.min_samples} are needed"
             )
         return audio
 
     def submit(decoded: _Decoded) -> jax.Array | None:
-        return _submit(tokenizer, [audio for _, audio in decoded.audio], rows)
+        return _submit(codec, [audio for _, audio in decoded.audio], rows)
 
     decoders = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
     try:
-        yield from overlapped(_decoded(decoders, decode, batches), submit, _Writer(folder).write)
+        yield from overlapped(
+            _decoded(decoders, decode, batches), submit, _Writer(folder, codec).write
+        )
     finally:
         decoders.shutdown(cancel_futures=True)
 
@@ -273,7 +272,7 @@ def _collect(batch: _Batch, decoding: Sequence[concurrent.futures.Future]) -> _D
 
 
 def _submit(
-    tokenizer: Codec, audio: Sequence[Float32[np.ndarray, "n a"]], rows: int
+    codec: Codec, audio: Sequence[Float32[np.ndarray, "n a"]], rows: int
 ) -> jax.Array | None:
     """Starts to encode clips, filled up to `rows` with copies of the last one."""
     if not audio:
@@ -281,15 +280,15 @@ def _submit(
     filled = [audio[min(row, len(audio) - 1)] for row in range(rows)]
     lengths = np.array([len(samples) for samples in filled])
     width = int(lengths.max())
-    waveforms = np.stack([pad_to(samples, width) for samples in filled])[..., 0]
-    return tokenizer.encode_split(waveforms, lengths).astype(jnp.bfloat16)
+    waveforms = np.stack([pad_to(samples, width) for samples in filled])
+    return codec.encode_split(waveforms, lengths).astype(jnp.bfloat16)
 
 
 class _Writer:
     """Puts the clips of batches in their shards, in the order in which they come."""
 
-    def __init__(self, folder: LatentFolder):
-        self._folder = folder
+    def __init__(self, folder: LatentFolder, codec: Codec):
+        self._folder, self._codec = folder, codec
         self._shard: ShardWriter | None = None
         self._errors: list[dict[str, object]] = []
 
@@ -300,7 +299,7 @@ class _Writer:
         latents = () if submitted is None else np.asarray(submitted)
         errors, samples, made = list(decoded.errors), 0, 0
         for (clip, audio), padded in zip(decoded.audio, latents, strict=False):
-            frames: BFloat16[np.ndarray, "t c"] = padded[: latent_length(len(audio))]
+            frames: BFloat16[np.ndarray, "t c"] = padded[: self._codec.latent_length(len(audio))]
             if not np.isfinite(frames.astype(np.float32)).all():
                 errors.append(clip.error("its latents are not finite"))
                 continue

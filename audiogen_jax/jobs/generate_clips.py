@@ -8,7 +8,7 @@ batch at every start, and so come out with the same bits.
 import dataclasses
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -134,14 +134,13 @@ def run_batch(
             folder.forget_errors()
         if share.index == 0:
             folder.fail([{"row": row.row, "error": row.message} for row in malformed])
-        categories = {record.audio_id: record.category for record in mine}
 
         def submit(batch: Sequence[Request]) -> Submitted:
             return pipeline.submit(batch, settings.seed, settings.options)
 
         def finish(_: Sequence[Request], submitted: Submitted) -> float:
             clips = pipeline.collect(submitted)
-            return _write(folder, clips, settings, categories, checkpoint_sha256)
+            return _write(folder, clips, settings, checkpoint_sha256)
 
         first, started, audio_seconds = len(folder.done), time.monotonic(), 0.0
 
@@ -189,7 +188,13 @@ def _requests(
 
     def request(some: Sequence[PromptRecord]) -> list[Request]:
         captions: list[StructuredCaption | str] = [record.caption for record in some]
-        return pipeline.requests(captions, [record.audio_id for record in some], settings.duration)
+        return pipeline.requests(
+            captions,
+            [record.audio_id for record in some],
+            settings.duration,
+            settings.options,
+            [record.category for record in some],
+        )
 
     requests: list[Request] = []
     errors: list[Row] = []
@@ -217,7 +222,6 @@ def _write(
     folder: ClipFolder,
     clips: Sequence[Clip | ClipError],
     settings: BatchSettings,
-    categories: Mapping[str, str | None],
     checkpoint_sha256: str,
 ) -> float:
     """Commits those clips of a batch that are not done; returns their seconds."""
@@ -235,7 +239,7 @@ def _write(
                     "id": clip.id,
                     "file": name,
                     "prompt": clip.prompt,
-                    "category": categories[clip.id],
+                    "category": clip.category,
                     "seed": clip.seed,
                     **settings.how(),
                     **_measured(clip),

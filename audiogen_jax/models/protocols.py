@@ -4,11 +4,8 @@ Whatever keeps these promises is generated from, trained, planned and evaluated 
 line outside of its family's folder in `models/` and its row in `checkpoints/registry.py`.
 """
 
-from collections.abc import Sequence
 from typing import Any, Protocol, Self, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -142,7 +139,8 @@ class AudioCodec(Protocol):
       latent_dim: channels of the latents.
       reach: latent frames to each side that decoding one looks at.
       min_samples: shortest clip that can be encoded.
-      encoder: names of the parameters that `encode` reads; the others are the decoder's.
+      encoder: names of the parameters that `encode` reads.
+      decoder: names of the parameters that `decode` reads.
       axes: names of the axes of the parameters, to place them on a mesh.
       settings: what else decides the latents, for the hash of the encoder.
       quirks: of the PyTorch release, none unless asked for.
@@ -162,6 +160,8 @@ class AudioCodec(Protocol):
     def min_samples(self) -> int: ...
     @property
     def encoder(self) -> tuple[str, ...]: ...
+    @property
+    def decoder(self) -> tuple[str, ...]: ...
     @property
     def axes(self) -> AxisRules: ...
     @property
@@ -204,21 +204,5 @@ class AudioCodec(Protocol):
         ...
 
     def decode(self, params: Params, latents: Latents) -> Float[Array, "b n a"]:
-        """Latents to waveforms; those that are not of `encoder` are enough of the parameters."""
+        """Latents to waveforms; the parameters of `decoder` are enough."""
         ...
-
-
-def join_rows(rows: Sequence[Any]) -> Any:
-    """Conditions of single clips as one: axes of unlike lengths are filled up with zeros.
-
-    Args:
-      rows: conditions with a first axis of 1, of one generator.
-    """
-
-    def join(*leaves: Array) -> Array:
-        longest = np.max([leaf.shape for leaf in leaves], axis=0)
-        return jnp.concatenate(
-            [jnp.pad(leaf, [(0, n) for n in longest - leaf.shape]) for leaf in leaves]
-        )
-
-    return jax.tree.map(join, *rows)

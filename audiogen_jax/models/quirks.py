@@ -39,3 +39,6 @@ class Quirks:
         if compat not in (None, "release"):
             raise ValueError(f"compat={compat!r} must be None or 'release'")
         return cls(**{field.name: compat is not None for field in dataclasses.fields(cls)})
+
+
+NO_QUIRKS = Quirks()

@@ -3,23 +3,22 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from audiogen_jax.files.mel_picture import mel_image
-from audiogen_jax.flow.guidance import guidance_weights, guide
+from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES
 from audiogen_jax.flow.solvers import SOLVERS
-from audiogen_jax.models.audiogen.generator import condition, velocity_fn
+from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.sharding.distributed import to_host
 from audiogen_jax.sharding.mesh import shard_batch
 from audiogen_jax.train.metrics import MetricsWriter
 from audiogen_jax.train.objectives.flow_matching import FlowStep
 from audiogen_jax.train.state import Batch, Objective, TrainState
-from audiogen_jax.types import Params
+from audiogen_jax.types import Params, Tokens
 
 CLIPS = 4
 STEPS = 25
@@ -37,20 +36,21 @@ def sample_prompts(
       batch: token_ids, token_mask and length.
       key: of the noise.
     """
-    networks = flow.networks
-    told = condition(*networks, whole, batch["token_ids"], batch["token_mask"])
-    lengths, frames = flow.frame_lengths(batch), flow.frames(batch)
-    mask = length_mask(lengths, frames)
-    both = told._replace(
-        context=jnp.concatenate([0 * told.context, told.context]),
-        context_mask=jnp.tile(told.context_mask, (2, 1)),
-        time_aligned=jnp.concatenate([0 * told.time_aligned, told.time_aligned]),
+    generator = flow.generator
+    params = generator.for_sampling(whole)
+    tokens = Tokens(batch["token_ids"], batch["token_mask"])
+    mask = length_mask(flow.frame_lengths(batch), flow.frames(batch))
+    velocity, levels = guided_velocity(
+        generator,
+        params,
+        generator.condition(params, tokens),
+        Guidance.classifier_free(GUIDANCE),
+        mask,
+        unconditional=True,
     )
-    velocity = velocity_fn(networks[0], whole, both, jnp.tile(mask, (2, 1)))
-    weights = jnp.asarray(guidance_weights(GUIDANCE))
-    guided = guide(lambda x, sigma: velocity(x, jnp.full(len(x), sigma)), weights)
-    noise = jax.random.normal(key, (*mask.shape, flow.model.latent_dim))
-    return sample(guided, noise, SOLVERS["euler"](SCHEDULES["sway"](STEPS)), mask)
+    noise = jax.random.normal(key, (*mask.shape, generator.latent_dim))
+    plan = SOLVERS["euler"](SCHEDULES["sway"](STEPS))
+    return sample(velocity, noise, plan, mask, prepare=levels)
 
 
 def write_samples(

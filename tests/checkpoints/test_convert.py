@@ -14,7 +14,7 @@ import audiogen_jax as ag
 from audiogen_jax.checkpoints.adapters import save_adapters
 from audiogen_jax.checkpoints.convert import convert_checkpoint
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
-from audiogen_jax.infer.loading import load_generator
+from audiogen_jax.checkpoints.registry import load_generator
 from tests.parity.golden import FOLDER, golden
 
 
@@ -60,9 +60,9 @@ def test_a_whole_generator(tmp_path, expected, options):
 @pytest.mark.parametrize("format", ["hf", "orbax"])
 def test_half_precision(tmp_path, format):
     convert_checkpoint(FOLDER / "audiogen_tiny", tmp_path / "half", "bfloat16", format=format)
-    parts = load_generator(tmp_path / "half", param_dtype=jnp.bfloat16)
+    parts = load_generator(tmp_path / "half", dtype=jnp.float32, param_dtype=jnp.bfloat16)
     _, exact = load_audiogen(FOLDER / "audiogen_tiny")
-    halved = parts.params["text_proj"]["kernel"]
+    halved = parts.params["audiogen"]["text_proj"]["kernel"]
     assert halved.dtype == jnp.bfloat16
     np.testing.assert_array_equal(halved, exact["text_proj"]["kernel"].astype(jnp.bfloat16))
 

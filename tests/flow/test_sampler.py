@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from audiogen_jax.flow.guidance import guidance_weights, guide
+from audiogen_jax.flow.guidance import Guidance, guide
 from audiogen_jax.flow.sampler import sample, trajectory
 from audiogen_jax.flow.schedules import linear, sway
 from audiogen_jax.flow.solvers import SOLVERS, ab2, dpmpp2m, euler, unipc
@@ -166,26 +166,41 @@ def both(x, sigma):
 
 
 def test_guidance():
-    out = guide(both, jnp.array(guidance_weights(5.0)))(NOISE, 1.0)
+    out = guide(both, Guidance.classifier_free(5.0))(NOISE, 1.0)
     np.testing.assert_allclose(out, np.full_like(NOISE, 1 + 5 * (3 - 1)), rtol=1e-6)
-    plain = guide(both, jnp.array(guidance_weights(1.0)))(NOISE, 1.0)
+    plain = guide(both, Guidance.classifier_free(1.0))(NOISE, 1.0)
     np.testing.assert_array_equal(plain, np.full_like(NOISE, 3))
 
 
 def test_guidance_in_an_interval():
-    guided = guide(
-        both,
-        jnp.array(guidance_weights(5.0)),
-        within=lambda sigma: sigma > 0.5,
-        otherwise=lambda x, sigma: x * 0 + 3,
-    )
-    assert np.allclose(guided(NOISE, 0.6), 11) and np.allclose(guided(NOISE, 0.4), 3)
+    def prompts_only(x, level):
+        return x * 0 + 3
+
+    guidance = Guidance.classifier_free(5.0, interval=(0.5, 1.0))
+    guided = guide(both, guidance, prompts_only)
+    assert np.allclose(guided(NOISE, (0.6, None)), 11)
+    assert np.allclose(guided(NOISE, (0.4, None)), 3)
 
 
 def test_guidance_of_single_views():
-    assert guidance_weights(5.0, [5.0]) == [-4.0, 5.0, 0.0]  # its own scale, the same: no change
+    same = Guidance.classifier_free(5.0, [5.0])  # its own scale, the same: no change
+    np.testing.assert_array_equal(same.weights, [-4.0, 5.0, 0.0])
     u, c, without = 1.0, 3.0, 2.5
-    weights = guidance_weights(5.0, [7.0])
+    weights = Guidance.classifier_free(5.0, [7.0]).weights
     assert sum(weights) == pytest.approx(1)
     composed = u + 5 * (c - u) + (7 - 5) * (c - without)
     assert np.dot(weights, [u, c, without]) == pytest.approx(composed)
+
+
+def test_other_scales_need_no_other_program():
+    traces = []
+
+    @jax.jit
+    def guided(guidance, x):
+        traces.append(guidance)
+        return guide(both, guidance)(x, 1.0)
+
+    for scale in (2.0, 3.5, 7.0):
+        out = guided(Guidance.classifier_free(scale), NOISE)
+        np.testing.assert_allclose(out, np.full_like(NOISE, 1 + scale * 2), rtol=1e-6)
+    assert len(traces) == 1

@@ -56,7 +56,7 @@ def rain():
     (clip,) = pipeline.generate(
         "<|caption|> Rain. <|env|> rain", seed=1, duration=30.0, steps=12, solver="ab2"
     )
-    return clip, pipeline._sampler.window / pipeline.config.latent_rate
+    return clip, pipeline.generator.window / pipeline.generator.latent_rate
 
 
 def test_seams_are_not_louder_than_the_rest(rain):

@@ -19,12 +19,17 @@ import audiogen_jax as ag
 from audiogen_jax.checkpoints.convert import convert_checkpoint
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
+from audiogen_jax.checkpoints.registry import LoadedGenerator
+from audiogen_jax.checkpoints.registry import load_generator as load_any_generator
 from audiogen_jax.checkpoints.safetensors import SafetensorsFolder
-from audiogen_jax.infer.loading import load_generator
 from tests.parity.golden import FOLDER, golden
 
 IO = golden("audiogen_tiny")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def load_generator(name: str, **options) -> LoadedGenerator:
+    return load_any_generator(name, dtype=np.float32, param_dtype=np.float32, **options)
 
 
 def publish(cache: Path, name: str, folder: Path, **config) -> None:
@@ -88,14 +93,14 @@ def assert_generates_the_golden(source):
     )
     expected = IO["gen.n4_g5.latent"].swapaxes(1, 2)
     np.testing.assert_allclose(latents, expected, atol=1e-4 * np.abs(expected).max())
-    waveform = pipeline.tokenizer.decode(latents)
+    waveform = pipeline.codec.decode(latents)
     np.testing.assert_allclose(waveform, IO["gen.n4_g5.waveform"], atol=1e-4)
 
 
 def test_a_generator_by_its_hub_name(published):
     assert_generates_the_golden("org/generator")
     tokenizer = ag.load_tokenizer("org/tokenizer")
-    assert tokenizer.config == ag.load_tokenizer("org/generator").config
+    assert tokenizer.codec == ag.load_tokenizer("org/generator").codec
 
 
 def test_shards(hub, tmp_path):
@@ -107,7 +112,7 @@ def test_shards(hub, tmp_path):
 
 
 def test_revisions(published):
-    assert load_generator("org/generator", revision=COMMIT).source.name == COMMIT
+    assert load_generator("org/generator", revision=COMMIT).folder.name == COMMIT
     with pytest.raises(ValueError, match="org/generator at revision 'v2' is not in the cache"):
         load_generator("org/generator", revision="v2")
     with pytest.raises(ValueError, match="revision='v2' is for hub repositories"):
@@ -125,8 +130,8 @@ def test_the_multilingual_variant(hub, tmp_path, tiny_checkpoint):
     names = {"text_encoder_name": "google/mt5", "tokenizer_name": "org/tokenizer"}
     publish(hub, "org/multilingual", FOLDER / "audiogen_mt5_tiny", **names)
     parts = load_generator("org/multilingual")
-    assert parts.text_config.model_type == "mt5"
-    _, ids = parts.read_text_tokenizer()
+    assert parts.generator.text.model_type == "mt5"
+    ids = parts.generator.special_token_ids
     assert len(ids) == len(set(ids)) == 6
     convert_checkpoint(folder, tmp_path / "copy")
     assert json.loads((tmp_path / "copy" / "config.json").read_text())["model_type"] == "mt5"
@@ -174,8 +179,7 @@ def test_a_sentencepiece_model(hub, tmp_path):
     publish(hub, "org/tokenizer", FOLDER / "tokenizer_tiny")
     names = {"text_encoder_name": "google/t5", "tokenizer_name": "org/tokenizer"}
     publish(hub, "org/generator", FOLDER / "audiogen_tiny", **names)
-    tokenizer, _ = load_generator("org/generator").read_text_tokenizer()
-    ids, mask = tokenizer.encode_batch(["a dog in the rain"], 16)
+    ids, mask = load_generator("org/generator").tokenize(["a dog in the rain"])
     expected = [*model.encode("a dog in the rain"), 1]
     assert ids[0][mask[0]].tolist() == expected
     assert (ids[0][~mask[0]] == 0).all()
@@ -193,9 +197,10 @@ def test_special_tokens_over_a_sentencepiece_model(hub, tmp_path, settings, firs
     publish(hub, "org/tokenizer", FOLDER / "tokenizer_tiny")
     names = {"text_encoder_name": "google/mt5", "tokenizer_name": "org/tokenizer"}
     publish(hub, "org/multilingual", FOLDER / "audiogen_mt5_tiny", **names)
-    tokenizer, special = load_generator("org/multilingual").read_text_tokenizer()
+    parts = load_generator("org/multilingual")
+    special = parts.generator.special_token_ids
     assert special == tuple(range(first, first + 6))
-    ids, mask = tokenizer.encode_batch(["<|caption|> a dog <|env|>rain"], 32)
+    ids, mask = parts.tokenize(["<|caption|> a dog <|env|>rain"])
     words = model.encode("a dog"), model.encode("rain")
     assert ids[0][mask[0]].tolist() == [first, *words[0], first + 5, *words[1], 1]
     if settings is not None:
@@ -267,10 +272,10 @@ def test_only_what_is_used_is_read(published, monkeypatch):
     weights = [name for name in read if not name.endswith(("fb", "window"))]
     assert not [name for name in weights if name.startswith(("encoder.model", "upsampler"))]
     read.clear()
-    pipeline.tokenizer.decode(np.zeros((1, 8, pipeline.config.latent_dim), np.float32))
+    pipeline.codec.decode(np.zeros((1, 8, pipeline.generator.latent_dim), np.float32))
     assert read and all(name.startswith(("decoder", "upsampler")) for name in read)
     read.clear()
-    pipeline.tokenizer.encode(np.zeros((1, 16000), np.float32))
+    pipeline.codec.encode(np.zeros((1, 16000), np.float32))
     assert read and all(name.startswith("encoder") for name in read)
 
 

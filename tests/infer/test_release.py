@@ -48,7 +48,7 @@ def test_release(pipeline, golden, case: str, steps: int, guidance: float, sched
     np.testing.assert_array_equal(np.asarray(mask).sum(axis=1), golden["gen.latent_length"])
     # Guidance multiplies rounding errors at every step.
     np.testing.assert_allclose(latents, expected, atol=1e-4 * np.abs(expected).max())
-    waveform = np.asarray(pipeline.tokenizer.decode(expected))
+    waveform = np.asarray(pipeline.codec.decode(expected))
     np.testing.assert_allclose(waveform, golden[f"gen.{case}.waveform"], atol=1e-4)
 
 

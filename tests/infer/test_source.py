@@ -26,7 +26,7 @@ def speech():
 
 def latents_of(pipeline, audio):
     padded = np.pad(audio, (0, -len(audio) % 640))
-    return np.asarray(pipeline.tokenizer.encode(padded[None])[0])
+    return np.asarray(pipeline.codec.encode(padded[None])[0])
 
 
 def similarity(a, b):
@@ -93,7 +93,7 @@ def test_kept_frames():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"audio": np.zeros((2, 9))}, "source audio of shape (2, 9)"),
+        ({"audio": np.zeros((2, 9, 1))}, "source audio of shape (2, 9, 1)"),
         ({"audio": np.full(9, np.nan)}, "expected finite samples"),
         ({"noise_level": 0.0}, "noise_level=0.0 must be above 0"),
         ({"regenerate": [(1.0, 0.5)]}, "regenerate=(1.0, 0.5)"),

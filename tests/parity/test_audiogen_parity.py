@@ -1,5 +1,6 @@
 """The velocity model, the content adapter and the text content against the PyTorch release."""
 
+import dataclasses
 import functools
 
 import flax.linen as nn
@@ -16,8 +17,10 @@ from audiogen_jax.models.audiogen.alignment import align_context, alignment_path
 from audiogen_jax.models.audiogen.content_adapter import ContentAdapter
 from audiogen_jax.models.audiogen.dit import DiTBlock
 from audiogen_jax.models.audiogen.durations import global_latent_lengths, local_latent_lengths
-from audiogen_jax.models.audiogen.generator import AudioGen, condition
+from audiogen_jax.models.audiogen.generator import DashengAudioGen
+from audiogen_jax.models.audiogen.network import AudioGen
 from audiogen_jax.models.t5.encoder import T5Encoder
+from audiogen_jax.types import Tokens
 from tests.parity.golden import FOLDER, error, golden
 
 TOLERANCE = 2e-5
@@ -47,7 +50,7 @@ def make_velocity(name: str):
             context_mask,
             io["fwd.time_aligned_context"] * scale,
             x_mask,
-            "release",
+            unmasked_final_convolution=True,
             method="velocity",
         )
         return out.swapaxes(1, 2)
@@ -235,6 +238,7 @@ def test_special_tokens():
     config, params = load("audiogen_mt5_tiny")
     t5_config, t5_params = load_t5(FOLDER / "mt5_tiny")
     model, text_encoder = AudioGen(config), T5Encoder(t5_config)
+    generator = DashengAudioGen(config, t5_config)
     ids, mask = io["enc.input_ids"], io["enc.attention_mask"].astype(bool)
     special = tuple(io["enc.special_token_ids"].tolist())
 
@@ -248,7 +252,8 @@ def test_special_tokens():
 
     both = {"text_encoder": t5_params, "audiogen": params}
     adapted = model.apply({"params": params}, content, mask, method="adapt")
-    whole = condition(model, text_encoder, both, ids, mask, special)
+    tokens = Tokens(ids, mask)
+    whole = dataclasses.replace(generator, special_token_ids=special).condition(both, tokens)
     np.testing.assert_array_equal(whole.context, adapted.content)
-    with pytest.raises(ValueError, match="one id for each token"):
-        condition(model, text_encoder, both, ids, mask)
+    with pytest.raises(ValueError, match="one id for each"):
+        generator.condition(both, tokens)

@@ -10,21 +10,16 @@ import pytest
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
 from audiogen_jax.checkpoints.t5 import load_t5
-from audiogen_jax.flow.guidance import guidance_weights, guide
+from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.sampler import sample, trajectory
 from audiogen_jax.flow.schedules import linear, release_sway, sway
 from audiogen_jax.flow.solvers import euler
-from audiogen_jax.models.audiogen.cached_dit import (
-    cached_velocity,
-    prepare_levels,
-    prepare_text,
-    unstack_blocks,
-)
-from audiogen_jax.models.audiogen.dit import DiT
 from audiogen_jax.models.audiogen.durations import global_latent_lengths
-from audiogen_jax.models.audiogen.generator import AudioGen, condition
+from audiogen_jax.models.audiogen.generator import DashengAudioGen
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
-from audiogen_jax.models.t5.encoder import T5Encoder
+from audiogen_jax.models.guided_velocity import guided_velocity
+from audiogen_jax.models.quirks import Quirks
+from audiogen_jax.types import Tokens
 from tests.parity.golden import FOLDER, error, golden
 
 TOLERANCE = 2e-5
@@ -70,27 +65,18 @@ def test_scheduler_steps():
 def generator():
     config, params = load_audiogen(FOLDER / "audiogen_tiny")
     t5_config, t5_params = load_t5(FOLDER / "t5_tiny")
-    both = {"text_encoder": t5_params, "audiogen": params}
-    model, text_encoder = AudioGen(config), T5Encoder(t5_config)
-    mask = IO["gen.attention_mask"].astype(bool)
-    encode = jax.jit(lambda ids, mask: condition(model, text_encoder, both, ids, mask))
-    return model, both, encode(IO["gen.input_ids"], mask)
+    released = DashengAudioGen(config, t5_config).with_quirks(Quirks.of("release"))
+    both = released.for_sampling({"text_encoder": t5_params, "audiogen": params})
+    tokens = Tokens(IO["gen.input_ids"], IO["gen.attention_mask"].astype(bool))
+    return released, both, jax.jit(released.condition)(both, tokens)
 
 
 def release_sampler(guidance: float):
     """The velocity with and without text together, as the release evaluates it, and its levels."""
     model, params, encoded = generator()
-    mask, guided = IO["gen.latent_mask"].astype(bool), guidance > 1
-    dit, weights = DiT(model.config), unstack_blocks(params["audiogen"]["dit"])
-    time_aligned = encoded.time_aligned
-    if guided:
-        mask = np.concatenate([mask, mask])
-        time_aligned = jnp.concatenate([jnp.zeros_like(time_aligned), time_aligned])
-    text = prepare_text(dit, weights, encoded.context, time_aligned)
-    velocity = cached_velocity(dit, weights, text, encoded.context_mask, mask, "release")
-    if guided:
-        velocity = guide(velocity, jnp.array(guidance_weights(guidance)))
-    return velocity, functools.partial(prepare_levels, dit, weights, compat="release")
+    mask = jnp.asarray(IO["gen.latent_mask"].astype(bool))
+    how = Guidance.classifier_free(guidance) if guidance > 1 else Guidance.off()
+    return guided_velocity(model, params, encoded, how, mask, unconditional=True)
 
 
 def test_conditions_and_lengths():

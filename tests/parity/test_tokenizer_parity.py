@@ -12,6 +12,7 @@ from audiogen_jax.layers.norm import LayerNorm
 from audiogen_jax.models.dasheng.audio_encoder import EncoderBlock
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.models.dasheng.vocos import Vocos
+from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.ops.istft import istft_same
 from audiogen_jax.ops.mel import log_mel, mel_decibels
 from tests.parity.golden import FOLDER, error, golden
@@ -64,8 +65,8 @@ def test_a_floor_per_clip_is_not_the_release():
 def test_encode(case):
     audio, lengths = case_audio(case), IO.get(f"{case}.lengths")
     acoustic = apply("acoustic", audio)
-    semantic = apply("semantic", audio, lengths, compat="release")
-    embeddings = apply("encode", audio, lengths, compat="release")
+    semantic = apply("semantic", audio, lengths, quirks=Quirks.of("release"))
+    embeddings = apply("encode", audio, lengths, quirks=Quirks.of("release"))
     tokens = embeddings.shape[1]
     assert error(acoustic, IO[f"{case}.acoustic_emb"]) < TOLERANCE
     # A chunk tail shorter than a patch gives the release one more token, which it then drops.
@@ -116,7 +117,7 @@ def wrong_eps(monkeypatch):
 def test_the_tolerance_catches(fault, monkeypatch):
     fault(monkeypatch)
     decoded = apply("decode", IO["c1_1s.embeddings"])
-    embeddings = apply("encode", case_audio("c1_1s"), compat="release")
+    embeddings = apply("encode", case_audio("c1_1s"), quirks=Quirks.of("release"))
     assert error(decoded, IO["c1_1s.decoded_audio"]) > TOLERANCE
     assert error(embeddings, IO["c1_1s.embeddings"]) > TOLERANCE
 

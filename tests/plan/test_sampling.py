@@ -5,14 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from audiogen_jax.checkpoints.registry import GENERATORS
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.sampler import Sampler
-from audiogen_jax.models.audiogen.cached_dit import unstack_blocks
 from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.audiogen.generator import DashengAudioGen
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.plan.memory import DoesNotFitError, check_fits
-from audiogen_jax.plan.sampling import generator_shapes, plan_sampling
+from audiogen_jax.plan.sampling import plan_sampling, sampling_shapes
 from audiogen_jax.train.config import load_config
+from audiogen_jax.types import Tokens, parse_dtype
 from tests.train.conftest import ROOT
 
 OPTIONS = SamplingOptions(steps=2)
@@ -38,25 +40,25 @@ def test_a_plan_adds_up(plan):
 def test_the_program_is_that_of_the_sampler(plan):
     """Planned from shapes alone, it is the program that real weights run."""
     config = load_config(f"{ROOT}/configs/xl.py:smoke")
-    model, text = AudioGenConfig(**config.model.audiogen), T5Config(**config.model.text_encoder)
-    shapes = generator_shapes(model, text, jnp.float32)
+    generator = GENERATORS["dasheng_audiogen"].make(config.model, jnp.float32)
+    shapes = sampling_shapes(generator, np.dtype(np.float32))
     zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-    sampler = Sampler(
-        model, zeros["audiogen"], text, zeros["text_encoder"], devices=jax.local_devices()
-    )
-    ids, mask = np.zeros((16, 32), np.int32), np.ones((16, 32), bool)
-    noise = np.zeros((16, 25, model.latent_dim), np.float32)
-    latents = sampler.sample(ids, mask, np.full(16, 25, np.int32), noise, OPTIONS)
+    sampler = Sampler(generator, zeros, jax.local_devices())
+    prompts = Tokens(np.zeros((16, 32), np.int32), np.ones((16, 32), bool))
+    conditions = [[row] for row in sampler.condition(prompts)]
+    noise = np.zeros((16, 25, generator.latent_dim), np.float32)
+    latents = sampler.sample(conditions, np.full(16, 25, np.int32), noise, OPTIONS)
     assert latents.shape == noise.shape
     (program,) = sampler.programs.values()
-    assert program.as_text() == sampler.lower(16, 32, 25, OPTIONS).compile().as_text()
+    _, planned = sampler.lower(16, 32, 25, OPTIONS)
+    assert program.as_text() == planned.compile().as_text()
 
 
 def test_shapes_are_those_of_unstacked_weights():
-    model, text = AudioGenConfig(dit_depth=4), T5Config(num_layers=1)
-    shapes = generator_shapes(model, text, jnp.bfloat16)
-    blocks = unstack_blocks(shapes["audiogen"]["dit"])["blocks"]
-    assert len(blocks) == 5
+    generator = DashengAudioGen(AudioGenConfig(dit_depth=4), T5Config(num_layers=1))
+    shapes = sampling_shapes(generator, parse_dtype("bfloat16"))
+    blocks = shapes["audiogen"]["dit"]["blocks"]
+    assert len(blocks) == 5 and blocks[0]["attention"]["query"]["kernel"].dtype == jnp.bfloat16
     assert (
         blocks[0]["attention"]["query"]["kernel"].shape
         == blocks[2]["attention"]["query"]["kernel"].shape

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 from audiogen_jax.models import discriminators, lora
 from audiogen_jax.models.audiogen import axes as audiogen_axes
 from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.audiogen.generator import AudioGen, init_params
+from audiogen_jax.models.audiogen.generator import DashengAudioGen
 from audiogen_jax.models.dasheng import axes as dasheng_axes
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.masked_autoencoder import MaskedAutoencoder
@@ -19,7 +19,6 @@ from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
 from audiogen_jax.models.t5 import axes as t5_axes
 from audiogen_jax.models.t5.config import T5Config
-from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
 from audiogen_jax.sharding.placement import (
     beneath,
@@ -47,9 +46,7 @@ def shapes(name: str):
     """Shapes of the published sizes."""
     tokenizer = TokenizerConfig()
     init = {
-        "generator": lambda key: init_params(
-            key, AudioGen(AudioGenConfig(special_tokens=("a",)), 1024), T5Encoder(T5Config())
-        ),
+        "generator": DashengAudioGen(AudioGenConfig(special_tokens=("a",)), T5Config()).init,
         "tokenizer": lambda key: DashengTokenizer(tokenizer).init(key, AUDIO)["params"],
         "autoencoder": lambda key: MaskedAutoencoder(tokenizer, 8).init(key, AUDIO, key)["params"],
         "discriminator": lambda key: MultiFrequencyDiscriminator((2048, 1024), 32).init(key, AUDIO)[

@@ -20,7 +20,7 @@ from audiogen_jax.evaluate.suites.griffin_lim import (
     mel_bands,
 )
 from audiogen_jax.evaluate.waveforms import to_mono
-from audiogen_jax.infer.codec import MIN_SAMPLES, Codec
+from audiogen_jax.infer.codec import Codec
 
 GROUPS = ("speech", "music", "sound")
 Samples = Float[np.ndarray, " n"]
@@ -74,8 +74,8 @@ class Reconstruction:
           as many mel values per second.
         """
         codec = model.codec
-        chosen = choose(recordings, self.per_group, MIN_SAMPLES, context.seed)
-        budget = codec.config.embed_dim * codec.sample_rate // codec.samples_per_latent
+        chosen = choose(recordings, self.per_group, codec.min_samples, context.seed)
+        budget = codec.latent_dim * codec.sample_rate // codec.samples_per_latent
         systems: dict[str, Rebuild] = {
             "tokenizer": partial(rebuild, codec),
             "griffin_lim": partial(

@@ -21,12 +21,10 @@ class LevelCache(NamedTuple):
     """What one noise level is to the DiT.
 
     Attributes:
-      sigma: the level.
       modulation: of every block.
       final: of the last norm.
     """
 
-    sigma: Float[Array, "..."]
     modulation: tuple[Float[Array, "... six_d"], ...]
     final: Float[Array, "... two_d"]
 
@@ -35,9 +33,11 @@ def unstack_blocks(params: Params) -> dict[str, Any]:
     """Parameters of a DiT with a tuple of blocks (in, mid, out) in place of two stacks.
 
     Args:
-      params: of a DiT; its stacks may be apart already (`convert.dasheng.load_audiogen`).
+      params: of a DiT; its stacks may be apart already, as a loader leaves them, or all be so.
     """
     ends = {k: v for k, v in params.items() if k not in ("in_blocks", "mid_block", "out_blocks")}
+    if "blocks" in params:
+        return dict(params)
     blocks = (
         *_unstack(params["in_blocks"]), params["mid_block"], *_unstack(params["out_blocks"])
     )  # fmt: skip
@@ -77,27 +77,21 @@ def prepare_text(
     return tuple(caches)
 
 
-def prepare_levels(
-    dit: DiT, params: Params, sigmas: Float[Array, " n"], compat: str | None = None
-) -> LevelCache:
+def prepare_levels(dit: DiT, params: Params, timesteps: Float[Array, " n"]) -> LevelCache:
     """Modulations of all noise levels that a sampler will visit; a leading axis n in every leaf.
 
     Args:
       dit: the module.
       params: from `unstack_blocks`.
-      sigmas: noise levels in [0, 1].
-      compat: "release" cuts timesteps to integers, as the PyTorch release does.
+      timesteps: 1000 sigma.
     """
-    timesteps = 1000.0 * sigmas
-    if compat == "release":
-        timesteps = jnp.trunc(timesteps)
     time = _ends(dit, params, timesteps, method="embed_time")
     block, modulation = _block(dit), []
     for layer in params["blocks"]:
         layer = _after(modulation[-1] if modulation else time, layer)
         modulation.append(block.apply({"params": layer}, time, method="modulate"))
     final = _ends(dit, params, time, method="modulate_final")
-    return LevelCache(sigmas, tuple(modulation), final)  # pyright: ignore[reportArgumentType]
+    return LevelCache(tuple(modulation), final)  # pyright: ignore[reportArgumentType]
 
 
 def cached_velocity(
@@ -106,7 +100,7 @@ def cached_velocity(
     text: Sequence[TextCache],
     context_mask: TokenMask,
     x_mask: FrameMask | None,
-    compat: str | None = None,
+    unmasked_final_convolution: bool = False,
 ) -> Callable[[Latents, LevelCache], Latents]:
     """The velocity as a function of noisy latents and one noise level.
 
@@ -116,7 +110,7 @@ def cached_velocity(
       text: from `prepare_text`.
       context_mask: True at tokens, of the clips that have a text.
       x_mask: True at valid frames, of every row.
-      compat: see `DiT`.
+      unmasked_final_convolution: see `DiT`.
     """
     block, half = _block(dit), len(params["blocks"]) // 2
 
@@ -132,7 +126,8 @@ def cached_velocity(
             )  # fmt: skip
             if i < half:
                 skips.append(h)
-        return _ends(dit, params, h, level.final[None, None], x_mask, compat, method="project")
+        final_mask = None if unmasked_final_convolution else x_mask
+        return _ends(dit, params, h, level.final[None, None], final_mask, method="project")
 
     return velocity
 

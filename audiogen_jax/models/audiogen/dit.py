@@ -181,7 +181,7 @@ class DiT(nn.Module):
         context_mask: TokenMask | None,
         time_aligned: Float[Array, "b _ e2"],
         x_mask: FrameMask | None,
-        compat: str | None = None,
+        unmasked_final_convolution: bool = False,
     ) -> Latents:
         """Predicts the velocity d x / d sigma.
 
@@ -195,15 +195,16 @@ class DiT(nn.Module):
           context_mask: True at valid tokens.
           time_aligned: content of every frame, or of all frames at once (axis of length 1).
           x_mask: True at valid frames.
-          compat: "release" lets masked frames into the final convolution, as the PyTorch release
-            does: they change the last valid frame.
+          unmasked_final_convolution: lets masked frames into the final convolution, as the PyTorch
+            release does: they change the last valid frame.
         """
         time, context = self.embed_time(timestep), self.embed_context(context)
         shared = (time, context, time_aligned, x_mask, context_mask)
         x, skips = self.in_blocks(self.patch_embed(x), None, *shared)
         x, _ = self.mid_block(x, None, *shared)
         x, _ = self.out_blocks(x, skips[::-1], *shared)
-        return self.project(x, self.modulate_final(time)[:, None, :], x_mask, compat)
+        mask = None if unmasked_final_convolution else x_mask
+        return self.project(x, self.modulate_final(time)[:, None, :], mask)
 
     def embed_time(self, timestep: Float[Array, " n"]) -> Float[Array, "n d"]:
         """A timestep (1000 sigma) as the blocks read it."""
@@ -226,11 +227,10 @@ class DiT(nn.Module):
         x: Float[Array, "b t d"],
         modulation: Float[Array, "_ 1 two_d"],
         x_mask: FrameMask | None,
-        compat: str | None,
     ) -> Latents:
-        """The result of the last block to a velocity."""
+        """The result of the last block to a velocity; masked frames reach no other."""
         shift, scale = jnp.split(modulation, 2, axis=-1)
         x = self.final_linear(self.final_norm(x) * (1 + scale) + shift)
-        if x_mask is not None and compat is None:
+        if x_mask is not None:
             x = jnp.where(x_mask[:, :, None], x, 0)
         return self.final_conv(x)

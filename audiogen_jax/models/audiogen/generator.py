@@ -1,153 +1,41 @@
-"""Dasheng AudioGen: text to latents, everything in its checkpoint, and the glue around it.
+"""Dasheng AudioGen as a `Generator`: T5, content adapter with durations, U-skip DiT.
 
-The functions below the module are what training and inference share. They take the parameters of
-the whole generator, {"text_encoder": ..., "audiogen": ...}, and differentiate through both.
+Parameters are {"text_encoder": ..., "audiogen": ...}; gradients flow through both.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import dataclasses
+import functools
+from typing import NamedTuple, Self
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, DTypeLike, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, DTypeLike, Float, Int, PRNGKeyArray
 
+from audiogen_jax.flow.loss import duration_loss
+from audiogen_jax.models.audiogen.axes import AXES
+from audiogen_jax.models.audiogen.cached_dit import (
+    LevelCache,
+    cached_velocity,
+    prepare_levels,
+    prepare_text,
+    unstack_blocks,
+)
 from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.audiogen.content_adapter import AdapterOutput, ContentAdapter
-from audiogen_jax.models.audiogen.dit import DiT
+from audiogen_jax.models.audiogen.dit import DiT, TextCache
+from audiogen_jax.models.audiogen.durations import global_latent_lengths
+from audiogen_jax.models.audiogen.network import AudioGen
+from audiogen_jax.models.quirks import Quirks
+from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.models.t5.encoder import T5Encoder
-from audiogen_jax.types import FrameMask, Latents, Params, TokenIds, TokenMask, VelocityFn
+from audiogen_jax.types import FrameMask, Latents, Params, TokenMask, Tokens
 
-EMBED_INIT = nn.initializers.normal(0.02)
-
-
-class AudioGen(nn.Module):
-    """Content projection, content adapter and velocity model; use `apply(..., method=...)`.
-
-    Attributes:
-      config: the configuration.
-      text_dim: width of the text encoder; `content_dim` if None.
-    """
-
-    config: AudioGenConfig
-    text_dim: int | None = None
-    dtype: DTypeLike = jnp.float32
-    param_dtype: DTypeLike = jnp.float32
-    remat: str | None = None
-    unroll: bool = False
-
-    def setup(self):
-        c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        if c.special_tokens:
-            text_dim = self.text_dim or c.content_dim
-            self.special_token_embed = nn.Embed(len(c.special_tokens), text_dim, **dtypes)
-        self.text_proj = nn.Dense(c.content_dim, **dtypes)
-        self.instruction = self.param(
-            "instruction",
-            EMBED_INIT,
-            (c.instruction_seq_len, c.task_instruction_dim),
-            self.param_dtype,
-        )
-        self.content_adapter = ContentAdapter(c, **dtypes)
-        # Stand-ins: for time-aligned content where a clip has none (every generated clip), and
-        # for the context of a clip whose content is time-aligned.
-        for name, width in (
-            ("no_time_aligned", c.dit_ta_context_dim),
-            ("no_context", c.dit_context_dim),
-        ):
-            setattr(self, name, self.param(name, EMBED_INIT, (width,), self.param_dtype))
-        self.dit = DiT(c, remat=self.remat, unroll=self.unroll, **dtypes)
-
-    def replace_special_tokens(
-        self,
-        token_embeds: Float[Array, "b l d"],
-        token_ids: TokenIds,
-        special_token_ids: Sequence[int],
-    ) -> Float[Array, "b l d"]:
-        """Puts the trained embeddings of special tokens in place of the text encoder's.
-
-        Args:
-          token_embeds: embeddings of the text encoder.
-          token_ids: ids they belong to.
-          special_token_ids: the id of every token in `config.special_tokens`.
-        """
-        matches = token_ids[:, :, None] == jnp.asarray(special_token_ids)
-        special = self.special_token_embed(jnp.argmax(matches, axis=-1))
-        return jnp.where(matches.any(axis=-1, keepdims=True), special, token_embeds)
-
-    def encode_text(self, text_hidden: Float[Array, "b l e"]) -> Float[Array, "b l d"]:
-        """Hidden states of the text encoder to content; padded positions included."""
-        return self.text_proj(text_hidden)
-
-    def adapt(
-        self, content: Float[Array, "b l d"], token_mask: TokenMask, deterministic: bool = True
-    ) -> AdapterOutput:
-        """Content to context and durations, under the checkpoint's one task instruction.
-
-        Args:
-          content: from `encode_text`.
-          token_mask: True at tokens.
-          deterministic: False applies dropout, with a "dropout" random stream.
-        """
-        c = self.config
-        if c.use_zero_instruction:
-            instruction, length = jnp.zeros((1, c.task_instruction_dim), self.dtype), 1
-        else:
-            instruction, length = self.instruction, c.instruction_length
-        batch, positions = content.shape[0], instruction.shape[0]
-        mask = jnp.broadcast_to(jnp.arange(positions) < length, (batch, positions))
-        instruction = jnp.broadcast_to(instruction, (batch, *instruction.shape))
-        return self.content_adapter(content, token_mask, instruction, mask, deterministic)
-
-    def time_aligned_stand_in(self, batch: int) -> Float[Array, "b 1 d"]:
-        """Time-aligned content of clips without any, the same at every frame."""
-        return jnp.broadcast_to(self.no_time_aligned, (batch, 1, self.no_time_aligned.shape[0]))
-
-    def velocity(
-        self,
-        x: Latents,
-        timestep: Float[Array, " b"],
-        context: Float[Array, "b l d"],
-        context_mask: TokenMask | None,
-        time_aligned: Float[Array, "b _ e"],
-        x_mask: FrameMask | None,
-        compat: str | None = None,
-    ) -> Latents:
-        """Velocity d x / d sigma of noisy latents.
-
-        Args:
-          x: noisy latents.
-          timestep: 1000 sigma of each clip.
-          context: adapted content; zeros for the unconditional velocity.
-          context_mask: True at tokens.
-          time_aligned: content of every frame, or of all at once (axis of length 1).
-          x_mask: True at valid frames.
-          compat: "release" lets masked frames reach the last valid one (see `DiT`).
-        """
-        return self.dit(x, timestep, context, context_mask, time_aligned, x_mask, compat)
-
-    def __call__(
-        self,
-        text_hidden: Float[Array, "b l e"],
-        token_mask: TokenMask,
-        x: Latents,
-        x_mask: FrameMask,
-    ) -> Latents:
-        """Velocity at time 0 straight from hidden states; touches every parameter."""
-        if self.config.special_tokens:
-            self.replace_special_tokens(
-                text_hidden,
-                jnp.zeros(token_mask.shape, jnp.int32),
-                range(len(self.config.special_tokens)),
-            )
-        adapted = self.adapt(self.encode_text(text_hidden), token_mask)
-        aligned = self.time_aligned_stand_in(x.shape[0])
-        return self.velocity(x, jnp.zeros(x.shape[0]), adapted.content, token_mask, aligned, x_mask)
+WINDOW_SECONDS = 10.0
+"""Longest clip of the release's training; longer ones are sampled in windows."""
 
 
 class Condition(NamedTuple):
-    """What the velocity model is told about every clip.
+    """What the velocity network knows of every clip.
 
     Attributes:
       context: adapted text.
@@ -158,117 +46,196 @@ class Condition(NamedTuple):
 
     context: Float[Array, "b l d"]
     context_mask: TokenMask
-    time_aligned: Float[Array, "b _ e"]
+    time_aligned: Float[Array, "b _ d"]
     log_duration: Float[Array, " b"]
 
 
-def init_params(key: PRNGKeyArray, model: AudioGen, text_encoder: T5Encoder) -> dict[str, Params]:
-    """Random parameters of the whole generator, {"text_encoder", "audiogen"}."""
-    text_key, model_key = jax.random.split(key)
-    mask = jnp.ones((1, 2), bool)
-    hidden = jnp.zeros((1, 2, text_encoder.config.d_model))
-    latents = jnp.zeros((1, 4, model.config.latent_dim))
-    ids = jnp.zeros((1, 2), jnp.int32)
-    return {
-        "text_encoder": text_encoder.init(text_key, ids, mask)["params"],
-        "audiogen": model.init(model_key, hidden, mask, latents, jnp.ones((1, 4), bool))["params"],
-    }
+class Cache(NamedTuple):
+    """What sampling computes once per clip.
 
-
-def condition(
-    model: AudioGen,
-    text_encoder: T5Encoder,
-    params: Params,
-    token_ids: TokenIds,
-    token_mask: TokenMask,
-    special_token_ids: Sequence[int] = (),
-    dropout_key: PRNGKeyArray | None = None,
-) -> Condition:
-    """Encodes prompts into everything that sampling and the flow loss need to know of them.
-
-    Args:
-      model: the generator.
-      text_encoder: its text encoder.
-      params: {"text_encoder": ..., "audiogen": ...}.
-      token_ids: padded prompts.
-      token_mask: True at tokens.
-      special_token_ids: ids of `model.config.special_tokens`, where there are any.
-      dropout_key: applies the adapter's dropout (training).
-
-    Raises:
-      ValueError: `special_token_ids` does not fit `special_tokens`.
+    Attributes:
+      blocks: of every block of the DiT.
+      context_mask: True at tokens, of the rows that have a prompt.
     """
-    special = model.config.special_tokens
-    if len(special_token_ids) != len(special):
-        raise ValueError(f"{special_token_ids=} must hold one id for each token of {special}")
-    variables, text_variables = {"params": params["audiogen"]}, {"params": params["text_encoder"]}
-    embeds = None
-    if special:
-        embeds = text_encoder.apply(text_variables, token_ids, method="embed")
-        embeds = model.apply(
-            variables, embeds, token_ids, special_token_ids, method="replace_special_tokens"
+
+    blocks: tuple[TextCache, ...]
+    context_mask: TokenMask
+
+
+@dataclasses.dataclass(frozen=True)
+class DashengAudioGen:
+    """A `models.protocols.Generator`.
+
+    Attributes:
+      config: sizes of the generator.
+      text: sizes of its text encoder.
+      special_token_ids: ids of `config.special_tokens`, where there are any.
+      dtype: of the computation; norms, softmax and rotary angles are float32 in any.
+      remat: policy of `jax.checkpoint_policies` by which layers are rematerialised.
+      unroll: layers as a Python loop instead of a scan.
+      quirks: of the PyTorch release.
+    """
+
+    config: AudioGenConfig
+    text: T5Config
+    special_token_ids: tuple[int, ...] = ()
+    dtype: DTypeLike = jnp.float32
+    remat: str | None = None
+    unroll: bool = False
+    quirks: Quirks = Quirks()
+
+    network = "audiogen"
+    encoders = ("text_encoder",)
+    axes = AXES
+    untrained = (
+        # Batches hold no durations per token, so this predictor stays as it was initialised.
+        "audiogen/content_adapter/local_duration/.*",
+        "audiogen/no_context",  # stands in for the context of time-aligned clips: none here
+    )
+
+    @property
+    def latent_dim(self) -> int:
+        return self.config.latent_dim
+
+    @property
+    def latent_rate(self) -> float:
+        return self.config.latent_rate
+
+    @property
+    def window(self) -> int:
+        return min(self.config.dit_img_size, round(WINDOW_SECONDS * self.latent_rate))
+
+    @property
+    def max_tokens(self) -> int:
+        return self.config.tokenizer_max_length
+
+    def with_quirks(self, quirks: Quirks) -> Self:
+        return dataclasses.replace(self, quirks=quirks)
+
+    @functools.cached_property
+    def _network(self) -> AudioGen:
+        sizes = self.config, self.text.d_model
+        return AudioGen(*sizes, dtype=self.dtype, remat=self.remat, unroll=self.unroll)
+
+    @functools.cached_property
+    def _text_encoder(self) -> T5Encoder:
+        return T5Encoder(self.text, dtype=self.dtype, remat=self.remat, unroll=self.unroll)
+
+    @functools.cached_property
+    def _dit(self) -> DiT:
+        return DiT(self.config, dtype=self.dtype)
+
+    def init(self, key: PRNGKeyArray) -> dict[str, Params]:
+        text_key, network_key = jax.random.split(key)
+        mask = jnp.ones((1, 2), bool)
+        hidden = jnp.zeros((1, 2, self.text.d_model))
+        latents = jnp.zeros((1, 4, self.latent_dim))
+        ids, frame_mask = jnp.zeros((1, 2), jnp.int32), jnp.ones((1, 4), bool)
+        text_encoder = self._text_encoder.init(text_key, ids, mask)
+        network = self._network.init(network_key, hidden, mask, latents, frame_mask)
+        return {"text_encoder": text_encoder["params"], "audiogen": network["params"]}
+
+    def condition(
+        self, params: Params, prompts: Tokens, *, dropout_key: PRNGKeyArray | None = None
+    ) -> Condition:
+        """See `Generator.condition`.
+
+        Raises:
+          ValueError: `special_token_ids` does not fit `config.special_tokens`.
+        """
+        special, ids = self.config.special_tokens, self.special_token_ids
+        if len(ids) != len(special):
+            raise ValueError(f"special_token_ids={ids} must hold one id for each of {special}")
+        variables = {"params": params["audiogen"]}
+        text_variables = {"params": params["text_encoder"]}
+        network, encoder = self._network, self._text_encoder
+        embeds = None
+        if special:
+            embeds = encoder.apply(text_variables, prompts.ids, method="embed")
+            embeds = network.apply(
+                variables, embeds, prompts.ids, ids, method="replace_special_tokens"
+            )
+        hidden = encoder.apply(text_variables, prompts.ids, prompts.mask, embeds)
+        content = network.apply(variables, hidden, method="encode_text")
+        rngs = None if dropout_key is None else {"dropout": dropout_key}
+        adapted = network.apply(
+            variables, content, prompts.mask, dropout_key is None, rngs=rngs, method="adapt"
         )
-    hidden = text_encoder.apply(text_variables, token_ids, token_mask, embeds)
-    content = model.apply(variables, hidden, method="encode_text")
-    rngs = None if dropout_key is None else {"dropout": dropout_key}
-    adapted = model.apply(
-        variables, content, token_mask, dropout_key is None, rngs=rngs, method="adapt"
-    )
-    aligned = model.apply(variables, token_ids.shape[0], method="time_aligned_stand_in")
-    return Condition(adapted.content, token_mask, aligned, adapted.global_duration)
+        clips = prompts.ids.shape[0]
+        aligned = network.apply(variables, clips, method="time_aligned_stand_in")
+        mask = jnp.asarray(prompts.mask)
+        return Condition(adapted.content, mask, aligned, adapted.global_duration)
 
+    def unconditional(self, condition: Condition) -> Condition:
+        """Zero context and zero time-aligned content under the same mask."""
+        return condition._replace(
+            context=jnp.zeros_like(condition.context),
+            time_aligned=jnp.zeros_like(condition.time_aligned),
+        )
 
-def drop_condition(condition: Condition, drop: Bool[Array, " b"]) -> Condition:
-    """Makes chosen clips unconditional, to train for classifier-free guidance.
+    def frames(self, condition: Condition) -> Int[np.ndarray, " b"]:
+        log_duration = np.asarray(condition.log_duration)
+        if not np.isfinite(log_duration).all():
+            raise ValueError(f"predicted durations are not finite: ln(s + offset) = {log_duration}")
+        return global_latent_lengths(log_duration, self.config)
 
-    Unconditional means zero context and zero time-aligned content under the same mask.
+    def duration_loss(self, condition: Condition, seconds: Float[Array, " b"]) -> Float[Array, ""]:
+        return duration_loss(condition.log_duration, seconds, self.config.duration_offset)
 
-    Args:
-      condition: of every clip.
-      drop: True at clips to make unconditional.
-    """
-    kept = ~drop[:, None, None]
-    return condition._replace(
-        context=jnp.where(kept, condition.context, 0),
-        time_aligned=jnp.where(kept, condition.time_aligned, 0),
-    )
-
-
-def velocity_fn(
-    model: AudioGen,
-    params: Params,
-    condition: Condition,
-    frame_mask: FrameMask | None,
-    compat: str | None = None,
-) -> VelocityFn:
-    """The velocity as a function of noisy latents and the sigma of each clip, as training needs it.
-
-    Samplers use `models.cached_dit`, which does less at each step.
-
-    Args:
-      model: the generator.
-      params: {"text_encoder": ..., "audiogen": ...}.
-      condition: from `condition`.
-      frame_mask: True at valid frames; all if None.
-      compat: "release" follows the PyTorch release: timesteps are cut to integers, and masked
-        frames reach the last valid one.
-    """
-    variables = {"params": params["audiogen"]}
-
-    def velocity(x: Latents, sigma: Float[Array, " b"]) -> Latents:
-        timestep = 1000.0 * sigma
-        if compat == "release":
-            timestep = jnp.trunc(timestep)
-        return model.apply(  # pyright: ignore[reportReturnType]
-            variables,
+    def velocity(
+        self,
+        params: Params,
+        condition: Condition,
+        x: Latents,
+        sigma: Float[Array, " b"],
+        frame_mask: FrameMask | None,
+    ) -> Latents:
+        return self._network.apply(
+            {"params": params["audiogen"]},
             x,
-            timestep,
+            self._timestep(sigma),
             condition.context,
             condition.context_mask,
             condition.time_aligned,
             frame_mask,
-            compat,
+            self.quirks.unmasked_final_convolution,
             method="velocity",
         )
 
-    return velocity
+    def for_sampling(self, params: Params) -> Params:
+        """The blocks of the DiT apart, in the order in which they run; see `cached_dit`."""
+        network = params["audiogen"]
+        return {**params, "audiogen": {**network, "dit": unstack_blocks(network["dit"])}}
+
+    def cache(self, params: Params, condition: Condition, unconditional: int = 0) -> Cache:
+        """A clip without a prompt has zero time-aligned content and needs no context at all."""
+        aligned = condition.time_aligned
+        nothing = jnp.zeros((unconditional, *aligned.shape[1:]), aligned.dtype)
+        aligned = jnp.concatenate([nothing, aligned])
+        blocks = prepare_text(self._dit, params["audiogen"]["dit"], condition.context, aligned)
+        return Cache(blocks, condition.context_mask)
+
+    def levels(self, params: Params, sigmas: Float[Array, " n"]) -> LevelCache:
+        return prepare_levels(self._dit, params["audiogen"]["dit"], self._timestep(sigmas))
+
+    def sampling_velocity(
+        self,
+        params: Params,
+        cache: Cache,
+        level: LevelCache,
+        x: Latents,
+        frame_mask: FrameMask | None,
+    ) -> Latents:
+        velocity = cached_velocity(
+            self._dit,
+            params["audiogen"]["dit"],
+            cache.blocks,
+            cache.context_mask,
+            frame_mask,
+            self.quirks.unmasked_final_convolution,
+        )
+        return velocity(x, level)
+
+    def _timestep(self, sigma: Array) -> Array:
+        timestep = 1000.0 * sigma
+        return jnp.trunc(timestep) if self.quirks.cut_timesteps else timestep

@@ -12,6 +12,7 @@ from audiogen_jax.layers.feed_forward import Mlp
 from audiogen_jax.layers.norm import LayerNorm
 from audiogen_jax.layers.stack import stack
 from audiogen_jax.models.dasheng.config import TokenizerConfig
+from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.ops.attention import attention
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.ops.mel import mel_decibels
@@ -83,11 +84,11 @@ class AudioEncoder(nn.Module):
         self,
         audio: Float[Array, "b n"],
         lengths: Int[Array, " b"] | None = None,
-        compat: str | None = None,
+        quirks: Quirks = NO_QUIRKS,
     ) -> Float[Array, "b t p"]:
         """Normalised mel patches of four frames (p = 4 x 64 values, frame by frame)."""
-        release = compat == "release"
-        decibels = mel_decibels(audio, None if release else lengths, floor_over_batch=release)
+        batch_wide = quirks.batch_wide_floor
+        decibels = mel_decibels(audio, None if batch_wide else lengths, floor_over_batch=batch_wide)
         mel = self.init_bn(decibels)
         t = mel.shape[1] // PATCH_FRAMES
         return mel[:, : t * PATCH_FRAMES].reshape(mel.shape[0], t, PATCH_FRAMES * N_MELS)
@@ -107,7 +108,7 @@ class AudioEncoder(nn.Module):
         self,
         audio: Float[Array, "b n"],
         lengths: Int[Array, " b"] | None = None,
-        compat: str | None = None,
+        quirks: Quirks = NO_QUIRKS,
     ) -> Float[Array, "b t d"]:
         """Encodes clips of any length, 10.08 s at a time.
 
@@ -116,20 +117,18 @@ class AudioEncoder(nn.Module):
         Args:
           audio: 16 kHz samples.
           lengths: valid samples of each clip; None means all.
-          compat: "release" repeats what the PyTorch release does with a batch: the decibel floor
-            is common to all clips, a clip's last frame does not count as valid, and masked
-            tokens of the first chunk keep their values. None treats every clip alone and
-            returns zeros at masked tokens.
+          quirks: what the PyTorch release does with a batch. Without them every clip stands alone
+            and masked tokens are zero.
 
         Returns:
           (n // 160 + 1) // 4 tokens.
         """
-        patches = self.patches(audio, lengths, compat)
+        patches = self.patches(audio, lengths, quirks)
         b, t, p = patches.shape
         chunks = -(-t // MAX_TOKENS)
         mask = None
         if lengths is not None:
-            frames = lengths // self.config.hop_length + (0 if compat == "release" else 1)
+            frames = lengths // self.config.hop_length + (not quirks.mask_one_frame_short)
             mask = length_mask(frames // PATCH_FRAMES, t)
         if chunks == 1:
             tokens = self.transform(self.embed(patches), mask)
@@ -143,7 +142,6 @@ class AudioEncoder(nn.Module):
             tokens = tokens.reshape(b, chunks * MAX_TOKENS, -1)[:, :t]
         if mask is None:
             return tokens
-        kept = mask
-        if compat == "release":
-            kept = mask | (jnp.arange(t) < MAX_TOKENS)
-        return jnp.where(kept[..., None], tokens, 0)
+        if quirks.keep_first_chunk:
+            mask = mask | (jnp.arange(t) < MAX_TOKENS)
+        return jnp.where(mask[..., None], tokens, 0)

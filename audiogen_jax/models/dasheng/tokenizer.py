@@ -12,6 +12,7 @@ from audiogen_jax.layers.norm import LayerNorm
 from audiogen_jax.models.dasheng.audio_encoder import PATCH_FRAMES, AudioEncoder
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.vocos import Vocos
+from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.ops.mel import log_mel
 
@@ -82,10 +83,10 @@ class DashengTokenizer(nn.Module):
         self,
         audio: Float[Array, "b n"],
         lengths: Int[Array, " b"] | None = None,
-        compat: str | None = None,
+        quirks: Quirks = NO_QUIRKS,
     ) -> Float[Array, "b t c"]:
         """The semantic encoder's tokens."""
-        return self.audio_encoder(audio, lengths, compat)
+        return self.audio_encoder(audio, lengths, quirks)
 
     def acoustic(
         self, audio: Float[Array, "b n"], lengths: Int[Array, " b"] | None = None
@@ -97,7 +98,7 @@ class DashengTokenizer(nn.Module):
         self,
         audio: Float[Array, "b n"],
         lengths: Int[Array, " b"] | None = None,
-        compat: str | None = None,
+        quirks: Quirks = NO_QUIRKS,
     ) -> Float[Array, "b t c"]:
         """Audio to latents.
 
@@ -105,26 +106,22 @@ class DashengTokenizer(nn.Module):
           audio: 16 kHz samples, at least 513 per clip.
           lengths: valid samples of each clip; None means all. By default what stands past them
             changes nothing, and latents there are zero.
-          compat: "release" repeats the release's treatment of a batch (see `AudioEncoder`).
+          quirks: of the PyTorch release's treatment of a batch.
 
         Returns:
           (n // 160 + 1) // 4 latents of `embed_dim` channels.
 
         Raises:
-          ValueError: the audio is too short, or `compat` is unknown.
+          ValueError: the audio is too short.
         """
-        if compat not in (None, "release"):
-            raise ValueError(f"compat={compat!r}: expected None or 'release'")
         if audio.shape[1] < MIN_SAMPLES:
             raise ValueError(
                 f"audio of {audio.shape[1]} samples is too short to encode: "
                 f"at least {MIN_SAMPLES} samples (33 ms) are needed"
             )
-        if compat == "release":
-            # The release's acoustic branch ignores the mask.
-            return self.semantic(audio, lengths, compat) + self.acoustic(audio)
-        latents = self.semantic(audio, lengths) + self.acoustic(audio, lengths)
-        if lengths is None:
+        acoustic_lengths = None if quirks.unmasked_acoustics else lengths
+        latents = self.semantic(audio, lengths, quirks) + self.acoustic(audio, acoustic_lengths)
+        if lengths is None or quirks.unmasked_acoustics:
             return latents
         valid = length_mask(latent_length(lengths), latents.shape[1])
         return jnp.where(valid[..., None], latents, 0)

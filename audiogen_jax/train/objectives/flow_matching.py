@@ -10,33 +10,27 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.flow import time_sampling
-from audiogen_jax.flow.loss import duration_loss, flow_matching_loss
+from audiogen_jax.flow.loss import flow_matching_loss
 from audiogen_jax.models import lora
 from audiogen_jax.models.audiogen import axes as audiogen_axes
 from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.audiogen.generator import (
-    AudioGen,
-    condition,
-    drop_condition,
-    init_params,
-    velocity_fn,
-)
+from audiogen_jax.models.audiogen.generator import DashengAudioGen
 from audiogen_jax.models.dasheng import axes as dasheng_axes
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer, latent_length
 from audiogen_jax.models.lora import init_adapters, merge
+from audiogen_jax.models.protocols import Condition, Generator
 from audiogen_jax.models.t5.config import T5Config
-from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.sharding.placement import AxisRules, beneath
 from audiogen_jax.train.ema import update_ema
 from audiogen_jax.train.optimizer import make_optimizer
 from audiogen_jax.train.state import Batch, Metrics, TrainState
 from audiogen_jax.train.update import accept, choose, new_guard, value_and_gradients
-from audiogen_jax.types import Params
+from audiogen_jax.types import Params, Tokens
 
 FROZEN = (
     # Batches hold no durations per token, so this predictor stays as it was initialised.
@@ -68,12 +62,10 @@ class FlowStep:
     remat: str = ""
 
     @property
-    def networks(self) -> tuple[AudioGen, T5Encoder]:
-        """The modules, in the compute type of the config."""
+    def generator(self) -> DashengAudioGen:
+        """The model, in the compute type of the config."""
         kinds = dict(dtype=jnp.dtype(self.config.dtype), remat=self.remat or None)
-        return AudioGen(self.model, text_dim=self.text.d_model, **kinds), T5Encoder(
-            self.text, **kinds
-        )
+        return DashengAudioGen(self.model, self.text, **kinds)
 
     @property
     def axes(self) -> AxisRules:
@@ -97,7 +89,7 @@ class FlowStep:
 
     def init_params(self, key: jax.Array) -> dict[str, Params]:
         """Random parameters of the whole generator."""
-        return init_params(key, *self.networks)
+        return self.generator.init(key)
 
     def init_state(self, key: jax.Array) -> TrainState:
         """A new state; traceable."""
@@ -193,22 +185,34 @@ class FlowStep:
         self, whole: Params, frozen: Params, batch: Batch, key: jax.Array | None, frames: Array
     ) -> Metrics:
         """Losses of some rows; with a key as in training, without as in validation."""
-        networks = self.networks
+        generator = self.generator
         latents, lengths = self._latents(batch, frozen), self.frame_lengths(batch)
         mask = length_mask(lengths, latents.shape[1])
-        tokens = batch["token_ids"], batch["token_mask"]
-        conditioned = condition(*networks, whole, *tokens, dropout_key=key)
+        tokens = Tokens(batch["token_ids"], batch["token_mask"])
+        condition = generator.condition(whole, tokens, dropout_key=key)
         seconds = batch["lengths"] / (
             self.model.latent_rate if "latents" in batch else self.model.sample_rate
         )
-        duration = duration_loss(conditioned.log_duration, seconds, self.model.duration_offset)
+        duration = generator.duration_loss(condition, seconds)
         if key is not None:
             # Guidance needs the velocity without a condition too.
-            conditioned = drop_condition(conditioned, batch["drop_condition"])
-        velocity = velocity_fn(networks[0], whole, conditioned, mask)
+            condition = drop(generator, condition, batch["drop_condition"])
+
+        def velocity(x: Array, sigma: Array) -> Array:
+            return generator.velocity(whole, condition, x, sigma, mask)
+
         flow = flow_matching_loss(velocity, latents, batch["noise"], batch["time"], mask, frames)
         loss = flow + self.config.duration_weight * duration
         return {"loss": loss, "flow": flow, "duration": duration}
+
+
+def drop(generator: Generator, condition: Condition, clips: Bool[Array, " b"]) -> Condition:
+    """Makes chosen clips unconditional, to train for classifier-free guidance."""
+
+    def choose_rows(without: Array, kept: Array) -> Array:
+        return jnp.where(clips.reshape(-1, *[1] * (kept.ndim - 1)), without, kept)
+
+    return jax.tree.map(choose_rows, generator.unconditional(condition), condition)
 
 
 def sample_times(key: jax.Array, batch: int, config: Any) -> Float[Array, " b"]:

@@ -17,6 +17,7 @@ from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
 from audiogen_jax.checkpoints.t5 import load_t5, save_t5
 from audiogen_jax.files.atomic import staging_folder
 from audiogen_jax.models.audiogen.config import AudioGenConfig
+from audiogen_jax.models.dasheng.codec import DashengCodec
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.train.objectives.flow_matching import FlowStep
@@ -99,7 +100,7 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
         sample=jax.jit(sample),
         decode=decode,
         plain_step_at=(lambda _: plain_step) if config.remat else None,
-        facts={"tokenizer": encoder_sha256(tokenizer.config, encoder)},
+        facts={"tokenizer": encoder_sha256(DashengCodec(tokenizer.config), encoder)},
     )
 
 

@@ -41,9 +41,9 @@ def test_blocks_come_out_of_their_stacks_in_order(variables):
     np.testing.assert_array_equal(params["blocks"][3]["skip_linear"]["kernel"], first_out)
 
 
-@pytest.mark.parametrize("compat", [None, "release"])
+@pytest.mark.parametrize("unmasked", [False, True])
 @pytest.mark.parametrize("aligned", [ALIGNED, ALIGNED[:, :1]], ids=["per frame", "for all"])
-def test_clips_with_and_without_text(variables, compat, aligned):
+def test_clips_with_and_without_text(variables, unmasked, aligned):
     """Clips without text first: their constant stands for attention to zeros of any number."""
 
     @jax.jit
@@ -51,23 +51,23 @@ def test_clips_with_and_without_text(variables, compat, aligned):
         nothing = jnp.zeros((3, *aligned.shape[1:]))
         text = prepare_text(DIT, params, CONTEXT, jnp.concatenate([nothing, aligned]))
         mask = np.concatenate([FREE_MASK, X_MASK])
-        velocity = cached_velocity(DIT, params, text, CONTEXT_MASK, mask, compat)
-        levels = prepare_levels(DIT, params, SIGMAS, compat)
+        velocity = cached_velocity(DIT, params, text, CONTEXT_MASK, mask, unmasked)
+        levels = prepare_levels(DIT, params, 1000 * SIGMAS)
         x = jnp.concatenate([FREE, X])
         return [velocity(x, jax.tree.map(lambda leaf, i=i: leaf[i], levels)) for i in range(2)]
 
     found = cached(copied(variables))
     apply = jax.jit(DIT.apply, static_argnums=7)
     for sigma, out in zip(SIGMAS, found, strict=True):
-        time = np.trunc(1000 * sigma) if compat == "release" else 1000 * sigma
+        time = 1000 * sigma
         expected = apply(
-            variables, X, np.full(2, time), CONTEXT, CONTEXT_MASK, aligned, X_MASK, compat
+            variables, X, np.full(2, time), CONTEXT, CONTEXT_MASK, aligned, X_MASK, unmasked
         )
         np.testing.assert_allclose(out[3:], expected, atol=2e-5)
         zeros = np.zeros((3, *CONTEXT.shape[1:])), np.zeros((3, *aligned.shape[1:]))
         some = np.ones((3, 4), bool)
         expected = apply(
-            variables, FREE, np.full(3, time), zeros[0], some, zeros[1], FREE_MASK, compat
+            variables, FREE, np.full(3, time), zeros[0], some, zeros[1], FREE_MASK, unmasked
         )
         np.testing.assert_allclose(out[:3], expected, atol=2e-5)
 
@@ -77,7 +77,7 @@ def test_a_step_does_only_what_the_latents_reach(variables):
     text = prepare_text(DIT, params, CONTEXT, jnp.concatenate([ALIGNED[:, :1] * 0, ALIGNED[:, :1]]))
     both = np.concatenate([X, X])
     mask = np.concatenate([X_MASK, X_MASK])
-    level = jax.tree.map(lambda leaf: leaf[0], prepare_levels(DIT, params, SIGMAS))
+    level = jax.tree.map(lambda leaf: leaf[0], prepare_levels(DIT, params, 1000 * SIGMAS))
     velocity = cached_velocity(DIT, params, text, CONTEXT_MASK, mask)
     jaxpr = str(jax.make_jaxpr(velocity)(both, level))
     blocks, half = CONFIG.dit_depth + 1, CONFIG.dit_depth // 2

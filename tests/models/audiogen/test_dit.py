@@ -41,16 +41,16 @@ def variables():
 
 
 @functools.cache
-def jitted(compat, **options):
+def jitted(unmasked, **options):
     def apply(variables, x, context, aligned):
         inputs = x, TIME, context, CONTEXT_MASK, aligned, X_MASK
-        return DiT(CONFIG, **options).apply(variables, *inputs, compat)
+        return DiT(CONFIG, **options).apply(variables, *inputs, unmasked)
 
     return jax.jit(apply)
 
 
-def velocity(variables, x=X, context=CONTEXT, aligned=ALIGNED, compat=None, **options):
-    return jitted(compat, **options)(variables, x, context, aligned)
+def velocity(variables, x=X, context=CONTEXT, aligned=ALIGNED, unmasked=False, **options):
+    return jitted(unmasked, **options)(variables, x, context, aligned)
 
 
 def with_nan_padding(values, mask):
@@ -76,8 +76,8 @@ def test_a_padded_clip_is_the_clip_alone(variables):
 
 
 def test_the_release_lets_padding_into_the_last_valid_frame(variables):
-    clean = velocity(variables, compat="release")
-    dirty = velocity(variables, np.where(X_MASK[..., None], X, 5.0), compat="release")
+    clean = velocity(variables, unmasked=True)
+    dirty = velocity(variables, np.where(X_MASK[..., None], X, 5.0), unmasked=True)
     np.testing.assert_array_equal(dirty[1, :3], clean[1, :3])
     assert np.any(dirty[1, 3] != clean[1, 3])
 

@@ -5,18 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from audiogen_jax.flow.loss import duration_loss, flow_matching_loss
+from audiogen_jax.flow.loss import flow_matching_loss
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.durations import global_latent_lengths
-from audiogen_jax.models.audiogen.generator import (
-    AudioGen,
-    condition,
-    drop_condition,
-    init_params,
-    velocity_fn,
-)
+from audiogen_jax.models.audiogen.generator import DashengAudioGen
+from audiogen_jax.models.audiogen.network import AudioGen
+from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.models.t5.config import T5Config
-from audiogen_jax.models.t5.encoder import T5Encoder
+from audiogen_jax.types import Tokens
 
 TEXT = T5Config(vocab_size=20, d_model=6, d_kv=4, d_ff=12, num_layers=1, num_heads=2)
 CONFIG = AudioGenConfig(
@@ -36,9 +32,10 @@ CONFIG = AudioGenConfig(
     duration_predictor_filter_channels=4,
     duration_predictor_n_layers=1,
 )
-MODEL, TEXT_ENCODER = AudioGen(CONFIG, text_dim=6), T5Encoder(TEXT)
+GENERATOR = DashengAudioGen(CONFIG, TEXT)
 IDS = np.array([[3, 4, 5], [6, 7, 0]])
 MASK = np.array([[True] * 3, [True, True, False]])
+PROMPTS = Tokens(IDS, MASK)
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((2, 5, 4), np.float32)
 FRAMES = np.arange(5) < np.array([[5], [3]])
@@ -48,7 +45,7 @@ SIGMA = np.array([0.9, 0.4321], np.float32)
 @pytest.fixture(scope="module")
 def params():
     """Every parameter random: the zeros of the initialisation would hide mistakes."""
-    shapes = jax.eval_shape(lambda key: init_params(key, MODEL, TEXT_ENCODER), jax.random.key(0))
+    shapes = jax.eval_shape(GENERATOR.init, jax.random.key(0))
     return jax.tree.map(
         lambda leaf: np.random.default_rng(leaf.size).normal(0, 0.3, leaf.shape).astype(np.float32),
         shapes,
@@ -57,15 +54,22 @@ def params():
 
 @pytest.fixture(scope="module")
 def encoded(params):
-    return jax.jit(lambda params: condition(MODEL, TEXT_ENCODER, params, IDS, MASK))(params)
+    return jax.jit(GENERATOR.condition)(params, PROMPTS)
+
+
+def velocity(params, condition, sigma, generator=GENERATOR):
+    return jax.jit(generator.velocity)(params, condition, X, sigma, FRAMES)
 
 
 def test_training_reaches_every_parameter_that_generation_uses(params):
     def loss(params):
-        encoded = condition(MODEL, TEXT_ENCODER, params, IDS, MASK)
-        velocity = velocity_fn(MODEL, params, encoded, FRAMES)
+        encoded = GENERATOR.condition(params, PROMPTS)
+
+        def velocity(x, sigma):
+            return GENERATOR.velocity(params, encoded, x, sigma, FRAMES)
+
         flow = flow_matching_loss(velocity, X, X[::-1], SIGMA, FRAMES)
-        return flow + duration_loss(encoded.log_duration, jnp.array([1.0, 2.0]), 1.0)
+        return flow + GENERATOR.duration_loss(encoded, jnp.array([1.0, 2.0]))
 
     gradient = jax.jit(jax.grad(loss))(params)
     flat = {jax.tree_util.keystr(k): v for k, v in jax.tree.leaves_with_path(gradient)}
@@ -76,32 +80,52 @@ def test_training_reaches_every_parameter_that_generation_uses(params):
 
 
 def test_unconditional_is_zero_context_before_its_embedding(params, encoded):
-    drop = np.array([False, True])
-    dropped = drop_condition(encoded, drop)
-    assert not np.any(dropped.context[1]) and not np.any(dropped.time_aligned[1])
-    np.testing.assert_array_equal(dropped.context[0], encoded.context[0])
-    np.testing.assert_array_equal(dropped.context_mask, encoded.context_mask)
-
-    single = jax.jit(velocity_fn(MODEL, params, encoded, FRAMES))(X, SIGMA)
-    mixed = jax.jit(velocity_fn(MODEL, params, dropped, FRAMES))(X, SIGMA)
-    np.testing.assert_allclose(mixed[0], single[0], atol=1e-5)
-    assert np.abs(mixed[1] - single[1]).max() > 1e-3
+    without = GENERATOR.unconditional(encoded)
+    assert not np.any(without.context) and not np.any(without.time_aligned)
+    np.testing.assert_array_equal(without.context_mask, encoded.context_mask)
+    np.testing.assert_array_equal(without.log_duration, encoded.log_duration)
+    difference = velocity(params, without, SIGMA) - velocity(params, encoded, SIGMA)
+    assert np.abs(difference).max() > 1e-3
 
 
-def test_the_velocity_function_is_the_velocity(params, encoded):
-    out = jax.jit(velocity_fn(MODEL, params, encoded, FRAMES))(X, SIGMA)
+def test_the_velocity_is_that_of_the_network(params, encoded):
+    network = AudioGen(CONFIG, text_dim=6)
     clips = encoded.context, encoded.context_mask, encoded.time_aligned, FRAMES
-    velocity = jax.jit(lambda *args: MODEL.apply(*args, method="velocity"))
-    expected = velocity({"params": params["audiogen"]}, X, 1000 * SIGMA, *clips)
-    np.testing.assert_allclose(out, expected, atol=1e-6)
+    apply = jax.jit(lambda *args: network.apply(*args, method="velocity"))
+    expected = apply({"params": params["audiogen"]}, X, 1000 * SIGMA, *clips)
+    np.testing.assert_allclose(velocity(params, encoded, SIGMA), expected, atol=1e-6)
+
+
+def test_sampling_computes_the_velocity_of_training(params, encoded):
+    """Rows without a prompt first, from what was computed once per clip and once per level."""
+    prepared = GENERATOR.for_sampling(params)
+    both = GENERATOR.for_sampling(prepared)
+    assert both["audiogen"]["dit"].keys() == prepared["audiogen"]["dit"].keys()
+
+    @jax.jit
+    def sampled(params, condition):
+        cache = GENERATOR.cache(params, condition, unconditional=2)
+        level = jax.tree.map(lambda leaf: leaf[1], GENERATOR.levels(params, SIGMA))
+        x, mask = np.concatenate([X, X]), np.concatenate([FRAMES, FRAMES])
+        return GENERATOR.sampling_velocity(params, cache, level, x, mask)
+
+    found = sampled(prepared, encoded)
+    sigma = np.full(2, SIGMA[1])
+    without = velocity(params, GENERATOR.unconditional(encoded), sigma)
+    valid = FRAMES[:, :, None]
+    np.testing.assert_allclose(found[:2] * valid, without * valid, atol=1e-5)
+    np.testing.assert_allclose(
+        found[2:] * valid, velocity(params, encoded, sigma) * valid, atol=1e-5
+    )
 
 
 def test_only_the_release_cuts_timesteps(params, encoded):
     cut = np.array([0.9, 0.432], np.float32)
-    release = jax.jit(velocity_fn(MODEL, params, encoded, FRAMES, compat="release"))
-    np.testing.assert_allclose(release(X, SIGMA)[1], release(X, cut)[1], atol=1e-6)
-    exact = jax.jit(velocity_fn(MODEL, params, encoded, FRAMES))
-    assert np.abs(exact(X, SIGMA)[1] - exact(X, cut)[1]).max() > 1e-5
+    release = GENERATOR.with_quirks(Quirks(cut_timesteps=True))
+    off = velocity(params, encoded, SIGMA, release) - velocity(params, encoded, cut, release)
+    assert np.abs(off[1]).max() < 1e-6
+    exact = velocity(params, encoded, SIGMA) - velocity(params, encoded, cut)
+    assert np.abs(exact[1]).max() > 1e-5
 
 
 def test_lengths_round_half_to_even():

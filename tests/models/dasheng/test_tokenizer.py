@@ -82,11 +82,9 @@ def test_decoding_gives_640_samples_per_latent():
     assert wav.shape == (2, 7 * 640)
 
 
-def test_too_short_and_unknown_compat_are_one_clear_line():
+def test_what_cannot_be_encoded_is_one_clear_line():
     with pytest.raises(ValueError, match="512 samples is too short to encode: at least 513"):
         encode(noise(1, 512))
-    with pytest.raises(ValueError, match="compat='torch'"):
-        DashengTokenizer(CONFIG).apply(variables(), noise(1, 4000), None, "torch", method="encode")
     with pytest.raises(ValueError, match="remat='everything' is not a policy"):
         encode(noise(1, 4000), remat="everything")
 
