@@ -43,7 +43,11 @@ class Sampler:
     """
 
     def __init__(
-        self, generator: Generator, params: Params, devices: Sequence[jax.Device] | None = None
+        self,
+        generator: Generator,
+        params: Params,
+        devices: Sequence[jax.Device] | None = None,
+        window: int | None = None,
     ):
         """Places the parameters.
 
@@ -51,8 +55,9 @@ class Sampler:
           generator: the model.
           params: from its `for_sampling`; shapes (`jax.ShapeDtypeStruct`) are enough for `lower`.
           devices: the first one if None.
+          window: see `guided_velocity`.
         """
-        self.generator = generator
+        self.generator, self._window = generator, window
         self.mesh = Mesh(np.array(devices or jax.local_devices()[:1]), ("data",))
         self._everywhere = NamedSharding(self.mesh, P())
         self._split = NamedSharding(self.mesh, P("data"))
@@ -220,6 +225,7 @@ class Sampler:
             guidance,
             mask,
             unconditional=static.unconditional,
+            window=self._window,
         )
         start, constrain = noise, None
         if edit is not None:

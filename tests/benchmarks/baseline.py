@@ -7,8 +7,8 @@ from typing import Any
 import torch  # noqa: TID251
 from torch.utils.mkldnn import to_mkldnn  # noqa: TID251
 
-from tests.benchmarks.case import Case
 from tests.benchmarks.torch_audiogen import TorchAudioGen
+from tests.benchmarks.workload import Case
 
 
 class Baseline:

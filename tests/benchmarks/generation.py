@@ -30,8 +30,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.case import Case, parameter_bytes, write_checkpoint
-from tests.benchmarks.worker import Worker
+from tests.benchmarks.side_process import Worker
+from tests.benchmarks.workload import Case, parameter_bytes, write_checkpoint
 
 RESULTS = Path(__file__).parent / "results"
 TOLERANCE = 1e-4

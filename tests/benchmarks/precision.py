@@ -21,14 +21,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from audiogen_jax.checkpoints.registry import load_generator
 from audiogen_jax.evaluate.metrics.mel_distance import mel_distance
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.files.fingerprint import checkpoint_sha256
-from audiogen_jax.infer.loading import GeneratorParts, load_generator
+from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.types import Latents
-from tests.benchmarks.nano_clips import GUIDANCE, Clips, guided_velocity, nano_clips
+from tests.benchmarks.nano_clips import GUIDANCE, Clips, compiled_velocity, nano_clips
 
 SIGMAS = (0.95, 0.7, 0.4, 0.1)
 STEPS = 25
@@ -43,32 +44,27 @@ class Variant:
     """The embedded model at one precision."""
 
     def __init__(self, dtype: Any, param_dtype: Any, count: int):
-        self.parts = load_generator("nano", param_dtype=param_dtype)
-        self.clips = nano_clips(self.parts, count)
-        self._velocity = guided_velocity(self.parts, self.clips, dtype)
-        self._sampler = _sampler(self.parts, dtype)
-
-    def velocity(self, x: Latents, sigma: float) -> Latents:
-        return self._velocity(x, sigma)
+        self.loaded = load_generator("nano", dtype=dtype, param_dtype=param_dtype)
+        self.clips = nano_clips(self.loaded, count)
+        self.velocity = compiled_velocity(self.loaded, self.clips)
+        self._sampler = Sampler(self.loaded.generator, self.loaded.params)
+        self._codec = Codec(self.loaded.codec)
 
     def sample(self, steps: int = STEPS) -> Latents:
+        rows = [[condition] for condition in self._sampler.condition(self.clips.prompts)]
         options = SamplingOptions(steps, GUIDANCE)
-        return self._sampler.sample(*self.clips, options)
+        latents = self._sampler.sample(rows, self.clips.lengths, self.clips.noise, options)
+        return latents
 
     def decode(self, latents: Latents) -> Float[np.ndarray, "b n"]:
-        return np.asarray(self.parts.tokenizer.decode_each(latents, self.clips.frames))
-
-
-def _sampler(parts: GeneratorParts, dtype: Any) -> Sampler:
-    weights = (parts.config, parts.params, parts.text_config, parts.text_params)
-    return Sampler(*weights, dtype=dtype)
+        return np.asarray(self._codec.decode_each(latents, self.clips.lengths))
 
 
 def mel_distances(
     clips: Clips, found: Float[np.ndarray, "b n"], expected: Float[np.ndarray, "b n"]
 ) -> Float[np.ndarray, " b"]:
     """Log-mel distance of every clip over its own samples."""
-    rows = zip(found, expected, clips.frames * 640, strict=True)
+    rows = zip(found, expected, clips.lengths * 640, strict=True)
     return np.array([mel_distance(a[:length], b[:length], 16000) for a, b, length in rows])
 
 
@@ -106,7 +102,7 @@ def measure(count: int) -> dict[str, Any]:
         "steps": STEPS,
         "against": f"fp32, {STEPS} Euler steps",
         "rows": rows,
-        "checkpoint_sha256": checkpoint_sha256(exact.parts.source),
+        "checkpoint_sha256": checkpoint_sha256(exact.loaded.folder),
         **environment(),
     }
 

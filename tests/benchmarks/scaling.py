@@ -24,9 +24,7 @@ import jax.numpy as jnp
 
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.audiogen.generator import AudioGen, init_params
-from audiogen_jax.models.t5.config import T5Config
-from audiogen_jax.models.t5.encoder import T5Encoder
+from audiogen_jax.models.audiogen.network import AudioGen
 from audiogen_jax.plan.training import plan_training
 from audiogen_jax.train.config import load_config
 
@@ -56,9 +54,9 @@ def compile_seconds(unroll: bool, depth: int) -> float:
     sizes = dict(load_config(f"{ROOT}/configs/small.py").model.audiogen)
     config = dataclasses.replace(AudioGenConfig(**sizes), dit_depth=depth)
     model = AudioGen(config, unroll=unroll, remat="nothing_saveable")
-    shapes = jax.eval_shape(
-        lambda key: init_params(key, model, T5Encoder(T5Config(num_layers=1))), jax.random.key(0)
-    )
+    hidden, latents = jnp.zeros((1, 2, config.content_dim)), jnp.zeros((1, 4, config.latent_dim))
+    masks = jnp.ones((1, 2), bool), jnp.ones((1, 4), bool)
+    variables = jax.eval_shape(model.init, jax.random.key(0), hidden, masks[0], latents, masks[1])
     x = jax.ShapeDtypeStruct((2, 250, config.latent_dim), jnp.float32)
     context = jax.ShapeDtypeStruct((2, 64, config.dit_context_dim), jnp.float32)
     times = jax.ShapeDtypeStruct((2,), jnp.float32)
@@ -70,7 +68,7 @@ def compile_seconds(unroll: bool, depth: int) -> float:
         return jnp.square(out).mean()
 
     start = time.monotonic()
-    jax.jit(jax.grad(loss)).lower(shapes["audiogen"], x, times, context).compile()
+    jax.jit(jax.grad(loss)).lower(variables["params"], x, times, context).compile()
     return time.monotonic() - start
 
 

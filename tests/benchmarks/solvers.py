@@ -18,13 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from audiogen_jax.checkpoints.registry import load_generator
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.flow.schedules import SCHEDULES
 from audiogen_jax.flow.solvers import SOLVERS, Plan
-from audiogen_jax.infer.loading import load_generator
 from audiogen_jax.types import Latents
-from tests.benchmarks.nano_clips import GUIDANCE, Clips, guided_velocity, nano_clips
+from tests.benchmarks.nano_clips import GUIDANCE, Clips, compiled_velocity, nano_clips
 
 CALLS = (4, 6, 8, 10, 12, 16, 20, 25, 32, 50)
 REFERENCE = ("midpoint", "sway", 400)
@@ -43,9 +43,9 @@ def integrate(velocity: Callable, clips: Clips, plan: Plan) -> Latents:
 
 def measure(count: int) -> dict[str, Any]:
     """Curves of all solvers on all schedules, and the fewest calls that reach the target."""
-    parts = load_generator("nano")
-    clips = nano_clips(parts, count)
-    velocity = guided_velocity(parts, clips)
+    loaded = load_generator("nano", dtype=np.float32, param_dtype=np.float32)
+    clips = nano_clips(loaded, count)
+    velocity = compiled_velocity(loaded, clips)
     solver, schedule, steps = REFERENCE
     exact = integrate(velocity, clips, SOLVERS[solver](SCHEDULES[schedule](steps)))
     curves: dict[str, dict[int, float]] = {}
@@ -73,7 +73,7 @@ def measure(count: int) -> dict[str, Any]:
         "mean_relative_error": curves,
         "target": {" ".join(map(str, TARGET)): target},
         "fewest_calls_to_target": fewest,
-        "checkpoint_sha256": checkpoint_sha256(parts.source),
+        "checkpoint_sha256": checkpoint_sha256(loaded.folder),
         **environment(),
     }
 

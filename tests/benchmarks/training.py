@@ -30,10 +30,11 @@ import torch  # noqa: TID251
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.flow.loss import flow_matching_loss
-from audiogen_jax.models.audiogen.generator import AudioGen, Condition, velocity_fn
+from audiogen_jax.models.audiogen.generator import Condition, DashengAudioGen
+from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.train.flops import matmul_flops
-from tests.benchmarks.case import write_checkpoint
 from tests.benchmarks.torch_audiogen import TorchAudioGen
+from tests.benchmarks.workload import write_checkpoint
 
 FRAMES, TOKENS = 250, 64
 RATE, DECAY = 1e-4, 0.01
@@ -54,7 +55,7 @@ def inputs(batch: int, channels: int, width: int) -> dict[str, np.ndarray]:
 def ours(folder: Path, arrays: dict[str, np.ndarray]) -> tuple[Any, float]:
     """(a function that runs one step and gives its loss, FLOPs of one step)."""
     config, params = load_audiogen(folder)
-    model = AudioGen(config)
+    model = DashengAudioGen(config, T5Config())
     optimizer = optax.adamw(RATE, weight_decay=DECAY)
     dit = jax.tree.map(jnp.asarray, params["dit"])
     rest = {name: value for name, value in params.items() if name != "dit"}  # stays as it is
@@ -64,8 +65,12 @@ def ours(folder: Path, arrays: dict[str, np.ndarray]) -> tuple[Any, float]:
 
     def loss(dit, batch, rest):
         each = jnp.broadcast_to(aligned, (len(batch["time"]), *aligned.shape[1:]))
-        told = Condition(batch["context"], tokens, each, batch["time"])
-        velocity = velocity_fn(model, {"audiogen": {**rest, "dit": dit}}, told, mask)
+        condition = Condition(batch["context"], tokens, each, batch["time"])
+        params = {"audiogen": {**rest, "dit": dit}}
+
+        def velocity(x, sigma):
+            return model.velocity(params, condition, x, sigma, mask)
+
         return flow_matching_loss(velocity, batch["data"], batch["noise"], batch["time"], mask)
 
     def step(state, batch, rest):

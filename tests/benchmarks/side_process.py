@@ -62,7 +62,7 @@ def _serve(side: str, threads: int, options: dict[str, Any], connection: Any) ->
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     try:
         if side == "ours":
-            from tests.benchmarks.ours import Ours as Side
+            from tests.benchmarks.audiogen_side import Ours as Side
         else:
             from tests.benchmarks.baseline import Baseline as Side
 
