@@ -24,7 +24,9 @@ def evaluate(
     checkpoint: Checkpoint = "nano",
     part: Annotated[
         list[str] | None,
-        typer.Option(help="reconstruction, generation or mixtures; repeatable; default: all"),
+        typer.Option(
+            help="reconstruction, generation or mixtures, repeatable; default: all that fit"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
     per_group: Annotated[int, typer.Option(help="Clips to rebuild of each group.")] = 50,
@@ -35,8 +37,10 @@ def evaluate(
     ),
 ) -> None:
     """Measure a checkpoint on held-out recordings and write one report."""
-    from audiogen_jax.evaluate.registry import select
+    from audiogen_jax.evaluate.registry import possible, select
     from audiogen_jax.evaluate.run import run
 
-    suites = select(part or (), per_group=per_group, per_class=per_class, pairs=pairs)
+    suites = select(
+        part or possible(checkpoint), per_group=per_group, per_class=per_class, pairs=pairs
+    )
     run(checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options)

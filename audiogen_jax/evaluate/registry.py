@@ -2,7 +2,11 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
+from audiogen_jax.checkpoints.locate import find_checkpoint
+from audiogen_jax.checkpoints.registry import GENERATORS
+from audiogen_jax.checkpoints.safetensors import read_config
 from audiogen_jax.evaluate.suite import Suite
 from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
@@ -10,6 +14,19 @@ from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
 
 _ALL: tuple[Suite, ...] = (Reconstruction(), NanoClasses(), NanoMixtures())
 SUITES = {suite.name: suite for suite in _ALL}
+
+
+def possible(checkpoint: str | Path) -> list[str]:
+    """Names of the suites that a checkpoint can do: a codec alone, those that need no generator.
+
+    Args:
+      checkpoint: "nano", a folder in Hugging Face layout or the name of a hub repository.
+
+    Raises:
+      ValueError: there is no such checkpoint.
+    """
+    generates = read_config(find_checkpoint(checkpoint)).get("model_type") in GENERATORS
+    return [name for name, suite in SUITES.items() if generates or not suite.needs_generator]
 
 
 def select(names: Sequence[str] = (), **settings: object) -> list[Suite]:

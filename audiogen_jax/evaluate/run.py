@@ -6,7 +6,7 @@ from pathlib import Path
 from audiogen_jax.checkpoints.locate import find_checkpoint
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.evaluate.recordings import read_recordings
-from audiogen_jax.evaluate.registry import select
+from audiogen_jax.evaluate.registry import possible, select
 from audiogen_jax.evaluate.report import print_report, write_report
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Suite
 from audiogen_jax.files.atomic import check_writable
@@ -35,7 +35,7 @@ def run(
       manifest: real recordings with a train and a val split.
       out: the report, `.json`.
       cache: folder for what is made once, such as the trained judge.
-      suites: what is measured; all of `registry.SUITES` if None.
+      suites: what is measured; all of `registry.SUITES` that the checkpoint can do if None.
       seed: in [0, 2**32); draws clips, phrasings and noise.
       options: how the generator samples.
 
@@ -47,7 +47,7 @@ def run(
         silent.
       OSError: a file cannot be read or written.
     """
-    suites = select() if suites is None else suites
+    suites = select(possible(checkpoint)) if suites is None else suites
     if not suites:
         raise ValueError("no suites: name at least one thing to measure")
     check_writable(out)
@@ -63,6 +63,8 @@ def run(
         "seed": seed,
         **environment(),
     }
+    if model.codec.channels > 1:
+        protocol["channels"] = "averaged to mono"
     results: dict[str, object] = {}
     measured: list[Measurement] = []
     for suite in suites:

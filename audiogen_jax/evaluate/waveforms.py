@@ -17,6 +17,11 @@ def to_mono(audio: Float[np.ndarray, "n ..."]) -> Float[np.ndarray, " n"]:
     return audio if audio.ndim == 1 else audio.mean(axis=1)
 
 
+def to_channels(samples: Float[np.ndarray, " n"], channels: int) -> Float[np.ndarray, "n ..."]:
+    """The same sound in every channel: float [n] for one, else [n a]."""
+    return samples if channels == 1 else np.repeat(samples[:, None], channels, axis=1)
+
+
 def resample(
     samples: Float[np.ndarray, " n"], sample_rate: int, target_rate: int
 ) -> Float[np.ndarray, " m"]:

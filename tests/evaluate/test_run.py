@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.evaluate.registry import SUITES, select
+from audiogen_jax.evaluate.registry import SUITES, possible, select
 from audiogen_jax.evaluate.run import run
 from audiogen_jax.evaluate.suite import Context, Measurement, Table
 from audiogen_jax.infer.codec import Codec
@@ -89,7 +89,7 @@ def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, ca
         tiny_checkpoint, manifest, tmp_path / "a.json", cache=tmp_path / "judge", suites=suites,
         seed=1, options=SamplingOptions(steps=1),
     )  # fmt: skip
-    assert loads.count("Pipeline") == 1 and loads.count("Codec") <= 1
+    assert loads == ["Pipeline"]
     report = json.loads((tmp_path / "a.json").read_text())
     assert list(report["protocol"])[-3:] == ["reconstruction", "generation", "mixtures"]
     assert report["protocol"]["seed"] == 1
@@ -111,13 +111,16 @@ def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, ca
     assert "Reconstruction, held-out" in printed and "near-copies" in printed
 
 
-def test_a_codec_is_enough_where_no_suite_generates(tiny_checkpoint, manifest, loads, tmp_path):
-    suites = select(["reconstruction"], per_group=1)
-    out = tmp_path / "a.json"
-    run(tiny_checkpoint / "tokenizer", manifest, out, cache=tmp_path / "judge", suites=suites)
+def test_a_codec_alone_does_what_needs_no_generator(tiny_checkpoint, manifest, loads, tmp_path):
+    out, cache = tmp_path / "a.json", tmp_path / "judge"
+    run(tiny_checkpoint / "tokenizer", manifest, out, cache=cache)
     assert loads == ["Codec"]
-    assert not (tmp_path / "judge").exists()
+    assert not cache.exists()
     assert json.loads(out.read_text())["results"].keys() == {"reconstruction"}
+    assert possible(tiny_checkpoint) == list(SUITES)
+    # Asked for by name, a generator is missed.
+    with pytest.raises(ValueError, match="expected one of"):
+        run(tiny_checkpoint / "tokenizer", manifest, out, cache=cache, suites=[Loudness()])
 
 
 def test_a_suite_of_another_package(tiny_checkpoint, manifest, tmp_path, monkeypatch, capsys):

@@ -19,7 +19,7 @@ from audiogen_jax.evaluate.suites.griffin_lim import (
     griffin_lim,
     mel_bands,
 )
-from audiogen_jax.evaluate.waveforms import to_mono
+from audiogen_jax.evaluate.waveforms import to_channels, to_mono
 from audiogen_jax.infer.codec import Codec
 
 GROUPS = ("speech", "music", "sound")
@@ -130,7 +130,7 @@ def choose(
 
 def rebuild(codec: Codec, samples: Samples) -> Samples:
     """Encodes and decodes a mono clip; what the last partial frame held comes out silent."""
-    latents = codec.encode(samples[None])
+    latents = codec.encode(to_channels(samples, codec.channels)[None])
     frames = latents.shape[1]
     audio = to_mono(np.asarray(codec.decode_each(latents, np.array([frames]))[0]))
     audio = audio[: min(frames * codec.samples_per_latent, len(samples))]
