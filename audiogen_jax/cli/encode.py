@@ -23,7 +23,7 @@ def encode(
     ] = None,
     checkpoint: Checkpoint = "nano",
 ) -> None:
-    """Encode an audio file to latents [t c], 25 frames per second."""
+    """Encode an audio file to latents [t c], 25 frames per second with the embedded codec."""
     from audiogen_jax.files.latents import check_latents_suffix, write_latents
 
     output = output or audio.with_suffix(".npz")
@@ -31,20 +31,21 @@ def encode(
     check_output(output)
     recording, codec = read_with_codec(audio, checkpoint)
     with progress("encoding"):
-        latents = np.asarray(codec.encode(recording.samples[None, :, 0])[0])
+        latents = np.asarray(codec.encode(recording.samples[None])[0])
     write_latents(output, latents, num_samples=len(recording.samples))
     frames, channels = latents.shape
     typer.echo(f"{output}: {frames} frames x {channels} channels")
 
 
 def read_with_codec(path: Path, checkpoint: str) -> "tuple[Audio, Codec]":
-    """Reads audio first, as that fails quickly, then loads the codec."""
+    """Opens the codec, whose weights are read later, and audio at its rate, in its channels."""
     from audiogen_jax.files.audio import read_audio
 
-    audio = read_audio(path)
-    for note in audio.notes:
-        typer.echo(f"{path}: {note}", err=True)
-    with progress("loading the codec"):
+    with progress("opening the codec"):
         from audiogen_jax.infer.codec import Codec
 
-        return audio, Codec.load(checkpoint)
+        codec = Codec.load(checkpoint)
+    audio = read_audio(path, codec.sample_rate, codec.channels)
+    for note in audio.notes:
+        typer.echo(f"{path}: {note}", err=True)
+    return audio, codec

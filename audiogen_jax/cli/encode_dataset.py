@@ -29,7 +29,7 @@ def encode_dataset(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the latents.")],
     checkpoint: Checkpoint = "nano",
     revision: Revision = None,
-    dtype: Dtype = "fp32",
+    dtype: Dtype = "float32",
     batch_size: Annotated[int, typer.Option(help="Clips encoded together, over all devices.")] = 16,
     shard_size: Annotated[int, typer.Option(help="Clips per file.")] = 1024,
     max_seconds: Annotated[

@@ -67,8 +67,8 @@ def generate(
     ] = 1.0,
     checkpoint: Checkpoint = "nano",
     revision: Revision = None,
-    dtype: Dtype = "fp32",
-    param_dtype: ParamDtype = "fp32",
+    dtype: Dtype = "float32",
+    param_dtype: ParamDtype = "float32",
     plot: Annotated[
         bool, typer.Option("--plot", help="Also write the mel spectrogram beside it as PNG.")
     ] = False,
@@ -125,11 +125,11 @@ def _read_source(
     from audiogen_jax.files.audio import read_audio
     from audiogen_jax.infer.source import Source
 
-    audio = read_audio(path, pipeline.codec.sample_rate)
+    audio = read_audio(path, pipeline.codec.sample_rate, pipeline.codec.channels)
     for note in audio.notes:
         typer.echo(f"{path}: {note}", err=True)
     spans = [
         (0.0, float("inf")) if text == "all" else read_interval(text, "--regenerate")
         for text in regenerate
     ]
-    return Source(audio.samples[:, 0], spans, noise_level)
+    return Source(audio.samples, spans, noise_level)

@@ -26,5 +26,5 @@ def reconstruct(
     check_audio_output(output)
     recording, codec = read_with_codec(audio, checkpoint)
     with progress("encoding"):
-        latents = np.asarray(codec.encode(recording.samples[None, :, 0])[0])
+        latents = np.asarray(codec.encode(recording.samples[None])[0])
     decode_to(output, codec, latents, len(recording.samples))

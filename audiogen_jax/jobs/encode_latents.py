@@ -31,6 +31,7 @@ from audiogen_jax.input.manifest import AudioRecord
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.latent_folder import LatentFolder, ShardWriter
 from audiogen_jax.jobs.overlap import overlapped
+from audiogen_jax.types import dtype_name
 
 _BATCHES_AHEAD = 2
 
@@ -102,7 +103,7 @@ def encode_dataset(
     *,
     checkpoint: str | Path = "nano",
     revision: str | None = None,
-    dtype: str = "fp32",
+    dtype: str = "float32",
     batch_size: int = 16,
     shard_size: int = 1024,
     max_seconds: float | None = None,
@@ -111,13 +112,14 @@ def encode_dataset(
 ) -> EncodeProgress:
     """Encodes the clips of manifests, or what is left of them.
 
-    Clips are decoded as training decodes them: mono, without digital silence at their ends.
+    Clips are decoded as training decodes them: in the codec's channels, without digital silence at
+    their ends.
 
     Args:
       manifests: manifests or tar files of audio, see `input.clips`; about 1 kB of memory per clip.
       output: folder of the dataset, see `input.latent_dataset`.
-      checkpoint, revision: of the tokenizer, see `Codec.load`.
-      dtype: of the computation, "fp32" or "bf16"; latents are stored in bfloat16.
+      checkpoint, revision: of the codec, see `Codec.load`.
+      dtype: of the computation, "float32" or "bfloat16"; latents are stored in bfloat16.
       batch_size: clips encoded together, over all local devices.
       shard_size: clips per shard, fewer in the last one and where clips cannot be read.
       max_seconds: only this much of a clip is kept, from its start; all of it if None.
@@ -135,17 +137,14 @@ def encode_dataset(
       OSError: a file cannot be written; shards that are there stay, and a restart goes on.
     """
     share = share or Share(jax.process_index(), jax.process_count())
+    dtype = dtype_name(dtype)
     for name, value in (("batch_size", batch_size), ("shard_size", shard_size)):
         if value < 1:
             raise ValueError(f"{name}={value}: expected at least 1")
     clips = _read_manifests([Path(manifest) for manifest in manifests])
     mesh = Mesh(np.array(jax.local_devices()), ("data",))
     codec = Codec.load(checkpoint, revision=revision, dtype=dtype, mesh=mesh)
-    max_samples = None if max_seconds is None else round(max_seconds * codec.sample_rate)
-    if max_samples is not None and max_samples < codec.min_samples:
-        raise ValueError(
-            f"max_seconds={max_seconds}: expected at least {codec.min_samples} samples"
-        )
+    max_samples = _max_samples(codec, max_seconds)
     info = DatasetInfo(
         tokenizer_sha256=codec.encoder_sha256,
         sample_rate=codec.sample_rate,
@@ -203,6 +202,15 @@ def _read_manifests(manifests: Sequence[Path]) -> list[_Clip]:
     return clips
 
 
+def _max_samples(codec: Codec, seconds: float | None) -> int | None:
+    if seconds is None:
+        return None
+    samples = round(seconds * codec.sample_rate)
+    if samples < codec.min_samples:
+        raise ValueError(f"max_seconds={seconds}: expected at least {codec.min_samples} samples")
+    return samples
+
+
 def _batches(
     shards: Sequence[Sequence[_Clip]], todo: Iterable[int], size: int, max_seconds: float | None
 ) -> Iterator[_Batch]:
@@ -227,21 +235,18 @@ def _encoded(
 
     def decode(clip: _Clip) -> Float32[np.ndarray, "n a"]:
         audio = cache.load(clip.record.path, clip.record.member)[:max_samples]
-        if len(audio) < codec.min_samples:
-            raise ValueError(
-                f"too short to encode: {len(audio)} samples, "
-                f"at least {codec.min_samples} are needed"
-            )
+        count, least = len(audio), codec.min_samples
+        if count < least:
+            raise ValueError(f"too short to encode: {count} samples, at least {least} are needed")
         return audio
 
     def submit(decoded: _Decoded) -> jax.Array | None:
         return _submit(codec, [audio for _, audio in decoded.audio], rows)
 
+    write = _Writer(folder, codec).write
     decoders = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
     try:
-        yield from overlapped(
-            _decoded(decoders, decode, batches), submit, _Writer(folder, codec).write
-        )
+        yield from overlapped(_decoded(decoders, decode, batches), submit, write)
     finally:
         decoders.shutdown(cancel_futures=True)
 

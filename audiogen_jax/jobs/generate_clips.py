@@ -14,7 +14,6 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.files.audio import FORMATS, encode_audio
 from audiogen_jax.files.fingerprint import sha256
 from audiogen_jax.files.jsonl import Row
@@ -25,10 +24,12 @@ from audiogen_jax.input.prompts import PromptRecord, scan_prompts
 from audiogen_jax.jobs.clip_folder import ClipFolder, file_name
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.overlap import overlapped
+from audiogen_jax.types import dtype_name
 
-WINDOW = 64
-"""Batches whose prompts are conditioned and grouped by length together. Their conditions wait in
-memory meanwhile, so it does not grow with the prompt file."""
+WINDOW = 32
+"""Batches whose prompts are conditioned and grouped by length together: their conditions wait on
+the devices, about a MB a clip, however long the prompt file is. The more batches, the fewer are cut
+short by the end of a window."""
 _CONDITIONED_TOGETHER = 64
 
 
@@ -49,8 +50,8 @@ class BatchSettings:
     options: SamplingOptions = dataclasses.field(default_factory=SamplingOptions)
     seed: int = 0
     duration: float | None = None
-    dtype: str = "fp32"
-    param_dtype: str = "fp32"
+    dtype: str = "float32"
+    param_dtype: str = "float32"
     batch_size: int = MAX_BATCH
     suffix: str = ".wav"
 
@@ -59,6 +60,8 @@ class BatchSettings:
             raise ValueError(f"format {self.suffix!r}: expected one of {FORMATS}")
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size}: expected at least 1")
+        for name in ("dtype", "param_dtype"):
+            object.__setattr__(self, name, dtype_name(getattr(self, name), name))
 
     def how(self) -> dict[str, object]:
         """How a clip is made, as its row in the manifest says it."""
@@ -139,8 +142,7 @@ def run_batch(
             return pipeline.submit(batch, settings.seed, settings.options)
 
         def finish(_: Sequence[Request], submitted: Submitted) -> float:
-            clips = pipeline.collect(submitted)
-            return _write(folder, clips, settings, checkpoint_sha256)
+            return _write(folder, pipeline.collect(submitted), settings, checkpoint_sha256)
 
         first, started, audio_seconds = len(folder.done), time.monotonic(), 0.0
 
@@ -187,9 +189,8 @@ def _requests(
     """Requests with their lengths, and errors for the clips of which there can be none."""
 
     def request(some: Sequence[PromptRecord]) -> list[Request]:
-        captions: list[StructuredCaption | str] = [record.caption for record in some]
         return pipeline.requests(
-            captions,
+            [record.caption for record in some],
             [record.audio_id for record in some],
             settings.duration,
             settings.options,

@@ -20,6 +20,7 @@ from audiogen_jax.input.manifest import SPLITS, read_manifest
 from audiogen_jax.jobs import encode_latents as job
 from audiogen_jax.jobs.encode_latents import encode_dataset
 from audiogen_jax.jobs.job import Share
+from audiogen_jax.models.dasheng.codec import DashengCodec
 from audiogen_jax.models.dasheng.tokenizer import latent_length
 
 CLIPS = Path(__file__).parent.parent / "clips"
@@ -116,9 +117,13 @@ def test_tar_files_give_the_latents_of_their_clips(whole, manifest, tokenizer, t
         np.testing.assert_array_equal(found[name].latents, record.latents)
 
 
+def hash_of(config, params) -> str:
+    return encoder_sha256(DashengCodec(config), params)
+
+
 def test_the_description(whole, tokenizer):
     info = LatentDataset(whole).info
-    assert info.tokenizer_sha256 == encoder_sha256(*load_tokenizer(tokenizer))
+    assert info.tokenizer_sha256 == hash_of(*load_tokenizer(tokenizer))
     assert (info.sample_rate, info.latent_rate, info.channels) == (16000, 25.0, 16)
     assert info.crop == {"max_seconds": None}
     assert [shard.clips for shard in info.shards] == [5, 5, 3]
@@ -128,10 +133,10 @@ def test_the_description(whole, tokenizer):
 
 def test_the_hash_is_of_the_encoder_alone(tokenizer, tmp_path):
     config, params = load_tokenizer(tokenizer)
-    first = encoder_sha256(config, params)
+    first = hash_of(config, params)
     decoder = {**params, "decoder": jax.tree.map(lambda leaf: leaf + 1, params["decoder"])}
     save_tokenizer(tmp_path, config, decoder)
-    assert encoder_sha256(*load_tokenizer(tmp_path)) == first
+    assert hash_of(*load_tokenizer(tmp_path)) == first
     assert ag.load_tokenizer(tmp_path).encoder_sha256 == first
     kernel = params["acoustic_injection"]["patch_embed"]["bias"].copy()
     kernel[3] += 1e-6
@@ -139,7 +144,7 @@ def test_the_hash_is_of_the_encoder_alone(tokenizer, tmp_path):
         **params["acoustic_injection"],
         "patch_embed": {**params["acoustic_injection"]["patch_embed"], "bias": kernel},
     }
-    assert encoder_sha256(config, {**params, "acoustic_injection": injection}) != first
+    assert hash_of(config, {**params, "acoustic_injection": injection}) != first
 
 
 def test_a_removed_shard_is_made_again_and_no_other(whole, manifest, tokenizer, tmp_path):

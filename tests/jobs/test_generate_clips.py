@@ -12,6 +12,7 @@ from audiogen_jax.cli import main
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import ClipError
+from audiogen_jax.jobs import generate_clips
 from audiogen_jax.jobs.generate_clips import BatchSettings, run_batch
 from audiogen_jax.jobs.job import Share
 
@@ -119,6 +120,37 @@ def test_failed_clips_are_tried_again_when_asked(job, tmp_path, monkeypatch):
         assert (tmp_path / "out" / name).read_bytes() == (
             tmp_path / "undisturbed" / name
         ).read_bytes()
+
+
+def test_windows_that_are_done_are_not_conditioned_again(job, tmp_path, monkeypatch):
+    monkeypatch.setattr(generate_clips, "WINDOW", 1)
+    conditioned: list[list[str]] = []
+    requests = Pipeline.requests
+
+    def counted(self, prompts, ids, *arguments):
+        conditioned.append(list(ids))
+        return requests(self, prompts, ids, *arguments)
+
+    def stop(progress) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Pipeline, "requests", counted)
+    job("whole", batch_size=2)
+    ids = [row["audio_id"] for row in ROWS]
+    windows = [ids[:2], ids[2:4], ids[4:]]
+    assert conditioned == windows
+    with pytest.raises(KeyboardInterrupt):
+        job("stopped", batch_size=2, report=stop)
+    done = {row["id"] for row in rows(tmp_path / "stopped")}
+    assert set(ids[:2]) <= done < set(ids)
+    conditioned.clear()
+    job("stopped", batch_size=2)
+    assert conditioned == [window for window in windows if not set(window) <= done]
+    for row in rows(tmp_path / "whole"):
+        whole, stopped = (tmp_path / name / row["file"] for name in ("whole", "stopped"))
+        assert whole.read_bytes() == stopped.read_bytes()
+    conditioned.clear()
+    assert job("stopped", batch_size=2).made == 0 and conditioned == []
 
 
 def run(capsys, *arguments) -> tuple[int, str]:
