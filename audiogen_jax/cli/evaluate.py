@@ -38,9 +38,11 @@ def evaluate(
 ) -> None:
     """Measure a checkpoint on held-out recordings and write one report."""
     from audiogen_jax.evaluate.registry import possible, select
-    from audiogen_jax.evaluate.run import run
+    from audiogen_jax.evaluate.run import evaluate_checkpoint
 
     suites = select(
         part or possible(checkpoint), per_group=per_group, per_class=per_class, pairs=pairs
     )
-    run(checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options)
+    evaluate_checkpoint(
+        checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options
+    )

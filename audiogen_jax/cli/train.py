@@ -32,9 +32,9 @@ def train(
 
         initialize()
     from audiogen_jax.train.config import load_config
-    from audiogen_jax.train.loop import train as run
+    from audiogen_jax.train.loop import train_model
 
-    run(load_config(config, set_ or []), workdir, steps)
+    train_model(load_config(config, set_ or []), workdir, steps)
 
 
 def _first_and_last(text: str) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.input.manifest import read_manifest
 
 
-def run(
+def evaluate_checkpoint(
     checkpoint: str | Path,
     manifest: str | Path,
     out: str | Path,

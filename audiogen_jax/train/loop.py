@@ -40,7 +40,7 @@ AGREE_EVERY = 10
 """Steps between which several processes do not ask each other whether to stop."""
 
 
-def train(
+def train_model(
     config: Any, workdir: str | Path, profile_steps: tuple[int, int] | None = None
 ) -> TrainState:
     """Trains from the newest checkpoint in `workdir`, or from the start, to `config.steps`.

@@ -11,7 +11,7 @@ import soundfile
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.evaluate.registry import SUITES, possible, select
-from audiogen_jax.evaluate.run import run
+from audiogen_jax.evaluate.run import evaluate_checkpoint
 from audiogen_jax.evaluate.suite import Context, Measurement, Table
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
@@ -85,7 +85,7 @@ def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, ca
         dataclasses.replace(suite, judge=SHORT) if hasattr(suite, "judge") else suite
         for suite in select(per_group=2, per_class=1, pairs=1)
     ]
-    results = run(
+    results = evaluate_checkpoint(
         tiny_checkpoint, manifest, tmp_path / "a.json", cache=tmp_path / "judge", suites=suites,
         seed=1, options=SamplingOptions(steps=1),
     )  # fmt: skip
@@ -113,14 +113,16 @@ def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, ca
 
 def test_a_codec_alone_does_what_needs_no_generator(tiny_checkpoint, manifest, loads, tmp_path):
     out, cache = tmp_path / "a.json", tmp_path / "judge"
-    run(tiny_checkpoint / "tokenizer", manifest, out, cache=cache)
+    evaluate_checkpoint(tiny_checkpoint / "tokenizer", manifest, out, cache=cache)
     assert loads == ["Codec"]
     assert not cache.exists()
     assert json.loads(out.read_text())["results"].keys() == {"reconstruction"}
     assert possible(tiny_checkpoint) == list(SUITES)
     # Asked for by name, a generator is missed.
     with pytest.raises(ValueError, match="expected one of"):
-        run(tiny_checkpoint / "tokenizer", manifest, out, cache=cache, suites=[Loudness()])
+        evaluate_checkpoint(
+            tiny_checkpoint / "tokenizer", manifest, out, cache=cache, suites=[Loudness()]
+        )
 
 
 def test_a_suite_of_another_package(tiny_checkpoint, manifest, tmp_path, monkeypatch, capsys):
@@ -128,7 +130,9 @@ def test_a_suite_of_another_package(tiny_checkpoint, manifest, tmp_path, monkeyp
     suites = select(["loudness"], prompt="a tone rises")
     options = SamplingOptions(steps=2, solver="heun", guidance_interval=(0.2, 1.0))
     out = tmp_path / "a.json"
-    run(tiny_checkpoint, manifest, out, cache=tmp_path, suites=suites, options=options)
+    evaluate_checkpoint(
+        tiny_checkpoint, manifest, out, cache=tmp_path, suites=suites, options=options
+    )
     report = json.loads(out.read_text())
     assert report["protocol"]["loudness"] == {
         "prompt": "a tone rises",
@@ -167,6 +171,6 @@ def test_refused_before_a_model_is_loaded(
     Path("a.json").write_text("before")
     arguments = {"manifest": manifest, "out": "c.json", "cache": "judge"} | change
     with pytest.raises((ValueError, OSError), match=message):
-        run(tiny_checkpoint, **arguments)
+        evaluate_checkpoint(tiny_checkpoint, **arguments)
     assert loads == []
     assert [path.name for path in Path().iterdir()] == ["a.json"]

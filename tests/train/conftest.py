@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from audiogen_jax.train.config import load_config
-from audiogen_jax.train.loop import train
+from audiogen_jax.train.loop import train_model
 from audiogen_jax.train.metrics import SPEED
 
 ROOT = Path(__file__).parents[2]
@@ -62,7 +62,7 @@ def trained(smoke, tmp_path_factory):
     def run(stage: str):
         if stage not in finished:
             workdir = tmp_path_factory.mktemp(stage)
-            finished[stage] = workdir, train(smoke(stage), workdir)
+            finished[stage] = workdir, train_model(smoke(stage), workdir)
         return finished[stage]
 
     return run

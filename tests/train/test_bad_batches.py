@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from audiogen_jax.train import loop
-from audiogen_jax.train.loop import train
+from audiogen_jax.train.loop import train_model
 from audiogen_jax.train.metrics import DivergedError
 from tests.train.conftest import metrics_rows
 
@@ -34,7 +34,7 @@ def test_some_bad_batches(smoke, tmp_path, monkeypatch, stage: str):
     opened = loop.open_batches
     monkeypatch.setattr(loop, "open_batches", lambda *a: Poisoned(opened(*a), (2, 3, 5)))
     options = ("steps=5", "eval.batches=0", "optimizer.warmup_steps=0", "guard.limit=2")
-    state = train(smoke(stage, *options, "statistics_batches=1"), tmp_path)
+    state = train_model(smoke(stage, *options, "statistics_batches=1"), tmp_path)
     rows = metrics_rows(tmp_path)
     assert [row["skipped_steps"] for row in rows] == [0, 1, 1, 0, 1]
     assert ["loss" in row for row in rows] == [True, False, False, True, False]
@@ -46,5 +46,5 @@ def test_too_many_bad_batches(smoke, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "open_batches", lambda *a: Poisoned(opened(*a), (2, 3, 4)))
     options = ("steps=5", "eval.batches=0", "guard.limit=1", "checkpoint_every=1")
     with pytest.raises(DivergedError, match=r"2 steps in a row .*step 2: .*step 3: .*on clips"):
-        train(smoke("encoder", *options, "statistics_batches=1"), tmp_path)
+        train_model(smoke("encoder", *options, "statistics_batches=1"), tmp_path)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} >= {"1"}

@@ -12,7 +12,7 @@ from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_toke
 from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.jobs.encode_latents import encode_dataset
 from audiogen_jax.train.config import load_config
-from audiogen_jax.train.loop import train
+from audiogen_jax.train.loop import train_model
 from tests.train.conftest import ROOT, metrics_rows
 
 
@@ -53,7 +53,7 @@ def small(latents, tiny_checkpoint):
 @pytest.mark.slow
 def test_frozen_text_encoder(small, tiny_checkpoint, tmp_path):
     config = small("smoke", "accumulate=2", "data.batch_sizes=(16,)")
-    state = train(config, tmp_path)
+    state = train_model(config, tmp_path)
     assert set(state.params) == {"audiogen"}
     rows = metrics_rows(tmp_path)
     assert [row["step"] for row in rows] == [1, 2] and "val_loss" in rows[-1]
@@ -66,7 +66,7 @@ def test_frozen_text_encoder(small, tiny_checkpoint, tmp_path):
 
 @pytest.mark.slow
 def test_clips_to_listen_to(small, tmp_path):
-    train(small("smoke", "sample_every=2"), tmp_path)
+    train_model(small("smoke", "sample_every=2"), tmp_path)
     events = b"".join(p.read_bytes() for p in (tmp_path / "tensorboard").iterdir())
     assert b"samples/" in events and b"RIFF" in events
 
@@ -74,7 +74,7 @@ def test_clips_to_listen_to(small, tmp_path):
 @pytest.mark.slow
 def test_adapters(small, tiny_checkpoint, tmp_path):
     overrides = ("init=" + str(tiny_checkpoint), "lora.rank=2", "lora.alpha=4.0")
-    state = train(small("smoke", *overrides, "optimizer.learning_rate=0.1"), tmp_path)
+    state = train_model(small("smoke", *overrides, "optimizer.learning_rate=0.1"), tmp_path)
     assert set(state.params) == {"adapters"}
     _, before = load_audiogen(tiny_checkpoint)
     _, after = load_audiogen(tmp_path / "export")
@@ -95,7 +95,7 @@ def test_latents_of_another_tokenizer(small, tmp_path, tiny_checkpoint):
     params["acoustic_injection"]["norm"]["bias"] += 1
     save_tokenizer(tiny_checkpoint / "other", kind, params)
     with pytest.raises(ValueError, match="holds latents of tokenizer .*, expected"):
-        train(config, tmp_path)
+        train_model(config, tmp_path)
 
 
 def test_sizes_must_be_those_of_the_checkpoint(small, tiny_checkpoint, tmp_path):
@@ -103,4 +103,4 @@ def test_sizes_must_be_those_of_the_checkpoint(small, tiny_checkpoint, tmp_path)
     with config.unlocked():
         config.model.audiogen.dit_num_heads = 4
     with pytest.raises(ValueError, match="another size .*'dit_num_heads is 2, here 4'"):
-        train(config, tmp_path)
+        train_model(config, tmp_path)

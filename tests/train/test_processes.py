@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audiogen_jax.train.loop import train
+from audiogen_jax.train.loop import train_model
 from tests.train.conftest import ROOT, metrics_rows
 
 STEPS = ("steps=20", "log_every=1", "checkpoint_every=10", "eval.batches=1", "eval.every=20")
@@ -67,13 +67,13 @@ def assert_same(found: Path, expected: Path) -> None:
 def test_processes_and_devices_agree(smoke, tmp_path, stage: str):
     """One device; eight; two processes of four, stopped after ten steps, and four after that."""
     one, eight, moved = (tmp_path / name for name in ("one", "eight", "moved"))
-    train(smoke(stage, *STEPS, "mesh.data=1"), one)
-    train(smoke(stage, *STEPS, *FSDP), eight)
+    train_model(smoke(stage, *STEPS, "mesh.data=1"), one)
+    train_model(smoke(stage, *STEPS, *FSDP), eight)
     assert_same(eight, one)
     # Processes agree to stop every ten steps.
     run_two(stage, smoke(stage), moved, *STEPS, *HOSTS, "max_seconds=1e-9")
     assert len(metrics_rows(moved)) == 10
     assert {path.name for path in (moved / "checkpoints").iterdir()} == {"10"}
-    train(smoke(stage, *STEPS, "mesh.data=4"), moved)
+    train_model(smoke(stage, *STEPS, "mesh.data=4"), moved)
     assert_same(moved, one)
     assert (moved / "export" / "model.safetensors").is_file()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from audiogen_jax.train.loop import train
+from audiogen_jax.train.loop import train_model
 from tests.train.conftest import ROOT, metrics_rows
 
 KILLED_WHILE_SAVING = """
@@ -32,9 +32,9 @@ main(["train", *sys.argv[1:]])
 def test_stopped_by_the_clock(smoke, trained, tmp_path, stage: str):
     whole, _ = trained(stage)
     config = smoke(stage, "max_seconds=1e-9")  # stops after one step
-    train(config, tmp_path)
+    train_model(config, tmp_path)
     assert [row["step"] for row in metrics_rows(tmp_path)] == [1]
-    train(config, tmp_path)
+    train_model(config, tmp_path)
     assert metrics_rows(tmp_path) == metrics_rows(whole)
 
 

@@ -7,7 +7,7 @@ import pytest
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
 from audiogen_jax.checkpoints.t5 import load_t5
-from audiogen_jax.train.loop import train
+from audiogen_jax.train.loop import train_model
 from audiogen_jax.train.metrics import DivergedError
 from tests.train.conftest import metrics_rows
 
@@ -28,7 +28,9 @@ def test_two_steps(trained, stage: str):
 @pytest.mark.slow
 def test_parts_of_a_batch_and_rematerialisation_change_no_losses(trained, smoke, tmp_path):
     whole, _ = trained("tokenizer")
-    train(smoke("tokenizer", "accumulate=2", "remat=nothing_saveable", "mesh.data=4"), tmp_path)
+    train_model(
+        smoke("tokenizer", "accumulate=2", "remat=nothing_saveable", "mesh.data=4"), tmp_path
+    )
     for parts, one in zip(metrics_rows(tmp_path), metrics_rows(whole), strict=True):
         assert parts.keys() == one.keys()
         for name in one:
@@ -39,7 +41,7 @@ def test_parts_of_a_batch_and_rematerialisation_change_no_losses(trained, smoke,
 @pytest.mark.slow
 def test_tokenizer_devices_agree(trained, smoke, tmp_path):  # test_processes has the other stages
     eight, _ = trained("tokenizer")
-    train(smoke("tokenizer", "mesh.data=1"), tmp_path)
+    train_model(smoke("tokenizer", "mesh.data=1"), tmp_path)
     for one, many in zip(metrics_rows(tmp_path), metrics_rows(eight), strict=True):
         assert one.keys() == many.keys()
         for name in one:
@@ -82,7 +84,7 @@ def test_non_finite_loss_stops(smoke, tmp_path):
         "encoder", "steps=4", "optimizer.learning_rate=1e37", "checkpoint_every=1", "eval.batches=0"
     )
     with pytest.raises(DivergedError, match=r"step 2: .*loss.* on clips \['.*'\]"):
-        train(config, tmp_path)
+        train_model(config, tmp_path)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["1"]
 
 
@@ -107,4 +109,4 @@ WIDER_LATENTS = ("latent_dim", "dit_in_chans", "dit_out_chans")
 )
 def test_errors_name_the_key(smoke, tmp_path, stage: str, overrides: list[str], message: str):
     with pytest.raises(ValueError, match=message):
-        train(smoke(stage, *overrides), tmp_path)
+        train_model(smoke(stage, *overrides), tmp_path)

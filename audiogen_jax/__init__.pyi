@@ -1,0 +1,24 @@
+"""The public names: type checkers read them here, `lazy_loader` imports them when they are used."""
+
+from .caption import StructuredCaption as StructuredCaption
+from .caption import compose as compose
+from .caption import parse as parse
+from .checkpoints.convert import convert_checkpoint as convert_checkpoint
+from .evaluate.run import evaluate_checkpoint as evaluate_checkpoint
+from .infer.codec import Codec as Codec
+from .infer.load import load as load
+from .infer.load import load_tokenizer as load_tokenizer
+from .infer.options import SamplingOptions as SamplingOptions
+from .infer.pipeline import Pipeline as Pipeline
+from .infer.requests import Clip as Clip
+from .infer.source import Source as Source
+from .jobs.encode_latents import encode_dataset as encode_dataset
+from .jobs.generate_clips import BatchSettings as BatchSettings
+from .jobs.generate_clips import run_batch as run_batch
+from .jobs.job import Share as Share
+from .plan.sampling import plan_sampling as plan_sampling
+from .plan.training import plan_training as plan_training
+from .train.config import load_config as load_config
+from .train.loop import train_model as train_model
+
+__version__: str
