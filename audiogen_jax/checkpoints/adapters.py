@@ -10,7 +10,7 @@ from audiogen_jax.files.atomic import written_atomically
 from audiogen_jax.types import Params
 
 ADAPTERS = "adapters.safetensors"
-_PARTS = ("lora_a", "lora_b")
+_FACTORS = ("lora_a", "lora_b")
 
 
 def save_adapters(path: str | Path, adapters: Params, scale: float) -> None:
@@ -22,9 +22,9 @@ def save_adapters(path: str | Path, adapters: Params, scale: float) -> None:
       scale: of their products, alpha / rank; kept in the file.
     """
     tensors = {
-        f"{name}/{part}": np.ascontiguousarray(value)
-        for name, one in adapters.items()
-        for part, value in one.items()
+        f"{path}/{factor}": np.ascontiguousarray(value)
+        for path, factors in adapters.items()
+        for factor, value in factors.items()
     }
     with written_atomically(path) as temporary:
         save_file(tensors, temporary, metadata={"scale": repr(float(scale))})
@@ -45,11 +45,11 @@ def load_adapters(path: str | Path) -> tuple[Params, float]:
         with safe_open(path, framework="numpy") as file:
             scale = float((file.metadata() or {})["scale"])
             for key in file.keys():  # noqa: SIM118 (not a mapping)
-                name, _, part = key.rpartition("/")
-                adapters.setdefault(name, {})[part] = file.get_tensor(key)
+                matrix, _, factor = key.rpartition("/")
+                adapters.setdefault(matrix, {})[factor] = file.get_tensor(key)
     except (SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is no file of adapters ({error})") from error
-    for name, one in adapters.items():
-        if sorted(one) != sorted(_PARTS):
-            raise ValueError(f"{path}: {name!r} has {sorted(one)}, expected {_PARTS}")
+    for matrix, factors in adapters.items():
+        if sorted(factors) != sorted(_FACTORS):
+            raise ValueError(f"{path}: {matrix!r} has {sorted(factors)}, expected {_FACTORS}")
     return adapters, scale

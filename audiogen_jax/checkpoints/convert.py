@@ -5,55 +5,31 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.adapters import load_adapters
-from audiogen_jax.checkpoints.dasheng_audiogen import (
-    load_audiogen,
-    save_audiogen,
-    save_audiogen_orbax,
-)
-from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
-from audiogen_jax.checkpoints.locate import find_checkpoint
+from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
 from audiogen_jax.checkpoints.orbax import save_orbax
-from audiogen_jax.checkpoints.safetensors import read_config
-from audiogen_jax.checkpoints.t5 import load_t5, save_t5
+from audiogen_jax.checkpoints.registry import FOLDERS, GENERATORS, family_of
 from audiogen_jax.files.atomic import check_writable
 from audiogen_jax.input.text import FAST, SENTENCEPIECE, SETTINGS
-from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.dasheng.config import TokenizerConfig
+from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.lora import merge
-from audiogen_jax.types import Params
+from audiogen_jax.types import Params, dtype_name
 
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16, "float16": jnp.float16}
-_LOADERS: dict[str, Callable] = {
-    TokenizerConfig.MODEL_TYPE: load_tokenizer,
-    AudioGenConfig.MODEL_TYPE: load_audiogen,
-    "t5": load_t5,
-    "mt5": load_t5,
-}
-_SAVERS: dict[str, Callable] = {
-    TokenizerConfig.MODEL_TYPE: save_tokenizer,
-    AudioGenConfig.MODEL_TYPE: save_audiogen,
-    "t5": save_t5,
-    "mt5": save_t5,
-}
 FORMATS = ("hf", "orbax")
 _SHARD_BYTES = 5_000_000_000
-# Where a part goes that does not stand in its generator's folder.
-_PART_FOLDERS = {"text_encoder_name": "text_encoder", "tokenizer_name": "tokenizer"}
 
 
 def convert_checkpoint(
     source: str | Path,
     output: str | Path,
-    dtype: str = "float32",
+    dtype: str | DTypeLike = "float32",
     *,
     revision: str | None = None,
     format: str = "hf",
@@ -68,7 +44,7 @@ def convert_checkpoint(
     Args:
       source: "nano", a folder in Hugging Face layout or the name of a hub repository.
       output: the folder to make; it appears only when complete.
-      dtype: "float32", "bfloat16" or "float16".
+      dtype: "float32", "bfloat16" or "float16"; see `dtype_name`.
       revision: branch, tag or commit of a hub repository.
       format: "hf" for safetensors in the released layout, "orbax" for an Orbax checkpoint.
       max_shard_bytes: larger safetensors are split; 5 GB if None. Memory holds the parameters
@@ -82,8 +58,7 @@ def convert_checkpoint(
       ValueError: an unknown dtype, format or checkpoint; missing, surplus or misshapen tensors.
       OSError: `output` exists or cannot be written.
     """
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype={dtype!r} must be one of {sorted(DTYPES)}")
+    dtype = dtype_name(dtype)
     if format not in FORMATS:
         raise ValueError(f"format={format!r} must be one of {FORMATS}")
     if max_shard_bytes is not None and (max_shard_bytes < 1 or format != "hf"):
@@ -91,16 +66,14 @@ def convert_checkpoint(
     if format == "hf" and max_shard_bytes is None:
         max_shard_bytes = _SHARD_BYTES
     merged = None if adapters is None else load_adapters(adapters)
-    folder, output = find_checkpoint(source, revision), Path(output)
+    opened, output = open_checkpoint(source, revision), Path(output)
     if output.exists():
         raise FileExistsError(f"{output} exists: give a folder to make")
     check_writable(output)
     output.absolute().parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(dir=output.absolute().parent, prefix=".convert-"))
     try:
-        counts = _convert(
-            folder, staging / output.name, DTYPES[dtype], format, max_shard_bytes, merged
-        )
+        counts = _convert(opened, staging / output.name, dtype, format, max_shard_bytes, merged)
         os.replace(staging / output.name, output)
     finally:
         _remove(staging)
@@ -117,46 +90,45 @@ def _remove(folder: Path) -> None:
 
 
 def _convert(
-    folder: Path,
+    opened: CheckpointFolder,
     output: Path,
-    dtype: Any,
+    dtype: str,
     format: str,
     max_shard_bytes: int | None,
     adapters: tuple[Params, float] | None = None,
 ) -> dict[str, int]:
-    kind = read_config(folder).get("model_type")
-    if kind not in _LOADERS:
-        raise ValueError(f"{folder}: model_type={kind!r} must be one of {sorted(_LOADERS)}")
-    config, params = _LOADERS[kind](folder, dtype)
+    family = family_of(opened, FOLDERS)
+    config, params = family.load(opened, dtype)
     if adapters is not None:
-        if not isinstance(config, AudioGenConfig):
-            raise ValueError(f"{folder} is no generator: adapters cannot be merged into it")
+        if opened.model_type not in GENERATORS:
+            raise ValueError(f"{opened.path} is no generator: adapters cannot be merged into it")
         params = jax.tree.map(np.asarray, merge(params, *adapters))
     counts = {".": sum(leaf.size for leaf in jax.tree.leaves(params))}
-    parts = _part_folders(folder, config) if isinstance(config, AudioGenConfig) else {}
-    config = dataclasses.replace(config, **{field: name for field, (_, name) in parts.items()})
+    components = _local_components(opened, config, family.components)
+    names = {field: name for field, (_, name) in components.items()}
+    config = dataclasses.replace(config, **names)
     if format == "hf":
-        _SAVERS[kind](output, config, params, dtype, max_shard_bytes)
-    elif isinstance(config, AudioGenConfig):
-        save_audiogen_orbax(output, config, params)
+        family.save(output, config, params, dtype, max_shard_bytes)
     else:
-        save_orbax(output, config.to_hf(), params)
+        save_orbax(output, config.to_hf(derived=True), params)
     del params
     for name in (FAST, *SENTENCEPIECE, SETTINGS):
-        if (folder / name).is_file():
-            shutil.copyfile(folder / name, output / name)
-    for part, name in parts.values():
-        counts[name] = _convert(part, output / name, dtype, format, max_shard_bytes)["."]
+        if (opened.path / name).is_file():
+            shutil.copyfile(opened.path / name, output / name)
+    for component, name in components.values():
+        counts[name] = _convert(component, output / name, dtype, format, max_shard_bytes)["."]
     return counts
 
 
-def _part_folders(folder: Path, config: AudioGenConfig) -> dict[str, tuple[Path, str]]:
-    """Field of the configuration -> folder of that part, and its name in the copy."""
-    parts = {}
-    for field, own in _PART_FOLDERS.items():
+def _local_components(
+    opened: CheckpointFolder, config: HFConfig, folders: Mapping[str, str]
+) -> dict[str, tuple[CheckpointFolder, str]]:
+    """Field of the configuration -> a checkpoint on this machine, and its folder in the copy."""
+    components = {}
+    for field, folder in folders.items():
         name = getattr(config, field)
-        part = folder / name
-        if part.is_dir():
-            inside = part.resolve().is_relative_to(folder.resolve())
-            parts[field] = part, name if inside else own
-    return parts
+        path = opened.path / name
+        if path.is_dir():
+            inside = path.resolve().is_relative_to(opened.path.resolve())
+            components[field] = opened.component(field, name), name if inside else folder
+    return components

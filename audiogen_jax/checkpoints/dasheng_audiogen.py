@@ -9,12 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.folder import open_tensors
+from audiogen_jax.checkpoints.folder import CheckpointFolder
+from audiogen_jax.checkpoints.layout import Buffer, Layout, Rule
 from audiogen_jax.checkpoints.mapping import (
-    Buffer,
-    Layout,
-    Place,
-    Rule,
+    Put,
     check_tensors,
     import_params,
     on_host,
@@ -22,8 +20,7 @@ from audiogen_jax.checkpoints.mapping import (
     stack_layers,
     with_dtype,
 )
-from audiogen_jax.checkpoints.orbax import save_orbax
-from audiogen_jax.checkpoints.safetensors import parse_config, read_config, save_safetensors
+from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.network import AudioGen
 from audiogen_jax.ops.rope import inverse_frequencies
@@ -35,27 +32,27 @@ _TEXT_PROJ = "text_proj/kernel"
 
 
 def load_audiogen(
-    folder: str | Path,
+    opened: CheckpointFolder,
     dtype: str | DTypeLike = jnp.float32,
-    place: Place = on_host,
+    put: Put = on_host,
     stacked: bool = True,
 ) -> tuple[AudioGenConfig, Params]:
     """Reads a generator, without its text encoder and its tokenizer.
 
     Args:
-      folder: config.json and the weights.
+      opened: the checkpoint.
       dtype: of the parameters, whatever that of the file.
-      place: see `stack_layers` and `split_layers`.
+      put: see `stack_layers` and `split_layers`.
       stacked: False keeps the blocks of the DiT apart, as samplers need them.
 
     Returns:
       The configuration, with `instruction_length` from the checkpoint, and the parameters.
 
     Raises:
-      FileNotFoundError: one of the files is not there.
+      FileNotFoundError: there are no weights.
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
-    config, file = parse_config(folder, AudioGenConfig, read_config(folder)), open_tensors(folder)
+    config, file = opened.config(AudioGenConfig), opened.tensors
     shapes = file.shapes()
     if _INSTRUCTION_LENGTH in shapes:
         length = int(file.read(_INSTRUCTION_LENGTH).reshape(-1)[0])
@@ -67,7 +64,7 @@ def load_audiogen(
     template = audiogen_template(config, _text_dim(layout, shapes), dtype)
     check_tensors(file, layout, template)
     leaves = import_params(file, layout, template)
-    return config, stack_layers(leaves, template, place) if stacked else split_layers(leaves, place)
+    return config, stack_layers(leaves, template, put) if stacked else split_layers(leaves, put)
 
 
 def save_audiogen(
@@ -88,11 +85,6 @@ def save_audiogen(
     """
     layout = audiogen_layout(config)
     save_safetensors(folder, config.to_hf(), params, layout, dtype, max_shard_bytes)
-
-
-def save_audiogen_orbax(folder: str | Path, config: AudioGenConfig, params: Params) -> None:
-    """Writes a generator as an Orbax checkpoint, which `load_audiogen` reads too."""
-    save_orbax(folder, config.to_hf() | {"instruction_length": config.instruction_length}, params)
 
 
 def audiogen_template(

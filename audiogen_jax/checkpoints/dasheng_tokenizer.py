@@ -8,19 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.folder import open_tensors
+from audiogen_jax.checkpoints.folder import CheckpointFolder
+from audiogen_jax.checkpoints.layout import Buffer, Layout, Rule
 from audiogen_jax.checkpoints.mapping import (
-    Buffer,
-    Layout,
-    Place,
-    Rule,
+    Put,
     check_tensors,
     import_params,
     on_host,
     stack_layers,
     with_dtype,
 )
-from audiogen_jax.checkpoints.safetensors import parse_config, read_config, save_safetensors
+from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.models.dasheng.audio_encoder import N_MELS, PATCH_FRAMES
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
@@ -32,9 +30,6 @@ from audiogen_jax.types import Params
 _SEMANTIC_FFT = 512
 _ACOUSTIC_FFT = 1024
 
-ENCODER = ("audio_encoder", "acoustic_injection")
-DECODER = ("upsampler", "decoder")
-
 
 class TokenizerCheckpoint:
     """An audio tokenizer on disk, checked; its parts are read when asked for.
@@ -43,40 +38,41 @@ class TokenizerCheckpoint:
       config: its configuration.
     """
 
-    def __init__(self, folder: str | Path, dtype: str | DTypeLike = jnp.float32):
+    def __init__(self, opened: CheckpointFolder, dtype: str | DTypeLike = jnp.float32):
         """Checks the names and shapes of all tensors.
 
         Args:
-          folder: config.json and the weights.
+          opened: the checkpoint.
           dtype: of the parameters, whatever that of the file.
 
         Raises:
-          FileNotFoundError: one of the files is not there.
+          FileNotFoundError: there are no weights.
           ValueError: the tensors are not those of the configuration; all differences are named.
         """
-        self.config = parse_config(folder, TokenizerConfig, read_config(folder))
-        self._file = open_tensors(folder)
+        self.config = opened.config(TokenizerConfig)
+        self._file = opened.tensors
         self._template = tokenizer_template(self.config, dtype)
         self._layout = self._file.layout(tokenizer_layout(self.config))
         check_tensors(self._file, self._layout, self._template)
 
-    def read(self, names: Collection[str], place: Place = on_host) -> Params:
-        """Reads some of the parameters.
+    def read(self, names: Collection[str] | None = None, put: Put = on_host) -> Params:
+        """Reads parameters.
 
         Args:
-          names: their top-level names: `ENCODER`, `DECODER` or both.
-          place: see `stack_layers`.
+          names: their top-level names, such as `DashengCodec.encoder`; all if None.
+          put: see `stack_layers`.
         """
-        leaves = import_params(self._file, self._layout.only(names), self._template)
-        return stack_layers(leaves, self._template, place)
+        layout = self._layout if names is None else self._layout.only(names)
+        leaves = import_params(self._file, layout, self._template)
+        return stack_layers(leaves, self._template, put)
 
 
 def load_tokenizer(
-    folder: str | Path, dtype: str | DTypeLike = jnp.float32
+    opened: CheckpointFolder, dtype: str | DTypeLike = jnp.float32
 ) -> tuple[TokenizerConfig, Params]:
     """Reads a whole audio tokenizer; see `TokenizerCheckpoint`."""
-    checkpoint = TokenizerCheckpoint(folder, dtype)
-    return checkpoint.config, checkpoint.read((*ENCODER, *DECODER))
+    checkpoint = TokenizerCheckpoint(opened, dtype)
+    return checkpoint.config, checkpoint.read()
 
 
 def save_tokenizer(

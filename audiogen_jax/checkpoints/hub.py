@@ -65,12 +65,12 @@ def _conversion(name: str) -> str | None:
             if discussion.status != "closed" and "safetensors" in discussion.title:
                 return discussion.git_reference
         return None
-    except Exception:  # no connection: what an earlier run found
+    except Exception:  # no connection: what an earlier run downloaded
         repository = Path(constants.HF_HUB_CACHE) / repo_folder_name(
             repo_id=name, repo_type="model"
         )
-        found = sorted(repository.glob("refs/refs/pr/*"))
-        return f"refs/pr/{found[-1].name}" if found else None
+        references = sorted(repository.glob("refs/refs/pr/*"))
+        return f"refs/pr/{references[-1].name}" if references else None
 
 
 def _snapshot(name: str, revision: str | None, at: str) -> Path:

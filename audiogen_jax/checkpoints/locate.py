@@ -36,7 +36,7 @@ def find_checkpoint(source: str | Path, revision: str | None = None) -> Path:
     )
 
 
-def find_part(folder: Path, field: str, name: str) -> Path:
+def find_component(folder: Path, field: str, name: str) -> Path:
     """The folder of a checkpoint that another one names in its config.json.
 
     Args:
@@ -47,9 +47,9 @@ def find_part(folder: Path, field: str, name: str) -> Path:
     Raises:
       ValueError: there is no checkpoint at that path or of that name.
     """
-    part = folder / name
-    if (part / "config.json").is_file():
-        return part
+    component = folder / name
+    if (component / "config.json").is_file():
+        return component
     try:
         if HUB_NAME.fullmatch(name):
             return find_checkpoint(name)

@@ -10,8 +10,8 @@ import orbax.checkpoint as ocp
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.mapping import Layout
-from audiogen_jax.checkpoints.safetensors import write_config
+from audiogen_jax.checkpoints.config_file import write_config
+from audiogen_jax.checkpoints.layout import Layout
 from audiogen_jax.types import Params, parse_dtype
 
 PARAMS = "params"

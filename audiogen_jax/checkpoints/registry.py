@@ -1,49 +1,58 @@
 """Which family reads, builds and writes a checkpoint, by the `model_type` of its config.json.
 
-A new generator or codec adds its row here; nothing else outside of `models/` names it.
+A new generator or codec adds its rows here; nothing else outside of `models/` names it.
 """
 
-import dataclasses
+import functools
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
+from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen, save_audiogen
-from audiogen_jax.checkpoints.dasheng_tokenizer import TokenizerCheckpoint, save_tokenizer
-from audiogen_jax.checkpoints.locate import find_checkpoint, find_part
-from audiogen_jax.checkpoints.safetensors import read_config
+from audiogen_jax.checkpoints.dasheng_tokenizer import (
+    TokenizerCheckpoint,
+    load_tokenizer,
+    save_tokenizer,
+)
+from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
+from audiogen_jax.checkpoints.mapping import Put
 from audiogen_jax.checkpoints.t5 import load_t5, save_t5
 from audiogen_jax.input.text import TextTokenizer, find_text_tokenizer
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.generator import DashengAudioGen
 from audiogen_jax.models.dasheng.codec import DashengCodec
 from audiogen_jax.models.dasheng.config import TokenizerConfig
+from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.protocols import AudioCodec, Generator
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.types import Params, Tokens
 
-Place = Callable[[Any], Any]
-"""What is done with each array as it is read, such as `jax.device_put`."""
+_Family = TypeVar("_Family")
+_Codec = TypeVar("_Codec", bound=AudioCodec)
+_Generator = TypeVar("_Generator", bound=Generator)
+_Config = TypeVar("_Config", bound=HFConfig)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class LoadedCodec:
     """An audio codec on disk, checked; its parameters are read when asked for.
 
     Attributes:
       folder: of the checkpoint.
       codec: the model.
-      read: (top-level names of parameters, place) -> those parameters.
+      read: (top-level names of parameters, put) -> those parameters.
     """
 
     folder: Path
     codec: AudioCodec
-    read: Callable[[Collection[str], Place], Params]
+    read: Callable[[Collection[str], Put], Params]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class LoadedGenerator:
     """A generator with everything that it names.
 
@@ -62,46 +71,63 @@ class LoadedGenerator:
     tokenize: Callable[[list[str]], Tokens]
 
 
-@dataclasses.dataclass(frozen=True)
-class CodecFamily:
+@dataclass(frozen=True)
+class CodecFamily(Generic[_Codec]):
     """How codecs of one kind are read and written.
 
     Attributes:
-      open: (folder, dtype of the computation, dtype of the parameters) -> the codec.
+      open: (checkpoint, dtype of the computation, dtype of the parameters) -> the codec.
       save: (folder, codec, parameters) writes what `open` reads.
     """
 
-    open: Callable[[Path, Any, Any], LoadedCodec]
-    save: Callable[[Path, Any, Params], None]
+    open: Callable[[CheckpointFolder, DTypeLike, DTypeLike], LoadedCodec]
+    save: Callable[[Path, _Codec, Params], None]
 
 
-@dataclasses.dataclass(frozen=True)
-class GeneratorFamily:
+@dataclass(frozen=True)
+class GeneratorFamily(Generic[_Generator]):
     """How generators of one kind are built, read and written.
 
     Attributes:
       make: sizes as in the `model` of a training config, with "dtype" and "remat" -> the model.
-      load: (folder, dtype of the computation, dtype of the parameters, place, for sampling or
+      load: (checkpoint, dtype of the computation, dtype of the parameters, put, for sampling or
         training) -> the generator.
       save: (folder, generator, parameters) writes what `load` reads, but for the codec.
       codec_field: field of config.json that names the codec.
       default_codec: its value where config.json does not have it.
     """
 
-    make: Callable[..., Any]
-    load: Callable[..., LoadedGenerator]
-    save: Callable[[Path, Any, Params], None]
+    make: Callable[..., _Generator]
+    load: Callable[[CheckpointFolder, DTypeLike, DTypeLike, Put, bool], LoadedGenerator]
+    save: Callable[[Path, _Generator, Params], None]
     codec_field: str
     default_codec: str
+
+
+@dataclass(frozen=True)
+class FolderFamily(Generic[_Config]):
+    """How one folder is read and written anew, whatever the checkpoints that it names.
+
+    Attributes:
+      load: (checkpoint, dtype) -> configuration, and parameters on the host.
+      save: (folder, configuration, parameters, dtype, most bytes of a file) writes safetensors in
+        the released layout.
+      components: field of the configuration that names a checkpoint -> the folder that it gets in
+        a copy if it stands outside of this one.
+    """
+
+    load: Callable[[CheckpointFolder, DTypeLike], tuple[_Config, Params]]
+    save: Callable[[Path, _Config, Params, DTypeLike, int | None], None]
+    components: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_generator(
     source: str | Path,
     *,
     revision: str | None = None,
-    dtype: Any,
-    param_dtype: Any,
-    place: Place = jax.device_put,
+    dtype: DTypeLike,
+    param_dtype: DTypeLike,
+    put: Put = jax.device_put,
     for_sampling: bool = True,
 ) -> LoadedGenerator:
     """Reads a generator; each parameter goes to the device before the next one is read.
@@ -111,29 +137,29 @@ def load_generator(
       revision: branch, tag or commit of a hub repository.
       dtype: of the computation.
       param_dtype: of all parameters.
-      place: where parameters go.
+      put: where parameters go.
       for_sampling: in the layout of `Generator.for_sampling`.
 
     Raises:
       ValueError: there is no such checkpoint, or it does not hold what it should.
     """
-    folder = find_checkpoint(source, revision)
-    kind = read_config(folder).get("model_type")
-    if kind not in GENERATORS:
-        raise ValueError(
-            f"{folder} holds a {kind!r} checkpoint: expected one of {sorted(GENERATORS)}"
-        )
-    loaded = GENERATORS[kind].load(folder, dtype, param_dtype, place, for_sampling)
+    opened = open_checkpoint(source, revision)
+    family = family_of(opened, GENERATORS)
+    loaded = family.load(opened, dtype, param_dtype, put, for_sampling)
     makes, reads = loaded.generator.latent_dim, loaded.codec.codec.latent_dim
     if makes != reads:
         raise ValueError(
-            f"{folder}: the generator makes {makes}-channel latents, its codec reads {reads}"
+            f"{opened.path}: the generator makes {makes}-channel latents, its codec reads {reads}"
         )
     return loaded
 
 
 def open_codec(
-    source: str | Path, *, revision: str | None = None, dtype: Any, param_dtype: Any
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    dtype: DTypeLike,
+    param_dtype: DTypeLike,
 ) -> LoadedCodec:
     """Opens an audio codec, or that of a generator.
 
@@ -146,22 +172,32 @@ def open_codec(
     Raises:
       ValueError: there is no such checkpoint, or it does not hold what it should.
     """
-    folder = find_checkpoint(source, revision)
-    values = read_config(folder)
-    kind = values.get("model_type")
-    if kind in GENERATORS:
-        family = GENERATORS[kind]
-        name = values.get(family.codec_field, family.default_codec)
-        folder = find_part(folder, family.codec_field, name)
-        kind = read_config(folder).get("model_type")
-    if kind not in CODECS:
-        raise ValueError(f"{folder} holds a {kind!r} checkpoint: expected one of {sorted(CODECS)}")
-    return CODECS[kind].open(folder, dtype, param_dtype)
+    opened = open_checkpoint(source, revision)
+    if opened.model_type in GENERATORS:
+        family = GENERATORS[opened.model_type]
+        opened = opened.component(family.codec_field, family.default_codec)
+    return family_of(opened, CODECS).open(opened, dtype, param_dtype)
 
 
-def _open_dasheng(folder: Path, dtype: Any, param_dtype: Any) -> LoadedCodec:
-    checkpoint = TokenizerCheckpoint(folder, param_dtype)
-    return LoadedCodec(folder, DashengCodec(checkpoint.config, dtype), checkpoint.read)
+def family_of(opened: CheckpointFolder, families: Mapping[str, _Family]) -> _Family:
+    """The row of a checkpoint in one of the tables below.
+
+    Raises:
+      ValueError: it is of none of these kinds.
+    """
+    kind = opened.model_type
+    if kind not in families:
+        raise ValueError(
+            f"{opened.path} holds a {kind!r} checkpoint: expected one of {sorted(families)}"
+        )
+    return families[kind]
+
+
+def _open_dasheng(
+    opened: CheckpointFolder, dtype: DTypeLike, param_dtype: DTypeLike
+) -> LoadedCodec:
+    checkpoint = TokenizerCheckpoint(opened, param_dtype)
+    return LoadedCodec(opened.path, DashengCodec(checkpoint.config, dtype), checkpoint.read)
 
 
 def _save_dasheng(folder: Path, codec: DashengCodec, params: Params) -> None:
@@ -169,30 +205,30 @@ def _save_dasheng(folder: Path, codec: DashengCodec, params: Params) -> None:
 
 
 def _make_audiogen(
-    model: Mapping[str, Any], dtype: Any, remat: str | None = None
+    model: Mapping[str, Mapping[str, Any]], dtype: DTypeLike, remat: str | None = None
 ) -> DashengAudioGen:
     sizes = AudioGenConfig(**model["audiogen"]), T5Config(**model["text_encoder"])
     return DashengAudioGen(*sizes, dtype=dtype, remat=remat)
 
 
 def _load_audiogen(
-    folder: Path, dtype: Any, param_dtype: Any, place: Place, for_sampling: bool
+    opened: CheckpointFolder,
+    dtype: DTypeLike,
+    param_dtype: DTypeLike,
+    put: Put,
+    for_sampling: bool,
 ) -> LoadedGenerator:
-    config, network = load_audiogen(folder, param_dtype, place, stacked=not for_sampling)
-    text_folder = find_part(folder, "text_encoder_name", config.text_encoder_name)
-    text, text_encoder = load_t5(text_folder, param_dtype, place)
-    codec = open_codec(
-        find_part(folder, "tokenizer_name", config.tokenizer_name),
-        dtype=dtype,
-        param_dtype=param_dtype,
-    )
-    readers: list[tuple[TextTokenizer, tuple[int, ...]]] = []
+    config, network = load_audiogen(opened, param_dtype, put, stacked=not for_sampling)
+    opened_text = opened.component("text_encoder_name", config.text_encoder_name)
+    text, text_encoder = load_t5(opened_text, param_dtype, put)
+    opened_codec = opened.component("tokenizer_name", config.tokenizer_name)
+    codec = family_of(opened_codec, CODECS).open(opened_codec, dtype, param_dtype)
 
+    @functools.cache
     def text_tokenizer() -> tuple[TextTokenizer, tuple[int, ...]]:
-        if not readers:  # a tokenizer of the generator wins over the text encoder's
-            path = find_text_tokenizer(folder, text_folder)
-            readers.append(TextTokenizer.with_special_tokens(path, config.special_tokens))
-        return readers[0]
+        # A tokenizer of the generator wins over the text encoder's.
+        path = find_text_tokenizer(opened.path, opened_text.path)
+        return TextTokenizer.with_special_tokens(path, config.special_tokens)
 
     def tokenize(texts: list[str]) -> Tokens:
         return Tokens(*text_tokenizer()[0].encode_batch(texts, config.tokenizer_max_length))
@@ -202,7 +238,7 @@ def _load_audiogen(
     params: Params = {"text_encoder": text_encoder, "audiogen": network}
     if for_sampling:
         params = generator.for_sampling(params)
-    return LoadedGenerator(folder, generator, params, codec, tokenize)
+    return LoadedGenerator(opened.path, generator, params, codec, tokenize)
 
 
 def _save_audiogen(folder: Path, generator: DashengAudioGen, params: Params) -> None:
@@ -210,10 +246,11 @@ def _save_audiogen(folder: Path, generator: DashengAudioGen, params: Params) -> 
     save_t5(folder / generator.config.text_encoder_name, generator.text, params["text_encoder"])
 
 
-CODECS: dict[str, CodecFamily] = {
+# Any: rows of one table are of different models.
+CODECS: dict[str, CodecFamily[Any]] = {
     TokenizerConfig.MODEL_TYPE: CodecFamily(_open_dasheng, _save_dasheng)
 }
-GENERATORS: dict[str, GeneratorFamily] = {
+GENERATORS: dict[str, GeneratorFamily[Any]] = {
     AudioGenConfig.MODEL_TYPE: GeneratorFamily(
         _make_audiogen,
         _load_audiogen,
@@ -221,4 +258,14 @@ GENERATORS: dict[str, GeneratorFamily] = {
         codec_field="tokenizer_name",
         default_codec=AudioGenConfig.tokenizer_name,
     )
+}
+FOLDERS: dict[str, FolderFamily[Any]] = {
+    TokenizerConfig.MODEL_TYPE: FolderFamily(load_tokenizer, save_tokenizer),
+    AudioGenConfig.MODEL_TYPE: FolderFamily(
+        load_audiogen,
+        save_audiogen,
+        components={"text_encoder_name": "text_encoder", "tokenizer_name": "tokenizer"},
+    ),
+    "t5": FolderFamily(load_t5, save_t5),
+    "mt5": FolderFamily(load_t5, save_t5),
 }

@@ -5,7 +5,7 @@ import math
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,14 +14,14 @@ from jaxtyping import DTypeLike
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from audiogen_jax.checkpoints.mapping import Layout, export_params
+from audiogen_jax.checkpoints.config_file import read_object, write_config, write_object
+from audiogen_jax.checkpoints.layout import Layout
+from audiogen_jax.checkpoints.mapping import export_params
 from audiogen_jax.files.atomic import written_atomically
 from audiogen_jax.types import Params
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-CONFIG = "config.json"
-_Config = TypeVar("_Config", bound="HFConfig")
 _FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16}
 _DTYPES = _FLOATS | {"I64": np.int64, "I32": np.int32}
 
@@ -98,7 +98,7 @@ class SafetensorsFolder:
 
 
 def _read_index(index: Path) -> dict[str, _Tensor]:
-    weight_map = _read_json(index).get("weight_map")
+    weight_map = read_object(index).get("weight_map")
     if not isinstance(weight_map, dict) or not all(map(_is_file_name, weight_map.values())):
         raise ValueError(f"{index} has no weight_map of tensors to files: download it again")
     headers: dict[str, dict[str, _Tensor]] = {}
@@ -118,7 +118,7 @@ def _read_index(index: Path) -> dict[str, _Tensor]:
     return {tensor: headers[name][tensor] for tensor, name in weight_map.items()}
 
 
-def _is_file_name(value: Any) -> bool:
+def _is_file_name(value: object) -> bool:
     return isinstance(value, str) and Path(value).name == value
 
 
@@ -136,56 +136,9 @@ def _read_header(path: Path) -> dict[str, _Tensor]:
         header = json.loads(file.read(size))
     header.pop("__metadata__", None)
     return {
-        name: _Tensor(path, one["dtype"], tuple(one["shape"]), 8 + size + one["data_offsets"][0])
-        for name, one in header.items()
+        name: _Tensor(path, info["dtype"], tuple(info["shape"]), 8 + size + info["data_offsets"][0])
+        for name, info in header.items()
     }
-
-
-def read_config(folder: str | Path) -> dict[str, Any]:
-    """The contents of a folder's config.json.
-
-    Raises:
-      FileNotFoundError: there is none.
-      ValueError: it is not a JSON object.
-    """
-    path = Path(folder) / CONFIG
-    if not path.is_file():
-        raise FileNotFoundError(f"no configuration at {path}")
-    return _read_json(path)
-
-
-class HFConfig(Protocol):
-    """A configuration class of `config`."""
-
-    @classmethod
-    def from_hf(cls, values: Mapping[str, Any]) -> Self: ...
-
-
-def parse_config(folder: str | Path, kind: type[_Config], values: Mapping[str, Any]) -> _Config:
-    """The configuration that `read_config` found, checked.
-
-    Args:
-      folder: that it is from, for the error.
-      kind: its class.
-      values: contents of config.json.
-
-    Raises:
-      ValueError: a field is unknown, of another type or selects a variant that is not built.
-    """
-    try:
-        return kind.from_hf(values)
-    except ValueError as error:
-        raise ValueError(f"{Path(folder) / CONFIG}: {error}") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise ValueError(f"{path}: expected a JSON object, got {type(values).__name__}")
-    return values
 
 
 def save_safetensors(
@@ -226,13 +179,8 @@ def save_safetensors(
             _write_tensors(folder / file, shards.pop(file))
     if plan.is_sharded:
         index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
-        _write_json(folder / INDEX, index)
+        write_object(folder / INDEX, index)
     write_config(folder, values)
-
-
-def write_config(folder: str | Path, values: Mapping[str, object]) -> None:
-    """Writes config.json, to a temporary name and then renamed."""
-    _write_json(Path(folder) / CONFIG, values)
 
 
 def _write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
@@ -241,9 +189,3 @@ def _write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:
             save_file(tensors, temporary, metadata={"format": "pt"})
         except SafetensorError as error:  # a full disk among them
             raise OSError(str(error)) from error
-
-
-def _write_json(path: Path, values: Mapping[str, object]) -> None:
-    with written_atomically(path) as temporary:
-        text = json.dumps(values, indent=2, sort_keys=True)
-        temporary.write_text(f"{text}\n", encoding="utf-8")

@@ -7,18 +7,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.folder import open_tensors
+from audiogen_jax.checkpoints.folder import CheckpointFolder
+from audiogen_jax.checkpoints.layout import Layout, Rule
 from audiogen_jax.checkpoints.mapping import (
-    Layout,
-    Place,
-    Rule,
+    Put,
     check_tensors,
     import_params,
     on_host,
     stack_layers,
     with_dtype,
 )
-from audiogen_jax.checkpoints.safetensors import parse_config, read_config, save_safetensors
+from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.types import Params
@@ -60,30 +59,30 @@ def t5_template(config: T5Config, dtype: str | DTypeLike = jnp.float32) -> Param
 
 
 def load_t5(
-    folder: str | Path,
+    opened: CheckpointFolder,
     dtype: str | DTypeLike = jnp.float32,
-    place: Place = on_host,
+    put: Put = on_host,
 ) -> tuple[T5Config, Params]:
     """Reads a text encoder.
 
     Args:
-      folder: config.json and the weights.
+      opened: the checkpoint.
       dtype: of the parameters, whatever that of the file.
-      place: see `stack_layers`.
+      put: see `stack_layers`.
 
     Raises:
-      FileNotFoundError: one of the files is not there.
+      FileNotFoundError: there are no weights.
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
-    config = parse_config(folder, T5Config, read_config(folder))
-    template, file = t5_template(config, dtype), open_tensors(folder)
+    config = opened.config(T5Config)
+    template, file = t5_template(config, dtype), opened.tensors
     names, layout = file.shapes(), T5_LAYOUT
     if _SHARED not in names and _ENCODERS_OWN in names:
         rules = (Rule(_ENCODERS_OWN, _EMBEDDING), *_RULES[1:])
         layout = dataclasses.replace(layout, rules=rules)
     layout = file.layout(layout)
     check_tensors(file, layout, template)
-    return config, stack_layers(import_params(file, layout, template), template, place)
+    return config, stack_layers(import_params(file, layout, template), template, put)
 
 
 def save_t5(

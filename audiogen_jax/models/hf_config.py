@@ -70,9 +70,13 @@ class HFConfig:
             )
         return cls(**kept)
 
-    def to_hf(self) -> dict[str, Any]:
-        """The contents of the HF `config.json` for this configuration."""
+    def to_hf(self, derived: bool = False) -> dict[str, Any]:
+        """The contents of the HF `config.json` for this configuration.
+
+        Args:
+          derived: with the fields of `DERIVED`, where no tensor of the release says them.
+        """
         own = dataclasses.asdict(self)  # pyright: ignore[reportArgumentType]
         own = {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()}
-        own = {k: v for k, v in own.items() if k not in self.DERIVED}
+        own = {k: v for k, v in own.items() if derived or k not in self.DERIVED}
         return {"model_type": self.MODEL_TYPE, **self.FIXED, **own}

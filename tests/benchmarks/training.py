@@ -28,6 +28,7 @@ import optax
 import torch  # noqa: TID251
 
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.flow.loss import flow_matching_loss
 from audiogen_jax.models.audiogen.generator import Condition, DashengAudioGen
@@ -54,7 +55,7 @@ def inputs(batch: int, channels: int, width: int) -> dict[str, np.ndarray]:
 
 def ours(folder: Path, arrays: dict[str, np.ndarray]) -> tuple[Any, float]:
     """(a function that runs one step and gives its loss, FLOPs of one step)."""
-    config, params = load_audiogen(folder)
+    config, params = load_audiogen(CheckpointFolder(folder))
     model = DashengAudioGen(config, T5Config())
     optimizer = optax.adamw(RATE, weight_decay=DECAY)
     dit = jax.tree.map(jnp.asarray, params["dit"])

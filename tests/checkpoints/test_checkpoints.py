@@ -20,6 +20,7 @@ from audiogen_jax.checkpoints.dasheng_tokenizer import (
     tokenizer_layout,
     tokenizer_template,
 )
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import T5_LAYOUT, load_t5, save_t5, t5_template
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.dasheng.config import TokenizerConfig
@@ -43,7 +44,10 @@ def weights(folder):
 
 @pytest.mark.parametrize(("name", "load", "save"), CHECKPOINTS, ids=NAMES)
 def test_round_trip(tmp_path, name, load, save):
-    save(tmp_path, *load(FOLDER / name))
+    released = CheckpointFolder(FOLDER / name)
+    save(tmp_path, *load(released))
+    config, _ = load(CheckpointFolder(tmp_path))
+    assert config == load(released)[0]
     released, written = weights(FOLDER / name), weights(tmp_path)
     assert {k: (v.shape, v.dtype) for k, v in written.items()} == {
         k: (v.shape, v.dtype) for k, v in released.items()
@@ -55,7 +59,6 @@ def test_round_trip(tmp_path, name, load, save):
         else:
             np.testing.assert_array_equal(written[key], value, err_msg=key)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
-    assert load(tmp_path)[0] == load(FOLDER / name)[0]
 
 
 @pytest.mark.parametrize("model", ["audiogen", "tokenizer", "t5"])
@@ -73,9 +76,9 @@ def test_released_sizes(model):
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_files_load_as_float32(tmp_path, dtype):
-    config, params = load_tokenizer(FOLDER / "tokenizer_tiny")
+    config, params = load_tokenizer(CheckpointFolder(FOLDER / "tokenizer_tiny"))
     save_tokenizer(tmp_path, config, params, dtype)
-    _, read = load_tokenizer(tmp_path)
+    _, read = load_tokenizer(CheckpointFolder(tmp_path))
     kernel = read["decoder"]["head"]["out"]["kernel"]
     assert kernel.dtype == np.float32
     expected = params["decoder"]["head"]["out"]["kernel"].astype(jnp.dtype(dtype))
@@ -99,7 +102,7 @@ def test_one_error_names_every_difference(tmp_path):
         tensors["backbone.in_blocks.1.norm1.bias"] = np.zeros(3, np.float32)
 
     with pytest.raises(ValueError) as caught:
-        load_audiogen(edited(tmp_path, "audiogen_tiny", edit))
+        load_audiogen(CheckpointFolder(edited(tmp_path, "audiogen_tiny", edit)))
     message = str(caught.value)
     assert "missing tensors ['backbone.mid_block.attn.to_q.weight', 'dummy_param']" in message
     assert "surplus tensors ['stray']" in message
@@ -113,7 +116,7 @@ def test_other_constants_are_refused(tmp_path):
         tensors["encoder.front_end.mel_spec.mel_scale.fb"] *= 0.5
 
     with pytest.raises(ValueError, match="mel_scale.fb is off by 0"):
-        load_tokenizer(edited(tmp_path, "tokenizer_tiny", edit))
+        load_tokenizer(CheckpointFolder(edited(tmp_path, "tokenizer_tiny", edit)))
 
 
 def test_the_decoder_of_a_whole_t5_is_left_unread(tmp_path):
@@ -122,7 +125,7 @@ def test_the_decoder_of_a_whole_t5_is_left_unread(tmp_path):
         tensors["lm_head.weight"] = np.zeros(1, np.float32)
         tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"].copy()
 
-    load_t5(edited(tmp_path, "t5_tiny", edit))
+    load_t5(CheckpointFolder(edited(tmp_path, "t5_tiny", edit)))
 
 
 @pytest.mark.parametrize("drop", ["shared.weight", "encoder.embed_tokens.weight"])
@@ -131,25 +134,25 @@ def test_the_embedding_under_either_name(tmp_path, drop):
         tensors["encoder.embed_tokens.weight"] = tensors["shared.weight"].copy()
         del tensors[drop]
 
-    _, params = load_t5(edited(tmp_path, "t5_tiny", edit))
-    _, expected = load_t5(FOLDER / "t5_tiny")
+    _, params = load_t5(CheckpointFolder(edited(tmp_path, "t5_tiny", edit)))
+    _, expected = load_t5(CheckpointFolder(FOLDER / "t5_tiny"))
     np.testing.assert_array_equal(
         params["token_embed"]["embedding"], expected["token_embed"]["embedding"]
     )
 
 
 def test_instruction_length_comes_from_the_tensors():
-    config, _ = load_audiogen(FOLDER / "audiogen_tiny")
+    config, _ = load_audiogen(CheckpointFolder(FOLDER / "audiogen_tiny"))
     assert (config.instruction_seq_len, config.instruction_length) == (5, 4)
     assert "instruction_length" not in config.to_hf()
 
 
 def test_missing_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="no configuration at"):
-        load_t5(tmp_path)
+        load_t5(CheckpointFolder(tmp_path))
     shutil.copy(FOLDER / "t5_tiny" / "config.json", tmp_path)
     with pytest.raises(FileNotFoundError, match="no weights at"):
-        load_t5(tmp_path)
+        load_t5(CheckpointFolder(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match="is not a safetensors file"):
-        load_t5(tmp_path)
+        load_t5(CheckpointFolder(tmp_path))

@@ -14,6 +14,7 @@ import audiogen_jax as ag
 from audiogen_jax.checkpoints.adapters import save_adapters
 from audiogen_jax.checkpoints.convert import convert_checkpoint
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.registry import load_generator
 from tests.parity.golden import FOLDER, golden
 
@@ -61,7 +62,7 @@ def test_a_whole_generator(tmp_path, expected, options):
 def test_half_precision(tmp_path, format):
     convert_checkpoint(FOLDER / "audiogen_tiny", tmp_path / "half", "bfloat16", format=format)
     parts = load_generator(tmp_path / "half", dtype=jnp.float32, param_dtype=jnp.bfloat16)
-    _, exact = load_audiogen(FOLDER / "audiogen_tiny")
+    _, exact = load_audiogen(CheckpointFolder(FOLDER / "audiogen_tiny"))
     halved = parts.params["audiogen"]["text_proj"]["kernel"]
     assert halved.dtype == jnp.bfloat16
     np.testing.assert_array_equal(halved, exact["text_proj"]["kernel"].astype(jnp.bfloat16))
@@ -105,7 +106,7 @@ def test_errors(tmp_path):
     save_adapters(adapters, {"x": {"lora_a": np.ones((2, 1)), "lora_b": np.ones((1, 2))}}, 1.0)
     for options, reason in (
         ({"format": "zip"}, "format='zip' must be one of"),
-        ({"dtype": "int8"}, "dtype='int8' must be one of"),
+        ({"dtype": "int8"}, "dtype='int8': expected one of"),
         ({"max_shard_bytes": 0}, "max_shard_bytes=0: expected at least 1"),
         ({"max_shard_bytes": 9, "format": "orbax"}, "max_shard_bytes=9: .*format hf"),
         ({"revision": "v1"}, "revision='v1' is for hub repositories"),

@@ -19,6 +19,7 @@ import audiogen_jax as ag
 from audiogen_jax.checkpoints.convert import convert_checkpoint
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.registry import LoadedGenerator
 from audiogen_jax.checkpoints.registry import load_generator as load_any_generator
 from audiogen_jax.checkpoints.safetensors import SafetensorsFolder
@@ -224,7 +225,7 @@ def test_a_truncated_file(tmp_path):
     weights = folder / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(ValueError, match=r"model.safetensors is not a .*cut short \(\d+ bytes\)"):
-        load_tokenizer(folder)
+        load_tokenizer(CheckpointFolder(folder))
 
 
 def test_integers_where_numbers_belong(tmp_path):
@@ -233,7 +234,7 @@ def test_integers_where_numbers_belong(tmp_path):
     tensors["decoder.head.out.bias"] = tensors["decoder.head.out.bias"].astype(np.int32)
     save_file(tensors, folder / "model.safetensors")
     with pytest.raises(ValueError, match="decoder.head.out.bias is I32.*must hold floating-point"):
-        load_tokenizer(folder)
+        load_tokenizer(CheckpointFolder(folder))
 
 
 def test_broken_shards(tmp_path):
@@ -244,10 +245,10 @@ def test_broken_shards(tmp_path):
     values["weight_map"][tensor] = "model-00002-of-00003.safetensors"
     index.write_text(json.dumps(values))
     with pytest.raises(ValueError, match=f"says that model-00002-of-00003.*{tensor!r}, which it"):
-        load_tokenizer(folder)
+        load_tokenizer(CheckpointFolder(folder))
     (folder / "model-00002-of-00003.safetensors").unlink()
     with pytest.raises(FileNotFoundError, match="model-00002-of-00003.* is missing, which holds"):
-        load_tokenizer(folder)
+        load_tokenizer(CheckpointFolder(folder))
 
 
 def test_variants_that_are_not_built(hub, published):
@@ -280,8 +281,8 @@ def test_only_what_is_used_is_read(published, monkeypatch):
 
 
 def test_blocks_come_apart_as_they_are_read():
-    _, stacked = load_audiogen(FOLDER / "audiogen_tiny")
-    _, apart = load_audiogen(FOLDER / "audiogen_tiny", stacked=False)
+    _, stacked = load_audiogen(CheckpointFolder(FOLDER / "audiogen_tiny"))
+    _, apart = load_audiogen(CheckpointFolder(FOLDER / "audiogen_tiny"), stacked=False)
     for stack in ("in_blocks", "out_blocks"):
         for i in range(len(apart["dit"][stack])):
             layer = jax.tree.map(lambda leaf, i=i: leaf[i], stacked["dit"][stack])
@@ -291,11 +292,12 @@ def test_blocks_come_apart_as_they_are_read():
 MEASURE = """
 import resource, sys
 import jax, jax.numpy as jnp
-from audiogen_jax.checkpoints.dasheng_tokenizer import DECODER, ENCODER, TokenizerCheckpoint
+from audiogen_jax.checkpoints.dasheng_tokenizer import TokenizerCheckpoint
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 jax.devices()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-checkpoint = TokenizerCheckpoint(sys.argv[1], jnp.dtype(sys.argv[2]))
-params = jax.block_until_ready(checkpoint.read((*ENCODER, *DECODER), jax.device_put))
+checkpoint = TokenizerCheckpoint(CheckpointFolder(sys.argv[1]), jnp.dtype(sys.argv[2]))
+params = jax.block_until_ready(checkpoint.read(put=jax.device_put))
 size = sum(leaf.nbytes for leaf in jax.tree.leaves(params)) / 1024
 largest = max(leaf.nbytes for leaf in jax.tree.leaves(params)) / 1024
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before - 2 * largest) / size, size)

@@ -13,6 +13,7 @@ import soundfile
 import audiogen_jax as ag
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
 from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.cli import main
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.latent_dataset import LatentDataset
@@ -123,7 +124,7 @@ def hash_of(config, params) -> str:
 
 def test_the_description(whole, tokenizer):
     info = LatentDataset(whole).info
-    assert info.tokenizer_sha256 == hash_of(*load_tokenizer(tokenizer))
+    assert info.tokenizer_sha256 == hash_of(*load_tokenizer(CheckpointFolder(tokenizer)))
     assert (info.sample_rate, info.latent_rate, info.channels) == (16000, 25.0, 16)
     assert info.crop == {"max_seconds": None}
     assert [shard.clips for shard in info.shards] == [5, 5, 3]
@@ -132,11 +133,11 @@ def test_the_description(whole, tokenizer):
 
 
 def test_the_hash_is_of_the_encoder_alone(tokenizer, tmp_path):
-    config, params = load_tokenizer(tokenizer)
+    config, params = load_tokenizer(CheckpointFolder(tokenizer))
     first = hash_of(config, params)
     decoder = {**params, "decoder": jax.tree.map(lambda leaf: leaf + 1, params["decoder"])}
     save_tokenizer(tmp_path, config, decoder)
-    assert hash_of(*load_tokenizer(tmp_path)) == first
+    assert hash_of(*load_tokenizer(CheckpointFolder(tmp_path))) == first
     assert ag.load_tokenizer(tmp_path).encoder_sha256 == first
     kernel = params["acoustic_injection"]["patch_embed"]["bias"].copy()
     kernel[3] += 1e-6

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.layers.attention import NORMS
 from audiogen_jax.layers.norm import LayerNorm
@@ -30,7 +31,7 @@ VARIANTS = ["audiogen_tiny", "audiogen_rms_tiny"]
 
 @functools.cache
 def load(name: str):
-    return load_audiogen(FOLDER / name)
+    return load_audiogen(CheckpointFolder(FOLDER / name))
 
 
 def make_velocity(name: str):
@@ -236,7 +237,7 @@ def test_context_alignment(case):
 def test_special_tokens():
     io = golden("audiogen_mt5_tiny")
     config, params = load("audiogen_mt5_tiny")
-    t5_config, t5_params = load_t5(FOLDER / "mt5_tiny")
+    t5_config, t5_params = load_t5(CheckpointFolder(FOLDER / "mt5_tiny"))
     model, text_encoder = AudioGen(config), T5Encoder(t5_config)
     generator = DashengAudioGen(config, t5_config)
     ids, mask = io["enc.input_ids"], io["enc.attention_mask"].astype(bool)

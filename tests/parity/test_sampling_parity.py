@@ -9,6 +9,7 @@ import pytest
 
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.sampler import sample, trajectory
@@ -63,8 +64,8 @@ def test_scheduler_steps():
 
 @functools.cache
 def generator():
-    config, params = load_audiogen(FOLDER / "audiogen_tiny")
-    t5_config, t5_params = load_t5(FOLDER / "t5_tiny")
+    config, params = load_audiogen(CheckpointFolder(FOLDER / "audiogen_tiny"))
+    t5_config, t5_params = load_t5(CheckpointFolder(FOLDER / "t5_tiny"))
     released = DashengAudioGen(config, t5_config).with_quirks(Quirks.of("release"))
     both = released.for_sampling({"text_encoder": t5_params, "audiogen": params})
     tokens = Tokens(IO["gen.input_ids"], IO["gen.attention_mask"].astype(bool))
@@ -114,6 +115,6 @@ def test_generation(case, steps, guidance, coefficient):
     (velocity, prepare), plan = release_sampler(guidance), euler(release_sway(steps, coefficient))
     latents = jax.jit(lambda noise: sample(velocity, noise, plan, prepare=prepare))(noise)
     assert error(latents.swapaxes(1, 2), IO[f"gen.{case}.latent"]) < TOLERANCE
-    config, params = load_tokenizer(FOLDER / "tokenizer_tiny")
+    config, params = load_tokenizer(CheckpointFolder(FOLDER / "tokenizer_tiny"))
     waveform = DashengTokenizer(config).apply({"params": params}, latents, method="decode")
     np.testing.assert_allclose(waveform, IO[f"gen.{case}.waveform"], atol=1e-4, rtol=0)

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import pytest
 
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.layers.norm import RMSNorm
 from audiogen_jax.models.t5 import encoder as t5
@@ -15,7 +16,7 @@ CASES = [("t5_tiny", "short"), ("t5_tiny", "long"), ("mt5_tiny", "short")]
 
 
 def encode(name: str, case: str):
-    config, params = load_t5(FOLDER / name)
+    config, params = load_t5(CheckpointFolder(FOLDER / name))
     io = golden(name)
     ids, mask = io[f"{case}.input_ids"], io[f"{case}.attention_mask"].astype(bool)
     hidden = T5Encoder(config).apply({"params": params}, ids, mask)
@@ -29,7 +30,7 @@ def test_last_hidden_state(name, case):
 
 @pytest.mark.parametrize("case", ["short", "long"])
 def test_first_block(case):
-    config, params = load_t5(FOLDER / "t5_tiny")
+    config, params = load_t5(CheckpointFolder(FOLDER / "t5_tiny"))
     io = golden("t5_tiny")
     ids, mask = io[f"{case}.input_ids"], io[f"{case}.attention_mask"].astype(bool)
     encoder = T5Encoder(config).bind({"params": params})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.layers.norm import LayerNorm
 from audiogen_jax.models.dasheng.audio_encoder import EncoderBlock
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
@@ -23,7 +24,7 @@ IO = golden("tokenizer_tiny")
 
 @functools.cache
 def tokenizer():
-    config, params = load_tokenizer(FOLDER / "tokenizer_tiny")
+    config, params = load_tokenizer(CheckpointFolder(FOLDER / "tokenizer_tiny"))
     return DashengTokenizer(config), {"params": params}
 
 

@@ -9,6 +9,7 @@ import pytest
 from audiogen_jax.checkpoints.convert import convert_checkpoint
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.jobs.encode_latents import encode_dataset
 from audiogen_jax.train.config import load_config
@@ -27,7 +28,7 @@ def latents(manifest, tiny_checkpoint, tmp_path_factory):
 @pytest.fixture(scope="session")
 def small(latents, tiny_checkpoint):
     """Overrides -> the smoke config of the published size, ready to train on the latents."""
-    own, _ = load_audiogen(tiny_checkpoint)
+    own, _ = load_audiogen(CheckpointFolder(tiny_checkpoint))
 
     def config(arg: str, *overrides: str):
         config = load_config(
@@ -57,8 +58,8 @@ def test_frozen_text_encoder(small, tiny_checkpoint, tmp_path):
     assert set(state.params) == {"audiogen"}
     rows = metrics_rows(tmp_path)
     assert [row["step"] for row in rows] == [1, 2] and "val_loss" in rows[-1]
-    _, text = load_t5(tmp_path / "export" / "text_encoder")
-    _, expected = load_t5(tiny_checkpoint / "text_encoder")
+    _, text = load_t5(CheckpointFolder(tmp_path / "export" / "text_encoder"))
+    _, expected = load_t5(CheckpointFolder(tiny_checkpoint / "text_encoder"))
     jax.tree.map(np.testing.assert_array_equal, text, expected)
     kernel = state.params["audiogen"]["dit"]["in_blocks"]["mlp"]["proj_in"]["kernel"]
     assert kernel.sharding.spec == jax.sharding.PartitionSpec(None, "fsdp", None)
@@ -76,8 +77,8 @@ def test_adapters(small, tiny_checkpoint, tmp_path):
     overrides = ("init=" + str(tiny_checkpoint), "lora.rank=2", "lora.alpha=4.0")
     state = train_model(small("smoke", *overrides, "optimizer.learning_rate=0.1"), tmp_path)
     assert set(state.params) == {"adapters"}
-    _, before = load_audiogen(tiny_checkpoint)
-    _, after = load_audiogen(tmp_path / "export")
+    _, before = load_audiogen(CheckpointFolder(tiny_checkpoint))
+    _, after = load_audiogen(CheckpointFolder(tmp_path / "export"))
     changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), before, after)
     assert changed["dit"]["mid_block"]["attention"]["query"]["kernel"]
     assert not changed["dit"]["mid_block"]["modulation"]["kernel"]
@@ -85,13 +86,13 @@ def test_adapters(small, tiny_checkpoint, tmp_path):
     # The adapters alone, merged into the base again.
     file = tmp_path / "export" / "adapters.safetensors"
     convert_checkpoint(tiny_checkpoint, tmp_path / "merged", adapters=file)
-    _, again = load_audiogen(tmp_path / "merged")
+    _, again = load_audiogen(CheckpointFolder(tmp_path / "merged"))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), again, after)
 
 
 def test_latents_of_another_tokenizer(small, tmp_path, tiny_checkpoint):
     config = small("smoke", f"tokenizer={tiny_checkpoint / 'other'}")
-    kind, params = load_tokenizer(tiny_checkpoint / "tokenizer")
+    kind, params = load_tokenizer(CheckpointFolder(tiny_checkpoint / "tokenizer"))
     params["acoustic_injection"]["norm"]["bias"] += 1
     save_tokenizer(tiny_checkpoint / "other", kind, params)
     with pytest.raises(ValueError, match="holds latents of tokenizer .*, expected"):

@@ -6,6 +6,7 @@ import pytest
 
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.train.loop import train_model
 from audiogen_jax.train.metrics import DivergedError
@@ -50,7 +51,7 @@ def test_tokenizer_devices_agree(trained, smoke, tmp_path):  # test_processes ha
 
 def test_encoder_export_is_a_tokenizer(trained):
     workdir, state = trained("encoder")
-    _, params = load_tokenizer(workdir / "export")
+    _, params = load_tokenizer(CheckpointFolder(workdir / "export"))
     jax.tree.map(
         np.testing.assert_array_equal, params["audio_encoder"], state.params["audio_encoder"]
     )
@@ -60,22 +61,22 @@ def test_encoder_export_is_a_tokenizer(trained):
 
 def test_tokenizer_keeps_the_encoder(trained, tiny_checkpoint):
     workdir, state = trained("tokenizer")
-    _, before = load_tokenizer(tiny_checkpoint / "tokenizer")
+    _, before = load_tokenizer(CheckpointFolder(tiny_checkpoint / "tokenizer"))
     jax.tree.map(
         np.testing.assert_array_equal, state.params["audio_encoder"], before["audio_encoder"]
     )
     assert "adversarial" not in metrics_rows(workdir)[0]  # gan.start_step=1
     assert "adversarial" in metrics_rows(workdir)[1]
-    load_tokenizer(workdir / "export")
+    load_tokenizer(CheckpointFolder(workdir / "export"))
 
 
 def test_generator_export(trained):
     workdir, state = trained("generator")
     export = workdir / "export"
-    _, params = load_audiogen(export)
+    _, params = load_audiogen(CheckpointFolder(export))
     jax.tree.map(np.testing.assert_array_equal, params, state.ema["audiogen"])
-    load_t5(export / "text_encoder")
-    load_tokenizer(export / "tokenizer")
+    load_t5(CheckpointFolder(export / "text_encoder"))
+    load_tokenizer(CheckpointFolder(export / "tokenizer"))
     assert (export / "tokenizer.json").is_file()
 
 

@@ -12,8 +12,9 @@ from jaxtyping import Array
 
 from audiogen_jax.checkpoints.adapters import ADAPTERS, save_adapters
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen, save_audiogen
-from audiogen_jax.checkpoints.dasheng_tokenizer import DECODER, ENCODER, TokenizerCheckpoint
+from audiogen_jax.checkpoints.dasheng_tokenizer import TokenizerCheckpoint
 from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5, save_t5
 from audiogen_jax.files.atomic import staging_folder
 from audiogen_jax.models.audiogen.config import AudioGenConfig
@@ -46,7 +47,7 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
         )
     if config.lora.rank and not config.init:
         raise ValueError("lora.rank is set but init is empty: adapters need a generator to adapt")
-    tokenizer = TokenizerCheckpoint(config.tokenizer)
+    tokenizer = TokenizerCheckpoint(CheckpointFolder(config.tokenizer))
     model = AudioGenConfig(**config.model.audiogen)
     text = T5Config(**config.model.text_encoder)
     if model.latent_dim != tokenizer.config.embed_dim:
@@ -57,7 +58,7 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
     flow = FlowStep(config, model, text, tokenizer.config, config.remat)
     start = load_generator(config, model, text)
     frozen: dict[str, Params] = {name: start[name] for name in flow.frozen_shapes()}
-    encoder = tokenizer.read(ENCODER)
+    encoder = tokenizer.read(DashengCodec.encoder)
     if "manifests" in config.data:  # audio, to be encoded in the step
         frozen["tokenizer"] = encoder
 
@@ -82,7 +83,7 @@ def flow_matching(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objec
         return sample_prompts(flow, flow.assemble(state.ema, frozen), batch, key)
 
     def decode(latents: Latents) -> tuple[np.ndarray, int]:
-        params = {"params": tokenizer.read(DECODER)}
+        params = {"params": tokenizer.read(DashengCodec.decoder)}
         audio = DashengTokenizer(tokenizer.config).apply(params, latents, method="decode")
         return np.asarray(audio), model.sample_rate
 
@@ -114,12 +115,12 @@ def load_generator(config: Any, model: AudioGenConfig, text: T5Config) -> dict[s
     folders = {}
     if config.init:
         folders["text_encoder"] = Path(config.init) / model.text_encoder_name
-        kind, found["audiogen"] = load_audiogen(config.init)
+        kind, found["audiogen"] = load_audiogen(CheckpointFolder(config.init))
         _check_same(config.init, kind, model)
     if config.text_encoder:
         folders["text_encoder"] = Path(config.text_encoder)
     for name, folder in folders.items():
-        kind, found[name] = load_t5(folder)
+        kind, found[name] = load_t5(CheckpointFolder(folder))
         _check_same(folder, kind, text)
     return found
 

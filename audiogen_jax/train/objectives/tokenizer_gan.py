@@ -17,8 +17,10 @@ import optax
 from jaxtyping import Array, Float
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.models import discriminators
 from audiogen_jax.models.dasheng import axes as dasheng_axes
+from audiogen_jax.models.dasheng.codec import DashengCodec
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
 from audiogen_jax.train.config import without_remat
@@ -45,7 +47,6 @@ from audiogen_jax.types import Params
 
 SAMPLES = 16000
 CENTRING_RATE = 0.01
-ENCODER_SIDE = ("audio_encoder", "acoustic_injection")
 FROZEN = (
     "audio_encoder/.*",
     "acoustic_injection/norm/bias",  # holds the latent mean at zero, see `_centred`
@@ -68,7 +69,7 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
             "init.encoder is empty: expected the export folder of the encoder stage "
             "(--set init.encoder=WORKDIR/export)"
         )
-    tokenizer_config, pretrained = load_tokenizer(Path(config.init.encoder))
+    tokenizer_config, pretrained = load_tokenizer(CheckpointFolder(Path(config.init.encoder)))
     weights = config.weights
     model = DashengTokenizer(tokenizer_config, remat=config.remat or None)
     adversary = MultiFrequencyDiscriminator(config.gan.n_ffts, config.gan.channels)
@@ -217,7 +218,7 @@ def weighted(losses: Metrics, weights: Any) -> Float[Array, ""]:
 def averaged(state: TrainState) -> Params:
     """The averaged decoder with the encoder side as it is, whose latents others train on."""
     assert state.ema is not None
-    return {**state.ema, **{name: state.params[name] for name in ENCODER_SIDE}}
+    return {**state.ema, **{name: state.params[name] for name in DashengCodec.encoder}}
 
 
 def _centred(params: Params, mean: Float[Array, " c"], rate: Float[Array, ""]) -> Params:

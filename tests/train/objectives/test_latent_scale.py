@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.train.objectives.latent_scale import fold_latent_scale, measure_latents
 
 
 @pytest.fixture(scope="module")
 def case(tiny_checkpoint):
-    config, params = load_tokenizer(tiny_checkpoint / "tokenizer")
+    config, params = load_tokenizer(CheckpointFolder(tiny_checkpoint / "tokenizer"))
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: leaf + rng.normal(0, 0.1, leaf.shape).astype("f4"), params)
     audio = rng.normal(0, 0.1, (4, 8000)).astype(np.float32)
