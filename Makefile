@@ -1,9 +1,9 @@
-# make demo | test | lint. Needs python3 >= 3.11; everything is installed in $(VENV).
+# make demo | test | lint | docs | wheel. Needs python3 >= 3.11; everything is installed in $(VENV).
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint
+.PHONY: demo test lint docs wheel
 
 demo: $(VENV)/installed
 	mkdir -p demo
@@ -22,6 +22,14 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
+# The site in site/, and again while it is edited: $(BIN)/zensical serve
+docs: $(VENV)/installed-docs
+	$(BIN)/python docs/draw_architecture.py
+	$(BIN)/zensical build --strict
+
+wheel:
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
 $(VENV)/installed: pyproject.toml $(shell find audiogen_jax -type f -not -name '*.pyc')
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet .
@@ -31,4 +39,9 @@ $(VENV)/installed: pyproject.toml $(shell find audiogen_jax -type f -not -name '
 $(VENV)/installed-dev: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --editable ".[dev]"
+	touch $@
+
+$(VENV)/installed-docs: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable ".[docs]"
 	touch $@
