@@ -1,104 +1,83 @@
-"""Manifests to batches: mixture of manifests, buckets of fixed shape, exact resume.
-
-Every example is a pure function of (seed, manifest, bucket, position), never of the number of
-processes, workers or threads. Built on grain; numpy only.
-"""
+"""Manifests to batches: mixture of manifests, buckets of fixed shape, exact resume."""
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
 import grain
 import numpy as np
+from jaxtyping import Float32
 
 from audiogen_jax.input.audio_cache import AudioCache
-from audiogen_jax.input.clips import read_clips
 from audiogen_jax.input.crop_pad import CROPS, crop_window, pad_to
 from audiogen_jax.input.manifest import AudioRecord
 from audiogen_jax.input.mixture import (
     Batch,
-    add_tokens,
-    check_processes,
-    check_settings,
-    draw_text,
+    BatchConfig,
+    Bucket,
+    check_crop,
+    check_weighted,
     mixed_batches,
 )
 from audiogen_jax.input.text import TextTokenizer
+from audiogen_jax.input.webdataset import read_clips
 
 
-@dataclasses.dataclass(frozen=True)
-class DataConfig:
-    """What the input pipeline reads and how.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig(BatchConfig):
+    """What the input pipeline of audio reads and how; see `BatchConfig` for the other settings.
 
     Attributes:
       manifests: (path, weight) pairs; a weight is the share of clips drawn from that manifest.
-      split: "train" or "val".
-      buckets: clip lengths in seconds, ascending. A clip goes to the shortest bucket that holds
-        it; one longer than the last bucket is cropped to it.
-      batch_sizes: clips per batch over all processes, one per bucket.
       crop: where a long clip is cut: "loud", "random" or "start"; see `crop_window`.
       sample_rate: Hz.
-      channels: of the audio; mono clips are repeated to two, two are averaged to mono.
+      channels: of the audio; mono clips are repeated to two, clips of several averaged to one.
       gain_db: each clip is scaled by a uniform draw from ± this many dB.
-      view_dropout: probability of dropping each view but the caption.
-      condition_dropout: probability of `drop_condition` (for classifier-free guidance).
-      text_tokenizer: a `tokenizer.json`; without one batches hold no tokens.
-      max_tokens: text tokens per clip, one number per bucket (short clips have short captions) or
-        one for all; longer texts are cut.
-      seed: of order, crops, gains and dropout.
-      num_workers: processes that read ahead; 0 reads in threads of this process.
-      num_threads: reading threads per process.
       cache_bytes: decoded audio kept in memory, per process; 4 GiB hold 18 hours of one channel
         at 16 kHz.
     """
 
     manifests: tuple[tuple[str, float], ...]
-    split: str = "train"
-    buckets: tuple[float, ...] = (5.0,)
-    batch_sizes: tuple[int, ...] = (16,)
     crop: str = "loud"
     sample_rate: int = 16000
     channels: int = 1
     gain_db: float = 0.0
-    view_dropout: float = 0.2
-    condition_dropout: float = 0.1
-    text_tokenizer: str | None = None
-    max_tokens: int | tuple[int, ...] = 128
-    seed: int = 0
-    num_workers: int = 0
-    num_threads: int = 2
     cache_bytes: int = 4 << 30
 
     def __post_init__(self):
-        check_settings(self, "manifests", CROPS)
+        super().__post_init__()
+        check_weighted("manifests", self.manifests)
+        check_crop(self.crop, CROPS)
+        for name in ("sample_rate", "channels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+
+
+class _Example(NamedTuple):
+    """One clip of a batch."""
+
+    audio: Float32[np.ndarray, "n a"]
+    length: int
+    text: str
+    drop_condition: bool
+    clip_id: str
 
 
 @dataclasses.dataclass(frozen=True)
-class _LoadExample:
-    """(position, record) -> one example, drawing from a generator of its own."""
+class _Load:
+    """Reads, cuts and scales a clip, and draws its text."""
 
     config: DataConfig
     cache: AudioCache
     length: int
-    seeds: tuple[int, ...]
 
-    def __call__(self, indexed: tuple[int, AudioRecord]) -> dict[str, Any]:
-        position, record = indexed
+    def __call__(self, record: AudioRecord, rng: np.random.Generator) -> _Example:
         config = self.config
-        rng = np.random.default_rng((*self.seeds, position))
-        window = crop_window(
-            self.cache.load(record.path, record.member), self.length, config.crop, rng
-        )
-        gain_db = rng.uniform(-config.gain_db, config.gain_db)
-        return {
-            "audio": pad_to(window, self.length, gain_db),
-            "lengths": np.int32(len(window)),
-            "text": draw_text(record.views, rng, config.view_dropout)
-            if config.text_tokenizer
-            else None,
-            "drop_condition": bool(rng.random() < config.condition_dropout),
-            "id": record.audio_id,
-        }
+        samples = self.cache.load(record.path, record.member)
+        window = crop_window(samples, self.length, config.crop, rng)
+        audio = pad_to(window, self.length, rng.uniform(-config.gain_db, config.gain_db))
+        text, drop_condition = config.draw_condition(record.views, rng)
+        return _Example(audio, len(window), text, drop_condition, record.audio_id)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,13 +87,17 @@ class _Collate:
     tokenizer: TextTokenizer | None
     max_tokens: int
 
-    def __call__(self, examples: Sequence[dict[str, Any]]) -> Batch:
+    def __call__(self, examples: Sequence[_Example]) -> Batch:
         batch = {
-            name: np.stack([example[name] for example in examples])
-            for name in ("audio", "lengths", "drop_condition", "id")
+            "audio": np.stack([example.audio for example in examples]),
+            "lengths": np.array([example.length for example in examples], np.int32),
+            "drop_condition": np.array([example.drop_condition for example in examples]),
+            "id": np.array([example.clip_id for example in examples]),
         }
         if self.tokenizer is not None:
-            add_tokens(batch, examples, self.tokenizer, self.max_tokens)
+            texts = [example.text for example in examples]
+            tokens = self.tokenizer.encode_batch(texts, self.max_tokens)
+            batch["token_ids"], batch["token_mask"] = tokens
         return batch
 
 
@@ -141,20 +124,19 @@ def make_iterator(
       ValueError: a malformed manifest, a split without clips, an uneven batch size, or (while
         iterating) a clip that cannot be decoded; the message names it.
     """
-    check_processes(config, process_index, process_count)
     tokenizer = TextTokenizer.from_file(config.text_tokenizer) if config.text_tokenizer else None
     cache = AudioCache(config.sample_rate, config.cache_bytes, config.channels)
-    shelves = [_by_bucket(path, config) for path, _ in config.manifests]
-
-    def load(m: int, b: int) -> _LoadExample:
-        length = round(config.buckets[b] * config.sample_rate)
-        return _LoadExample(config, cache, length, (config.seed, m, b))
-
-    def collate(b: int, max_tokens: int) -> _Collate:
-        return _Collate(tokenizer, max_tokens)
-
+    sets = [_by_bucket(path, config) for path, _ in config.manifests]
+    buckets = [
+        Bucket(
+            [clips[b] for clips in sets],
+            _Load(config, cache, round(seconds * config.sample_rate)),
+            _Collate(tokenizer, config.bucket_tokens[b]),
+        )
+        for b, seconds in enumerate(config.buckets)
+    ]
     weights = [weight for _, weight in config.manifests]
-    return mixed_batches(config, weights, shelves, load, collate, process_index, process_count)
+    return mixed_batches(config, weights, buckets, process_index, process_count)
 
 
 def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
@@ -162,10 +144,10 @@ def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
     records = [record for record in read_clips(manifest) if record.split == config.split]
     if not records:
         raise ValueError(f"{manifest} holds no clips of split {config.split!r}")
-    shelves: list[list[AudioRecord]] = [[] for _ in config.buckets]
+    buckets: list[list[AudioRecord]] = [[] for _ in config.buckets]
     for record in records:
         if config.text_tokenizer and "caption" not in record.views:
             raise ValueError(f"{manifest}: clip {record.audio_id!r} has no caption to train on")
         fits = [b for b, seconds in enumerate(config.buckets) if record.duration <= seconds]
-        shelves[fits[0] if fits else -1].append(record)
-    return shelves
+        buckets[fits[0] if fits else -1].append(record)
+    return buckets

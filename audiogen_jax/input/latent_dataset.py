@@ -12,11 +12,11 @@ import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
-from jaxtyping import Bool, Int32, UInt8
+from jaxtyping import Bool, DTypeLike, Int32, UInt8
 
 from audiogen_jax.input.latent_records import DTYPE, LatentRecord, decode_record
 from audiogen_jax.input.manifest import SPLITS
@@ -224,13 +224,13 @@ class LatentDataset:
         self._lock = threading.Lock()
         self._readers: collections.OrderedDict[int, ArrayRecordReader] = collections.OrderedDict()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_lock", "_readers")}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._open_nothing()
 
 
-def _joined(parts: Sequence[dict[str, np.ndarray]], name: str, dtype: Any) -> np.ndarray:
+def _joined(parts: Sequence[dict[str, np.ndarray]], name: str, dtype: DTypeLike) -> np.ndarray:
     return np.concatenate([np.empty(0, dtype), *(part[name] for part in parts)], dtype=dtype)

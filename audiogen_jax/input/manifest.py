@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from audiogen_jax.caption import VIEWS
 from audiogen_jax.files.jsonl import Row, numbered_lines, parse_object
@@ -88,8 +88,9 @@ def parse_row(row: Row, folder: Path, line: int, member: Member | None = None) -
     return AudioRecord(row["audio_id"], path, row["duration"], views, split, line, member)
 
 
-def _phrasings(view: str, value: Any) -> tuple[str, ...]:
-    phrasings = (value,) if isinstance(value, str) else tuple(value)
-    if not all(isinstance(text, str) and text.strip() for text in phrasings):
+def _phrasings(view: str, value: object) -> tuple[str, ...]:
+    texts = value if isinstance(value, list) else [value]
+    phrasings = tuple(text for text in texts if isinstance(text, str) and text.strip())
+    if len(phrasings) != len(texts):
         raise ValueError(f"view {view!r} is {value!r}, expected text or a list of texts")
     return phrasings

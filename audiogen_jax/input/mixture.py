@@ -6,115 +6,127 @@ processes, workers or threads. Built on grain; numpy only.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Generic, TypeAlias, TypeVar
 
 import grain
 import numpy as np
 from absl import flags
+from grain.python import DatasetSelectionMap
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.input.manifest import SPLITS
-from audiogen_jax.input.text import TextTokenizer
 
-Batch = dict[str, np.ndarray]
-
-
-class MixtureConfig(Protocol):
-    """The settings that both pipelines have; see `pipeline.DataConfig`."""
-
-    @property
-    def split(self) -> str: ...
-    @property
-    def buckets(self) -> tuple[float, ...]: ...
-    @property
-    def batch_sizes(self) -> tuple[int, ...]: ...
-    @property
-    def crop(self) -> str: ...
-    @property
-    def view_dropout(self) -> float: ...
-    @property
-    def condition_dropout(self) -> float: ...
-    @property
-    def text_tokenizer(self) -> str | None: ...
-    @property
-    def max_tokens(self) -> int | tuple[int, ...]: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def num_workers(self) -> int: ...
-    @property
-    def num_threads(self) -> int: ...
+Batch: TypeAlias = dict[str, np.ndarray]
+Clip = TypeVar("Clip")
+Example = TypeVar("Example")
 
 
-def check_settings(config: MixtureConfig, sets: str, crops: Sequence[str]) -> None:
-    """Checks the settings that both pipelines have.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """The settings that batches of audio and batches of latents have.
 
-    Args:
-      config: the settings.
-      sets: name of the one that holds (path, weight) pairs.
-      crops: what `config.crop` may be.
-
-    Raises:
-      ValueError: one of them is wrong; it is named.
+    Attributes:
+      split: "train" or "val".
+      buckets: clip lengths in seconds, ascending. A clip goes to the shortest bucket that holds
+        it; one longer than the last bucket is cropped to it.
+      batch_sizes: clips per batch over all processes, one per bucket.
+      view_dropout: probability of dropping each view but the caption.
+      condition_dropout: probability of `drop_condition` (for classifier-free guidance).
+      text_tokenizer: a `tokenizer.json`; without one batches hold no tokens.
+      max_tokens: text tokens per clip, one number per bucket (short clips have short captions) or
+        one for all; longer texts are cut.
+      seed: of order, crops, gains and dropout.
+      num_workers: processes that read ahead; 0 reads in threads of this process, which is faster
+        where reading and tokenizing run outside of Python's lock.
+      num_threads: reading threads per process.
     """
-    pairs = getattr(config, sets)
+
+    split: str = "train"
+    buckets: tuple[float, ...] = (5.0,)
+    batch_sizes: tuple[int, ...] = (16,)
+    view_dropout: float = 0.2
+    condition_dropout: float = 0.1
+    text_tokenizer: str | None = None
+    max_tokens: int | tuple[int, ...] = 128
+    seed: int = 0
+    num_workers: int = 0
+    num_threads: int = 2
+
+    def __post_init__(self):
+        if self.split not in SPLITS:
+            raise ValueError(f"split={self.split!r}: expected one of {SPLITS}")
+        if not self.buckets or list(self.buckets) != sorted({b for b in self.buckets if b > 0}):
+            raise ValueError(f"buckets={self.buckets}: expected ascending seconds above 0")
+        if len(self.batch_sizes) != len(self.buckets) or min(self.batch_sizes) < 1:
+            raise ValueError(
+                f"batch_sizes={self.batch_sizes}: expected one per buckets={self.buckets}"
+            )
+        if len(self.bucket_tokens) != len(self.buckets):
+            raise ValueError(
+                f"max_tokens={self.max_tokens}: expected one per buckets={self.buckets}"
+            )
+        for name in ("view_dropout", "condition_dropout"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ValueError(f"{name}={getattr(self, name)}: expected a probability in [0, 1]")
+
+    @property
+    def bucket_tokens(self) -> tuple[int, ...]:
+        """`max_tokens` of each bucket."""
+        if isinstance(self.max_tokens, int):
+            return (self.max_tokens,) * len(self.buckets)
+        return self.max_tokens
+
+    def draw_condition(
+        self, views: Mapping[str, Sequence[str]], rng: np.random.Generator
+    ) -> tuple[str, bool]:
+        """What a clip is shown with, all of it drawn.
+
+        Args:
+          views: each with its phrasings.
+          rng: drawn from.
+
+        Returns:
+          The tagged string of one phrasing of each view, some views but the caption dropped, "" if
+          no text is read; and whether the clip is shown without its condition.
+        """
+        text = ""
+        if self.text_tokenizer:
+            drawn = {view: texts[int(rng.integers(len(texts)))] for view, texts in views.items()}
+            text = StructuredCaption(**drawn).drop_views(rng, self.view_dropout).format()
+        return text, bool(rng.random() < self.condition_dropout)
+
+
+def check_weighted(name: str, pairs: Sequence[tuple[str, float]]) -> None:
+    """Raises ValueError unless a setting of this name is (path, weight above 0) pairs."""
     if not pairs or any(not weight > 0 for _, weight in pairs):
-        raise ValueError(f"{sets}={pairs}: expected (path, weight above 0) pairs")
-    if config.split not in SPLITS:
-        raise ValueError(f"split={config.split!r}: expected one of {SPLITS}")
-    if not config.buckets or list(config.buckets) != sorted({b for b in config.buckets if b > 0}):
-        raise ValueError(f"buckets={config.buckets}: expected ascending seconds above 0")
-    if len(config.batch_sizes) != len(config.buckets) or min(config.batch_sizes) < 1:
-        raise ValueError(
-            f"batch_sizes={config.batch_sizes}: expected one per buckets={config.buckets}"
-        )
-    if isinstance(config.max_tokens, tuple) and len(config.max_tokens) != len(config.buckets):
-        raise ValueError(
-            f"max_tokens={config.max_tokens}: expected one per buckets={config.buckets}"
-        )
-    if config.crop not in crops:
-        raise ValueError(f"crop={config.crop!r}: expected one of {tuple(crops)}")
-    for name in ("view_dropout", "condition_dropout"):
-        if not 0.0 <= getattr(config, name) <= 1.0:
-            raise ValueError(f"{name}={getattr(config, name)}: expected a probability in [0, 1]")
+        raise ValueError(f"{name}={pairs}: expected (path, weight above 0) pairs")
 
 
-def check_processes(config: MixtureConfig, process_index: int, process_count: int) -> None:
-    """Checks that batches split evenly over the processes.
+def check_crop(crop: str, choices: Sequence[str]) -> None:
+    """Raises ValueError unless `crop` is one of some choices."""
+    if crop not in choices:
+        raise ValueError(f"crop={crop!r}: expected one of {tuple(choices)}")
 
-    Raises:
-      ValueError: they do not, or there is no such process.
+
+@dataclasses.dataclass(frozen=True)
+class Bucket(Generic[Clip, Example]):
+    """The clips of about one length, whose batches have one shape.
+
+    Attributes:
+      sets: the clips of each set.
+      load: makes an example of a clip, drawing from a generator that is its alone.
+      collate: makes a batch of examples.
     """
-    if not 0 <= process_index < process_count:
-        raise ValueError(f"{process_index=} must be in [0, {process_count=})")
-    if uneven := [size for size in config.batch_sizes if size % process_count]:
-        raise ValueError(f"batch sizes {uneven} do not divide by {process_count=}")
 
-
-def draw_text(
-    views: Mapping[str, Sequence[str]], rng: np.random.Generator, view_dropout: float
-) -> str:
-    """The tagged string of one phrasing of each view, some views but the caption dropped."""
-    drawn = {
-        view: phrasings[int(rng.integers(len(phrasings)))] for view, phrasings in views.items()
-    }
-    return StructuredCaption(**drawn).drop_views(rng, view_dropout).format()
-
-
-def add_tokens(
-    batch: Batch, examples: Sequence[Mapping[str, Any]], tokenizer: TextTokenizer, max_tokens: int
-) -> None:
-    """Adds `token_ids` int32 [b l] and `token_mask` bool [b l] of the examples' texts."""
-    texts = [example["text"] for example in examples]
-    batch["token_ids"], batch["token_mask"] = tokenizer.encode_batch(texts, max_tokens)
+    sets: Sequence[Sequence[Clip] | grain.sources.RandomAccessDataSource[Clip]]
+    load: Callable[[Clip, np.random.Generator], Example]
+    collate: Callable[[Sequence[Example]], Batch]
 
 
 def mixed_batches(
-    config: MixtureConfig,
+    config: BatchConfig,
     weights: Sequence[float],
-    shelves: Sequence[Sequence[Sequence[Any]]],
-    load: Callable[[int, int], Callable[[tuple[int, Any]], Any]],
-    collate: Callable[[int, int], Callable[[Sequence[Any]], Batch]],
+    buckets: Sequence[Bucket[Clip, Example]],
     process_index: int,
     process_count: int,
 ) -> grain.DatasetIterator[Batch]:
@@ -126,47 +138,43 @@ def mixed_batches(
     Args:
       config: the settings.
       weights: share of the clips drawn from each set.
-      shelves: the clips of each set and bucket, anything that has a length and is indexed.
-      load: (set, bucket) -> what makes an example of a (position, clip).
-      collate: (bucket, tokens) -> what makes a batch of examples.
-      process_index: of this process.
+      buckets: one for each of `config.buckets`.
+      process_index: of this process, in [0, process_count).
       process_count: divides every batch size.
+
+    Raises:
+      ValueError: batches do not split evenly over the processes, or there is no such process.
     """
-    max_tokens = config.max_tokens
-    if isinstance(max_tokens, int):
-        max_tokens = (max_tokens,) * len(config.buckets)
+    if not 0 <= process_index < process_count:
+        raise ValueError(f"{process_index=} must be in [0, {process_count=})")
+    if uneven := [size for size in config.batch_sizes if size % process_count]:
+        raise ValueError(f"batch sizes {uneven} do not divide by {process_count=}")
+    totals = [sum(map(len, clips)) for clips in zip(*(b.sets for b in buckets), strict=True)]
     batches, rates = [], []
-    for b, batch_size in enumerate(config.batch_sizes):
-        clips, loaders, shares = [], [], []
-        for m, weight in enumerate(weights):
-            if len(shelf := shelves[m][b]):
-                order_seed = int(np.random.SeedSequence((config.seed, m, b)).generate_state(1)[0])
-                clips.append(
-                    grain.MapDataset.source(shelf)
-                    .seed(order_seed)
-                    .shuffle()
-                    .repeat()
-                    .map_with_index(_Tag(len(clips)))
-                )
-                loaders.append(load(m, b))
-                shares.append(weight * len(shelf) / sum(map(len, shelves[m])))
-        if clips:
-            mixed = grain.MapDataset.mix(clips, shares) if len(clips) > 1 else clips[0]
-            own = batch_size // process_count
-            rows = slice(process_index * own, (process_index + 1) * own)
-            read = _ReadRows(tuple(loaders), collate(b, max_tokens[b]), rows)
-            batches.append(mixed.batch(batch_size, drop_remainder=True, batch_fn=list).map(read))
+    for b, (bucket, batch_size) in enumerate(zip(buckets, config.batch_sizes, strict=True)):
+        examples, shares = [], []
+        for m, clips in enumerate(bucket.sets):
+            if len(clips):
+                seed = int(np.random.SeedSequence((config.seed, m, b)).generate_state(1)[0])
+                order = grain.MapDataset.source(clips).seed(seed).shuffle().repeat()
+                examples.append(order.random_map(bucket.load))
+                shares.append(weights[m] * len(clips) / totals[m])
+        if examples:
+            mixed = grain.MapDataset.mix(examples, shares)
+            rows = _Rows(len(mixed) // batch_size, batch_size, process_index, process_count)
+            own = grain.MapDataset.select_from_datasets([mixed], rows)
+            batches.append(own.batch(rows.count, drop_remainder=True, batch_fn=bucket.collate))
             rates.append(sum(shares) / batch_size)
 
-    dataset = grain.MapDataset.mix(batches, rates) if len(batches) > 1 else batches[0]
-    dataset = dataset.to_iter_dataset(
+    dataset = grain.MapDataset.mix(batches, rates).to_iter_dataset(
         # Buffered elements are whole batches: a few are enough, grain's default is 500.
         grain.ReadOptions(
             num_threads=config.num_threads, prefetch_buffer_size=2 * config.num_threads
         )
     )
     if config.num_workers:
-        # Grain's workers read absl flags, which nobody parses outside absl.app.
+        # Grain reads absl flags when it starts workers, which are parsed in absl's own programs
+        # alone. Whoever else starts workers would have to do this, so it stands here.
         if not flags.FLAGS.is_parsed():
             flags.FLAGS.mark_as_parsed()
         options = grain.MultiprocessingOptions(config.num_workers, per_worker_buffer_size=2)
@@ -174,24 +182,20 @@ def mixed_batches(
     return iter(dataset)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Tag:
-    """Names the set that a clip comes from, and its position in that set's order."""
+class _Rows(DatasetSelectionMap):
+    """Positions of the rows that one process loads of each batch: neighbours of each other.
 
-    number: int
+    So a batch that is put together from all processes is the one that a single process loads.
+    """
 
-    def __call__(self, position: int, clip: Any) -> tuple[int, int, Any]:
-        return self.number, position, clip
+    def __init__(self, batches: int, batch_size: int, process_index: int, process_count: int):
+        self.count = batch_size // process_count
+        self._batches, self._batch_size = batches, batch_size
+        self._first = process_index * self.count
 
+    def __len__(self) -> int:
+        return self._batches * self.count
 
-@dataclasses.dataclass(frozen=True)
-class _ReadRows:
-    """The tagged clips of a whole batch -> the rows of one process, read and stacked."""
-
-    loaders: tuple[Callable[[tuple[int, Any]], Any], ...]
-    collate: Callable[[Sequence[Any]], Batch]
-    rows: slice
-
-    def __call__(self, batch: Sequence[tuple[int, int, Any]]) -> Batch:
-        clips = batch[self.rows]
-        return self.collate([self.loaders[m]((position, clip)) for m, position, clip in clips])
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        batch, row = divmod(index, self.count)
+        return 0, batch * self._batch_size + self._first + row

@@ -10,7 +10,7 @@ import csv
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.files.jsonl import numbered_lines, parse_object
@@ -30,7 +30,7 @@ class PromptRecord:
     category: str | None = None
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any], default_id: str) -> Self:
+    def from_row(cls, row: Mapping[str, object], default_id: str) -> Self:
         """Reads a row of any of the shapes above; columns of other names are ignored.
 
         Args:
@@ -56,7 +56,7 @@ class PromptRecord:
         return cls(audio_id, caption, cells.get("category"))
 
     @classmethod
-    def _from_mecat(cls, audio_id: str, clip: Mapping[str, Any]) -> Self:
+    def _from_mecat(cls, audio_id: str, clip: Mapping[str, object]) -> Self:
         views = {}
         for view, field in _MECAT_VIEWS.items():
             texts = clip.get(field) or []
@@ -131,7 +131,7 @@ def scan_prompts(path: str | Path) -> tuple[list[PromptRecord], list[RowError]]:
     return records, errors
 
 
-def _jsonl_rows(path: Path) -> Iterator[Mapping[str, Any] | ValueError]:
+def _jsonl_rows(path: Path) -> Iterator[Mapping[str, object] | ValueError]:
     for _, line in numbered_lines(path.read_bytes(), path):
         try:
             yield parse_object(line)
@@ -139,7 +139,7 @@ def _jsonl_rows(path: Path) -> Iterator[Mapping[str, Any] | ValueError]:
             yield error
 
 
-def _csv_rows(path: Path) -> Iterator[Mapping[str, Any] | ValueError]:
+def _csv_rows(path: Path) -> Iterator[Mapping[str, object] | ValueError]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         for row in csv.DictReader(file):
             if None in row:
@@ -148,7 +148,7 @@ def _csv_rows(path: Path) -> Iterator[Mapping[str, Any] | ValueError]:
                 yield row
 
 
-def _parquet_rows(path: Path) -> Iterable[Mapping[str, Any]]:
+def _parquet_rows(path: Path) -> Iterable[Mapping[str, object]]:
     try:
         import pyarrow.parquet  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -158,7 +158,7 @@ def _parquet_rows(path: Path) -> Iterable[Mapping[str, Any]]:
     return pyarrow.parquet.read_table(path).to_pylist()
 
 
-def _cell(value: Any) -> str | None:
+def _cell(value: object) -> str | None:
     if value is None or value != value:  # NaN is not itself
         return None
     if isinstance(value, list | dict):

@@ -12,9 +12,19 @@ from pathlib import Path
 import soundfile
 
 from audiogen_jax.files.jsonl import Row, parse_object
-from audiogen_jax.input.manifest import AudioRecord, Member, parse_row
+from audiogen_jax.input.manifest import AudioRecord, Member, parse_row, read_manifest
 
 AUDIO = ("flac", "wav", "ogg", "opus", "mp3")
+
+
+def read_clips(path: str | Path) -> list[AudioRecord]:
+    """The clips of a manifest (.jsonl), or of a tar file in webdataset layout (.tar).
+
+    Raises:
+      FileNotFoundError: no such file.
+      ValueError: malformed; the row or the sample is named.
+    """
+    return read_tar(path) if Path(path).suffix == ".tar" else read_manifest(path)
 
 
 def read_tar(path: str | Path) -> list[AudioRecord]:

@@ -23,11 +23,11 @@ from jaxtyping import BFloat16, Float32
 from audiogen_jax.files.fingerprint import sha256
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.input.audio_cache import AudioCache
-from audiogen_jax.input.clips import read_clips
 from audiogen_jax.input.crop_pad import pad_to
 from audiogen_jax.input.latent_dataset import DatasetInfo
 from audiogen_jax.input.latent_records import LatentRecord
 from audiogen_jax.input.manifest import AudioRecord
+from audiogen_jax.input.webdataset import read_clips
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.latent_folder import LatentFolder, ShardWriter
 from audiogen_jax.jobs.overlap import overlapped
@@ -116,7 +116,7 @@ def encode_dataset(
     their ends.
 
     Args:
-      manifests: manifests or tar files of audio, see `input.clips`; about 1 kB of memory per clip.
+      manifests: manifests or tar files of audio, see `read_clips`; about 1 kB of memory per clip.
       output: folder of the dataset, see `input.latent_dataset`.
       checkpoint, revision: of the codec, see `Codec.load`.
       dtype: of the computation, "float32" or "bfloat16"; latents are stored in bfloat16.

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import soundfile
 
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.manifest import read_manifest
@@ -54,6 +55,25 @@ def test_lengths_tell_where_padding_begins_and_no_clip_is_silent(config):
             assert np.abs(audio[:length]).max() > 1e-3
             assert audio[length - 1] != 0 or length == len(audio)
             assert not audio[length:].any()
+
+
+def test_rate_and_channels_are_those_of_the_config(config):
+    config = dataclasses.replace(config, sample_rate=44100, channels=2, gain_db=6.0)
+    for batch in take(make_iterator(config), 8):
+        assert batch["audio"].shape in {(4, 66150, 2), (2, 88200, 2)}
+        # The committed clips are mono.
+        np.testing.assert_array_equal(batch["audio"][..., 0], batch["audio"][..., 1])
+        for audio, length in zip(batch["audio"], batch["lengths"], strict=True):
+            assert np.abs(audio[:length]).max() > 1e-3 and not audio[length:].any()
+
+
+def test_a_clip_with_samples_that_are_not_finite_is_named(config, tmp_path):
+    soundfile.write(tmp_path / "nan.wav", np.append(np.ones(9000), np.nan), 16000, "FLOAT")
+    manifest = tmp_path / "nan.jsonl"
+    manifest.write_text('{"audio_id": "x", "path": "nan.wav", "duration": 0.5, "caption": "x"}')
+    iterator = make_iterator(dataclasses.replace(config, manifests=((str(manifest), 1.0),)))
+    with pytest.raises(ValueError, match=r"nan\.wav holds NaN or infinite samples; restore"):
+        next(iterator)
 
 
 def test_weights_are_shares_of_clips(config):
@@ -120,6 +140,29 @@ def test_examples_do_not_depend_on_the_number_of_processes(config):
     for index in range(2):
         for both, part in zip(whole, take(make_iterator(config, index, 2), 6), strict=True):
             assert_same({name: array[index : index + 1] for name, array in both.items()}, part)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_another_number_of_processes_goes_on_from_a_state(config, count):
+    """All processes hold the same state, whatever their number."""
+    config = dataclasses.replace(config, gain_db=6.0)
+    iterators = [make_iterator(config, index, 2) for index in range(2)]
+    for iterator in iterators:
+        take(iterator, 5)
+    first, second = (json.dumps(iterator.get_state()) for iterator in iterators)
+    assert first == second
+    resumed = [make_iterator(config, index, count) for index in range(count)]
+    for iterator in resumed:
+        iterator.set_state(json.loads(first))
+    whole = make_iterator(config)
+    take(whole, 5)
+    for expected, *parts in zip(
+        *(take(iterator, 6) for iterator in (whole, *resumed)), strict=True
+    ):
+        assert_same(
+            expected,
+            {name: np.concatenate([part[name] for part in parts]) for name in expected},
+        )
 
 
 def test_all_processes_use_the_same_bucket_at_every_step(config):
@@ -220,6 +263,9 @@ def test_an_empty_split_is_named(config, tmp_path):
         {"batch_sizes": (4,)},
         {"batch_sizes": (4, 0)},
         {"crop": "middle"},
+        {"sample_rate": 0},
+        {"channels": 0},
+        {"max_tokens": (48,)},
         {"view_dropout": 1.2},
         {"condition_dropout": -0.1},
     ],

@@ -11,8 +11,7 @@ import soundfile
 
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.audio_cache import AudioCache
-from audiogen_jax.input.clips import read_clips
-from audiogen_jax.input.webdataset import read_tar
+from audiogen_jax.input.webdataset import read_clips, read_tar
 
 CLIPS = sorted((Path(__file__).parent.parent / "clips").rglob("*.flac"))[:6]
 
