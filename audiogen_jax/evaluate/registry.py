@@ -4,9 +4,9 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
+from audiogen_jax.checkpoints.config_file import read_config
 from audiogen_jax.checkpoints.locate import find_checkpoint
 from audiogen_jax.checkpoints.registry import GENERATORS
-from audiogen_jax.checkpoints.safetensors import read_config
 from audiogen_jax.evaluate.suite import Suite
 from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures

@@ -1,4 +1,4 @@
-"""The code of every tutorial runs from top to bottom, in a folder that looks like a clone."""
+"""The code of the documents runs from top to bottom, in a folder that looks like a clone."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 ROOT = Path(__file__).parents[2]
-TUTORIALS = ROOT / "docs" / "tutorials"
+DOCS = ROOT / "docs"
 
 
 def _bash(example: Example) -> None:
@@ -24,28 +24,25 @@ def _bash(example: Example) -> None:
     assert done.returncode == 0, f"{example.parsed}\n{done.stdout}\n{done.stderr}"
 
 
-SYBIL = Sybil([PythonCodeBlockParser(), CodeBlockParser("bash", _bash)])
+TUTORIAL = Sybil([PythonCodeBlockParser(), CodeBlockParser("bash", _bash)])
+GUIDE = Sybil([PythonCodeBlockParser()])  # its commands name files that only a reader has
+QUICK = ("captions.md", "tutorials/first_sound.md")
+SLOW = ("sampling.md", "tutorials/finetune.md", "tutorials/measure.md")
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        "first_sound",
-        pytest.param("finetune", marks=pytest.mark.slow),
-        pytest.param("measure", marks=pytest.mark.slow),
-    ],
+    "page", [*QUICK, *(pytest.param(page, marks=pytest.mark.slow) for page in SLOW)]
 )
-def test_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     for folder in ("data", "tests"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
-    examples = list(SYBIL.parse(TUTORIALS / f"{name}.md"))
-    assert len(examples) > 3
-    for example in examples:
+    language = TUTORIAL if page.startswith("tutorials/") else GUIDE
+    for example in language.parse(DOCS / page):
         example.evaluate()
 
 
-def test_all_are_tested():
-    marks = test_runs.pytestmark[0].args[1]
-    names = {getattr(mark, "values", (mark,))[0] for mark in marks}
-    assert names == {path.stem for path in TUTORIALS.glob("*.md")}
+def test_no_page_with_code_is_left_out():
+    pages = {path for path in DOCS.rglob("*.md") if "```python\n" in path.read_text()}
+    assert pages == {DOCS / page for page in (*QUICK, *SLOW)}
+    assert {*DOCS.glob("tutorials/*.md")} <= pages
