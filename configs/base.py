@@ -1,6 +1,6 @@
 r"""A third of the published depth: 0.8 B-parameter DiT, for one node of eight accelerators.
 
-    audiogen train --config configs/base.py --workdir runs/base
+    audiogen train --config base --workdir runs/base
 
 Everything else is as in `configs/xl.py`, `:finetune`, `:lora` and `:smoke` included; shorter
 schedule. It has not been trained by the authors of this repository.

@@ -1,6 +1,6 @@
 r"""Stage (a) beyond nano: Dasheng encoders of the published sizes by masked autoencoding.
 
-    audiogen train --config configs/encoder.py:xl --workdir runs/encoder_xl \
+    audiogen train --config encoder:xl --workdir runs/encoder_xl \
         --set "data.manifests=(('clips.jsonl', 1.0),)"
 
 `xl` is Dasheng-0.6B (https://arxiv.org/abs/2406.06992), `base` Dasheng-base, `small` half of its

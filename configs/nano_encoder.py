@@ -1,6 +1,6 @@
 r"""Stage (a) of the nano model: semantic encoder by masked autoencoding of mel patches.
 
-    audiogen train --config configs/nano_encoder.py --workdir runs/encoder
+    audiogen train --config nano_encoder --workdir runs/encoder
 
 Two CPU cores, 7 minutes (5 steps/s). Expected: validation loss 0.18, the mean squared error of
 masked patches that are normalised one by one (predicting their mean gives 1). `:smoke` is a

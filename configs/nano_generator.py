@@ -1,6 +1,6 @@
 r"""Stage (c) of the nano model: text encoder, content adapter and DiT on the tokenizer's latents.
 
-    audiogen train --config configs/nano_generator.py --workdir runs/generator \
+    audiogen train --config nano_generator --workdir runs/generator \
         --set tokenizer=runs/tokenizer/export
 
 Two CPU cores: 2.5 to 3 steps/s, so 40 minutes alone. Expected: validation flow loss 0.41 (latents
@@ -8,7 +8,7 @@ of unit variance: 2.0 = predicting nothing). `:smoke` is a two-step check.
 
 Then the same model goes on with mixtures as half of its steps:
 
-    audiogen train --config configs/nano_generator.py:mixtures --workdir runs/mixtures \
+    audiogen train --config nano_generator:mixtures --workdir runs/mixtures \
         --set tokenizer=runs/tokenizer/export --set init=runs/generator/export
 """
 

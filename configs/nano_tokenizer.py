@@ -1,6 +1,6 @@
 r"""Stage (b) of the nano model: acoustic injection and decoder, the semantic encoder frozen.
 
-    audiogen train --config configs/nano_tokenizer.py --workdir runs/tokenizer \
+    audiogen train --config nano_tokenizer --workdir runs/tokenizer \
         --set init.encoder=runs/encoder/export
 
 The sizes are those of the encoder's export. Two CPU cores: 5 steps/s without the adversary, so 17

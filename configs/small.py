@@ -1,7 +1,7 @@
 r"""The smallest DiT that is wider than the latents: 0.2 B parameters, for one accelerator.
 
     audiogen convert google/flan-t5-base checkpoints/flan-t5-base
-    audiogen train --config configs/small.py --workdir runs/small
+    audiogen train --config small --workdir runs/small
 
 Everything else is as in `configs/xl.py`, `:finetune`, `:lora` and `:smoke` included; shorter
 schedule, smaller batch. It has not been trained by the authors of this repository.

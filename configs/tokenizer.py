@@ -1,7 +1,7 @@
 r"""Stage (b) beyond nano: acoustic injection and decoder around an encoder of any size.
 
     audiogen convert mispeech/dashengtokenizer checkpoints/dashengtokenizer
-    audiogen train --config configs/tokenizer.py:xl --workdir runs/tokenizer_xl \
+    audiogen train --config tokenizer:xl --workdir runs/tokenizer_xl \
         --set init.encoder=checkpoints/dashengtokenizer \
         --set "data.manifests=(('clips.jsonl', 1.0),)"
 

@@ -4,11 +4,11 @@ r"""The published size: 2.17 B-parameter DiT on the latents of DashengTokenizer.
         --checkpoint mispeech/dashengtokenizer
     audiogen convert google/flan-t5-large checkpoints/flan-t5-large
     audiogen convert mispeech/dashengtokenizer checkpoints/dashengtokenizer
-    audiogen train --distributed --config configs/xl.py --workdir runs/xl
+    audiogen train --distributed --config xl --workdir runs/xl
 
 Hyperparameters are those of the publication (Dasheng AudioGen, Xiaomi Research): AdamW at 5e-4 with
 cosine decay to a tenth, batches of 256 clips of 10 s, 800k steps, view dropout 0.2; the text
-encoder is frozen. `audiogen compile --config configs/xl.py --topology v5e:16x16` says what a step
+encoder is frozen. `audiogen plan --config xl --topology v5e:16x16` says what a step
 costs before any chip is paid for. This repository's authors have never trained it in full.
 `:finetune` starts from converted weights (--set init=FOLDER), `:lora` trains adapters on them,
 `:smoke` is a two-step check.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # GPU cluster under SLURM, one process a node with all of its GPUs:
-#   sbatch --nodes=4 launch/slurm.sh --config configs/xl.py --workdir /shared/runs/xl \
+#   sbatch --nodes=4 launch/slurm.sh --config xl --workdir /shared/runs/xl \
 #       --set mesh.dcn_data=4
 # jax reads the cluster from SLURM's environment. The time limit sends SIGTERM two minutes early:
 # the training saves, stops, and is queued again.

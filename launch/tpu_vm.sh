@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # All hosts of a TPU VM slice:
-#   launch/tpu_vm.sh NAME ZONE --config configs/xl.py --workdir gs://bucket/runs/xl
+#   launch/tpu_vm.sh NAME ZONE --config xl --workdir gs://bucket/runs/xl
 # The repository must be on every host (gcloud compute tpus tpu-vm scp --worker=all --recurse).
 set -euo pipefail
 name=$1 zone=$2

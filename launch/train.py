@@ -1,4 +1,4 @@
-"""Trains one stage: `python -m launch.train --config configs/nano_encoder.py --workdir DIR`.
+"""Trains one stage: `python -m launch.train --config nano_encoder --workdir DIR`.
 
 The same as `audiogen train`, with a log line for what happens beside the progress bar.
 """

@@ -14,8 +14,8 @@ from audiogen_jax.cli.options import sampling_options
 from audiogen_jax.infer.options import SamplingOptions
 
 EXAMPLES = (
-    "Examples: `audiogen plan --config configs/xl.py --topology v5e:16x16 --batch 2048`, "
-    "`audiogen plan --config configs/xl.py --topology v5e:2x4 --batch 64 --sampler --steps 12`"
+    "Examples: `audiogen plan --config xl --topology v5e:16x16 --batch 2048`, "
+    "`audiogen plan --config xl --topology v5e:2x4 --batch 64 --sampler --steps 12`"
 )
 
 
@@ -24,7 +24,7 @@ EXAMPLES = (
 @sampling_options
 def plan(
     options: SamplingOptions,
-    config: Annotated[str, typer.Option(help="File with get_config(): FILE.py or FILE.py:ARG.")],
+    config: Annotated[str, typer.Option(help="A packaged config or FILE.py; :ARG after it.")],
     topology: Annotated[
         str, typer.Option(help="Where it would run: v5e:16x16, v5p:4x4x4, v6e:8x8, h200:8 ...")
     ],

@@ -9,11 +9,11 @@ from audiogen_jax.cli.app import app
 
 
 @app.command(
-    epilog="Example: `audiogen train --config configs/nano_generator.py --workdir runs/generator "
+    epilog="Example: `audiogen train --config nano_generator --workdir runs/generator "
     "--set tokenizer=runs/tokenizer/export`"
 )
 def train(
-    config: Annotated[str, typer.Option(help="File with get_config(): FILE.py or FILE.py:ARG.")],
+    config: Annotated[str, typer.Option(help="A packaged config or FILE.py; :ARG after it.")],
     workdir: Annotated[Path, typer.Option(help="Folder of checkpoints and metrics; resumed.")],
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key.path=value, may be repeated.")

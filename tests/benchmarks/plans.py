@@ -1,6 +1,6 @@
 """What training the published size would cost on common machines, without any of them.
 
-One `audiogen compile` after another, of `configs/xl.py` (up to 4 minutes each on 2 cores; needs the
+One `audiogen plan` after another, of `configs/xl.py` (up to 4 minutes each on 2 cores; needs the
 extra "tpu", which installs libtpu; for GPUs virtual CPU devices are partitioned):
 
     python -m tests.benchmarks.plans
@@ -52,7 +52,7 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             plan = Path(folder) / "plan.json"
-            command = ["compile", "--config", f"{ROOT}/configs/xl.py", "--topology", topology]
+            command = ["plan", "--config", "xl", "--topology", topology]
             code = (
                 f"from audiogen_jax.cli import main; main({[*command, *options, '-o', str(plan)]})"
             )

@@ -1,5 +1,6 @@
 """What README and docs name is there: commands with options, modules, configs, files, names."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -25,12 +26,12 @@ COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 def lines(document: Path) -> list[list[str]]:
     """The words of each command line of a document's blocks."""
-    found = []
-    for language, block in BLOCK.findall(document.read_text()):
-        if language in ("", "bash", "sh"):
-            texts = block.replace("\\\n", " ").splitlines()
-            found += [shlex.split(text, comments=True) for text in texts]
-    return found
+    return [
+        shlex.split(text, comments=True)
+        for language, block in BLOCK.findall(document.read_text())
+        if language in ("", "bash", "sh")
+        for text in block.replace("\\\n", " ").splitlines()
+    ]
 
 
 def problems(words: list[str]) -> list[str]:
@@ -57,6 +58,17 @@ def test_what_is_named_exists(document: Path):
     assert set(re.findall(r"\bag\.(\w+)", text)) <= {*ag.__all__}
     linked = [link for link in LINK.findall(text) if "`" not in link]
     assert [link for link in linked if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "config", sorted((ROOT / "configs").glob("*.py")), ids=lambda path: path.stem
+)
+def test_docstrings_of_configs(config: Path):
+    docstring = ast.get_docstring(ast.parse(config.read_text())) or ""
+    texts = docstring.replace("\\\n", " ").splitlines()
+    commands = [shlex.split(text) for text in texts if text.startswith("    audiogen ")]
+    assert commands or config.stem in ("__init__", "common")
+    assert [found for words in commands for found in problems(words)] == []
 
 
 @pytest.mark.parametrize(
