@@ -68,7 +68,8 @@ class Sampler:
             self._condition_rows, out_shardings=self._everywhere, compiler_options=options
         )
         self._pad = jax.jit(_pad, static_argnums=1, out_shardings=self._everywhere)
-        self._sample = jax.jit(self._integrate_split, static_argnames="static")
+        # Parameters that condition prompts stay on the devices too: a plan counts its arguments.
+        self._sample = jax.jit(self._integrate_split, static_argnames="static", keep_unused=True)
         self.programs: dict[Hashable, jax.stages.Compiled] = {}
 
     def padded_rows(self, count: int) -> int:
@@ -144,7 +145,7 @@ class Sampler:
 
         Args:
           clips, tokens, frames: b, l and t.
-          options: how, without a negative prompt or scales for views.
+          options: how; a negative prompt is taken to be as long as the others.
         """
 
         def split(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
@@ -153,7 +154,8 @@ class Sampler:
         prompts = Tokens(split((clips, tokens), jnp.int32), split((clips, tokens), jnp.bool_))  # type: ignore[arg-type]
         condition = self._condition.lower(self.params, prompts)
         shapes = jax.eval_shape(self._condition_rows, self.params, prompts)
-        kinds = (jax.tree.map(lambda leaf: _place(leaf, self._everywhere), shapes),)
+        kind = jax.tree.map(lambda leaf: _place(leaf, self._everywhere), shapes)
+        kinds = (kind,) * ((options.negative is not None) + 1 + len(options.view_guidance))
         lengths = split((clips,), jnp.int32)
         noise = split((clips, frames, self.generator.latent_dim), jnp.float32)
         arguments = (kinds, lengths, noise, None, options.plan(), options.classifier_free())

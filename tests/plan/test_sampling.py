@@ -54,6 +54,16 @@ def test_the_program_is_that_of_the_sampler(plan):
     assert program.as_text() == planned.compile().as_text()
 
 
+def test_what_takes_more_evaluations_is_planned(plan):
+    options = SamplingOptions(
+        steps=2, solver="heun", negative="<|caption|> noise", view_guidance={"sfx": 2.0}
+    )
+    costly = plan_sampling(load_config(f"{ROOT}/configs/xl.py:smoke"), "h200:8", 16, options)
+    # Twice per step, under three conditions instead of two, of which one was no text and cheaper.
+    ratio = costly["flops"]["per_clip"] / plan["flops"]["per_clip"]
+    assert 2.5 < ratio < 3.5
+
+
 def test_shapes_are_those_of_unstacked_weights():
     generator = DashengAudioGen(AudioGenConfig(dit_depth=4), T5Config(num_layers=1))
     shapes = sampling_shapes(generator, parse_dtype("bfloat16"))
