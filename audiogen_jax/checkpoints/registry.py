@@ -231,7 +231,7 @@ def _load_audiogen(
         return TextTokenizer.with_special_tokens(path, config.special_tokens)
 
     def tokenize(texts: list[str]) -> Tokens:
-        return Tokens(*text_tokenizer()[0].encode_batch(texts, config.tokenizer_max_length))
+        return text_tokenizer()[0].encode_batch(texts, config.tokenizer_max_length)
 
     special = text_tokenizer()[1] if config.special_tokens else ()
     generator = DashengAudioGen(config, text, special, dtype)

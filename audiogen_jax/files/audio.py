@@ -39,7 +39,7 @@ class Audio:
 
 def read_audio(
     source: str | Path | BinaryIO,
-    sample_rate: int = 16000,
+    sample_rate: int,
     channels: int = 1,
     name: str | None = None,
 ) -> Audio:

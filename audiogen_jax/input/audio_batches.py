@@ -97,7 +97,7 @@ class _Collate:
         if self.tokenizer is not None:
             texts = [example.text for example in examples]
             tokens = self.tokenizer.encode_batch(texts, self.max_tokens)
-            batch["token_ids"], batch["token_mask"] = tokens
+            batch |= {"token_ids": tokens.ids, "token_mask": tokens.mask}
         return batch
 
 

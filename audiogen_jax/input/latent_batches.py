@@ -110,7 +110,7 @@ class _Collate:
         if self.tokenizer is not None:
             texts = [example.text for example in examples]
             tokens = self.tokenizer.encode_batch(texts, self.max_tokens)
-            batch["token_ids"], batch["token_mask"] = tokens
+            batch |= {"token_ids": tokens.ids, "token_mask": tokens.mask}
         return batch
 
 
@@ -157,17 +157,17 @@ def make_latent_iterator(
 
 def _check_origin(datasets: Sequence[LatentDataset], tokenizer_hash: str) -> None:
     """Latents of two tokenizers do not mix, not even at equal shapes."""
+    first = datasets[0]
     for dataset in datasets:
-        found = dataset.info.tokenizer_sha256
-        if tokenizer_hash and found != tokenizer_hash:
+        sha256 = dataset.info.tokenizer_sha256
+        if tokenizer_hash and sha256 != tokenizer_hash:
             raise ValueError(
-                f"{dataset.folder} holds latents of tokenizer {found}, expected {tokenizer_hash}: "
+                f"{dataset.folder} holds latents of tokenizer {sha256}, expected {tokenizer_hash}: "
                 "encode its audio again with audiogen encode-dataset, or train with its tokenizer"
             )
-        first = datasets[0]
-        if found != first.info.tokenizer_sha256:
+        if sha256 != first.info.tokenizer_sha256:
             raise ValueError(
-                f"{dataset.folder} holds latents of tokenizer {found}, {first.folder} those of "
+                f"{dataset.folder} holds latents of tokenizer {sha256}, {first.folder} those of "
                 f"{first.info.tokenizer_sha256}: encode both with one tokenizer"
             )
 

@@ -12,7 +12,7 @@ import threading
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
@@ -50,7 +50,7 @@ class DatasetInfo:
     """What `dataset.json` says.
 
     Attributes:
-      tokenizer_sha256: of the encoder that made the latents, see `convert.encoder_hash`.
+      tokenizer_sha256: of the encoder that made the latents, see `checkpoints.encoder_hash`.
       sample_rate: of the audio that was encoded, Hz.
       latent_rate: frames per second.
       channels: of each frame.
@@ -105,15 +105,31 @@ def index_file(shard: str) -> str:
     return str(Path(shard).with_suffix(".npz"))
 
 
-def index_bytes(records: Sequence[tuple[str, str, bool, int]]) -> bytes:
-    """The contents of an index, from (id, split, has a caption, frames) of each record."""
+class IndexRow(NamedTuple):
+    """What an index says of a record.
+
+    Attributes:
+      audio_id: of the clip.
+      split: "train" or "val".
+      captioned: whether it has a caption view.
+      frames: of its latents.
+    """
+
+    audio_id: str
+    split: str
+    captioned: bool
+    frames: int
+
+
+def index_bytes(rows: Sequence[IndexRow]) -> bytes:
+    """The contents of an index, a row for each record of its shard."""
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
-        id=np.array([record[0] for record in records], str),
-        split=np.array([SPLITS.index(record[1]) for record in records], np.uint8),
-        captioned=np.array([record[2] for record in records], bool),
-        frames=np.array([record[3] for record in records], np.int32),
+        id=np.array([row.audio_id for row in rows], str),
+        split=np.array([SPLITS.index(row.split) for row in rows], np.uint8),
+        captioned=np.array([row.captioned for row in rows], bool),
+        frames=np.array([row.frames for row in rows], np.int32),
     )
     return buffer.getvalue()
 
@@ -138,12 +154,12 @@ class LatentDataset:
         """
         self.folder = Path(folder)
         self.info = DatasetInfo.read(self.folder)
-        parts = [
+        indices = [
             self._read_index(shard, "frames", "split", "captioned") for shard in self.info.shards
         ]
-        self.frames: Int32[np.ndarray, " clips"] = _joined(parts, "frames", np.int32)
-        self.splits: UInt8[np.ndarray, " clips"] = _joined(parts, "split", np.uint8)
-        self.captioned: Bool[np.ndarray, " clips"] = _joined(parts, "captioned", bool)
+        self.frames: Int32[np.ndarray, " clips"] = _joined(indices, "frames", np.int32)
+        self.splits: UInt8[np.ndarray, " clips"] = _joined(indices, "split", np.uint8)
+        self.captioned: Bool[np.ndarray, " clips"] = _joined(indices, "captioned", bool)
         self._ends = np.cumsum([shard.clips for shard in self.info.shards])
         self._open_nothing()
 
@@ -160,9 +176,9 @@ class LatentDataset:
         path = self.folder / self.info.shards[shard].file
         try:
             record = decode_record(self._reader(shard).read([number])[0])
-            found, expected = record.latents.shape, (self.frames[clip], self.info.channels)
-            if found != expected:
-                raise ValueError(f"{found} latents, expected {expected}")
+            shape, expected = record.latents.shape, (self.frames[clip], self.info.channels)
+            if shape != expected:
+                raise ValueError(f"{shape} latents, expected {expected}")
         except (RuntimeError, ValueError, IndexError) as error:
             raise ValueError(
                 f"{path}, record {number} cannot be read ({error}): restore the file (its sha256 "
@@ -213,12 +229,12 @@ class LatentDataset:
             raise FileNotFoundError(f"{index} is missing, the index of {path}: restore the file")
         try:
             with index.open("rb") as file, np.load(file) as arrays:
-                found = {name: arrays[name] for name in names}
+                columns = {name: arrays[name] for name in names}
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"{index} is no index of a shard: {error}") from error
-        if any(len(array) != shard.clips for array in found.values()):
+        if any(len(array) != shard.clips for array in columns.values()):
             raise ValueError(f"{index} is not the index of the {shard.clips} records of {path}")
-        return found
+        return columns
 
     def _open_nothing(self) -> None:
         self._lock = threading.Lock()
@@ -232,5 +248,5 @@ class LatentDataset:
         self._open_nothing()
 
 
-def _joined(parts: Sequence[dict[str, np.ndarray]], name: str, dtype: DTypeLike) -> np.ndarray:
-    return np.concatenate([np.empty(0, dtype), *(part[name] for part in parts)], dtype=dtype)
+def _joined(indices: Sequence[dict[str, np.ndarray]], name: str, dtype: DTypeLike) -> np.ndarray:
+    return np.concatenate([np.empty(0, dtype), *(index[name] for index in indices)], dtype=dtype)

@@ -120,10 +120,10 @@ def scan_prompts(path: str | Path) -> tuple[list[PromptRecord], list[RowError]]:
         except ValueError as error:
             errors.append(RowError(index, f"{path}, row {index}: {error}"))
             continue
-        if (first := seen.setdefault(record.audio_id, index)) != index:
+        if (earlier := seen.setdefault(record.audio_id, index)) != index:
             raise ValueError(
                 f"{path}, row {index}: audio_id {record.audio_id!r} appears twice, first in row "
-                f"{first}"
+                f"{earlier}"
             )
         records.append(record)
     if not records and not errors:

@@ -1,5 +1,6 @@
 """Text to token ids with the tokenizer files of the Hugging Face hub, padded to a fixed length."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -9,7 +10,8 @@ from typing import Self
 import numpy as np
 import sentencepiece
 import tokenizers
-from jaxtyping import Bool, Int32
+
+from audiogen_jax.types import Tokens
 
 PAD = "<pad>"
 FAST = "tokenizer.json"
@@ -29,7 +31,13 @@ class TextTokenizer:
     def __init__(
         self, encode: Callable[[list[str]], list[list[int]]], pad_id: int, vocab_size: int
     ):
-        """Args: texts -> ids that end in the end of text; the attributes."""
+        """Takes what reads a vocabulary.
+
+        Args:
+          encode: texts to ids that end in the end of text.
+          pad_id: see the attributes.
+          vocab_size: see the attributes.
+        """
         self._encode = encode
         self.pad_id = pad_id
         self.vocab_size = vocab_size
@@ -102,24 +110,22 @@ class TextTokenizer:
             raise ValueError(f"{path} is not a sentencepiece model: {error}") from error
         if model.pad_id() < 0 or model.eos_id() < 0:
             raise ValueError(f"{path} has no {PAD} or no end of text: not the model of a T5")
-        first = model.vocab_size() + _sentinels(path.parent)
-        ids = {token: first + i for i, token in enumerate(special_tokens)}
+        first_id = model.vocab_size() + _sentinels(path.parent)
+        ids = {token: first_id + i for i, token in enumerate(special_tokens)}
         longest_first = sorted(map(re.escape, ids), key=len, reverse=True)
         special = re.compile(f"({'|'.join(longest_first)})") if ids else None
 
         def encode(texts: list[str]) -> list[list[int]]:
-            return [[*encode_one(text), model.eos_id()] for text in texts]
+            return [[*encode_text(text), model.eos_id()] for text in texts]
 
-        def encode_one(text: str) -> list[int]:
-            parts = special.split(text) if special else [text]
-            each = ([ids[part]] if part in ids else model.encode(part) for part in parts)
-            return [token for part in each for token in part]
+        def encode_text(text: str) -> list[int]:
+            pieces = special.split(text) if special else [text]
+            encoded = ([ids[piece]] if piece in ids else model.encode(piece) for piece in pieces)
+            return [*itertools.chain.from_iterable(encoded)]
 
-        return cls(encode, model.pad_id(), first + len(ids)), tuple(ids.values())
+        return cls(encode, model.pad_id(), first_id + len(ids)), tuple(ids.values())
 
-    def encode_batch(
-        self, texts: Sequence[str], max_length: int
-    ) -> tuple[Int32[np.ndarray, "b l"], Bool[np.ndarray, "b l"]]:
+    def encode_batch(self, texts: Sequence[str], max_length: int) -> Tokens:
         """Encodes texts to exactly `max_length` ids each.
 
         Args:
@@ -127,7 +133,7 @@ class TextTokenizer:
           max_length: a longer text loses its middle end: its last id (end of text) is kept.
 
         Returns:
-          Token ids int32 [b l] padded with `pad_id`, and the mask of real tokens bool [b l].
+          Ids int32 [b l] padded with `pad_id`, and the mask of real tokens bool [b l].
 
         Raises:
           ValueError: `max_length` is below 1.
@@ -141,7 +147,7 @@ class TextTokenizer:
                 tokens = [*tokens[: max_length - 1], tokens[-1]]
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = True
-        return ids, mask
+        return Tokens(ids, mask)
 
 
 def find_text_tokenizer(*folders: Path) -> Path:

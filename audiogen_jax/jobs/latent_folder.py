@@ -22,6 +22,7 @@ from audiogen_jax.input.latent_dataset import (
     DATASET,
     SHARD_OPTIONS,
     DatasetInfo,
+    IndexRow,
     LatentShard,
     index_bytes,
     index_file,
@@ -131,7 +132,7 @@ class ShardWriter:
         """Args: where the shard shall be, where it is written first, its file name."""
         self._folder, self._staging, self._name = folder, staging, name
         self._writer = ArrayRecordWriter(str(staging / name), SHARD_OPTIONS)
-        self._index: list[tuple[str, str, bool, int]] = []
+        self._index: list[IndexRow] = []
 
     def add(self, record: LatentRecord) -> None:
         """Adds a record.
@@ -144,7 +145,7 @@ class ShardWriter:
         except RuntimeError as error:
             raise OSError(f"cannot write {self._folder / self._name}: {error}") from error
         captioned = "caption" in record.views
-        self._index.append((record.audio_id, record.split, captioned, len(record.latents)))
+        self._index.append(IndexRow(record.audio_id, record.split, captioned, len(record.latents)))
 
     def commit(self, errors: Sequence[Mapping[str, object]]) -> None:
         """Puts the shard in its place.

@@ -17,7 +17,7 @@ def tone(rate: int, seconds: float = 0.5, hertz: float = 440.0) -> np.ndarray:
 
 def test_mono_16k_is_read_as_it_is(tmp_path: Path):
     soundfile.write(tmp_path / "a.wav", tone(16000), 16000, "FLOAT")
-    audio = read_audio(tmp_path / "a.wav")
+    audio = read_audio(tmp_path / "a.wav", 16000)
     np.testing.assert_array_equal(audio.samples, tone(16000)[:, None])
     assert (audio.samples.dtype, audio.sample_rate, audio.notes) == (np.float32, 16000, ())
 
@@ -30,7 +30,7 @@ def test_stereo_44k_is_converted_and_told(tmp_path: Path, suffix: str, subtype: 
     path = tmp_path / f"a{suffix}"
     left = tone(44100, 1.0)
     soundfile.write(path, np.stack([left, np.zeros_like(left)], axis=1), 44100, subtype)
-    audio = read_audio(path)
+    audio = read_audio(path, 16000)
     assert "averaged 2 channels to mono" in audio.notes
     assert "resampled 44100 Hz to 16000 Hz" in audio.notes
     assert (len(audio.notes) == 3) == (subtype != "PCM_24")
@@ -64,12 +64,12 @@ def test_each_channel_is_resampled_alone(tmp_path: Path):
 
 def test_an_open_file_is_read(tmp_path: Path):
     soundfile.write(tmp_path / "a.flac", tone(16000), 16000)
-    expected = read_audio(tmp_path / "a.flac").samples
+    expected = read_audio(tmp_path / "a.flac", 16000).samples
     np.testing.assert_array_equal(
-        read_audio(io.BytesIO((tmp_path / "a.flac").read_bytes())).samples, expected
+        read_audio(io.BytesIO((tmp_path / "a.flac").read_bytes()), 16000).samples, expected
     )
     with pytest.raises(ValueError, match="tar/a.flac is not audio"):
-        read_audio(io.BytesIO(b"nothing"), name="tar/a.flac")
+        read_audio(io.BytesIO(b"nothing"), 16000, name="tar/a.flac")
 
 
 def bad_files(folder: Path) -> dict[str, tuple[Path, type[Exception], str]]:
@@ -118,7 +118,7 @@ BAD_FILES = (
 def test_bad_files(tmp_path: Path, case: str):
     path, error, words = bad_files(tmp_path)[case]
     with pytest.raises(error, match=re.escape(words)) as info:
-        read_audio(path)
+        read_audio(path, 16000)
     assert str(path) in str(info.value) and "\n" not in str(info.value)
 
 
@@ -130,7 +130,7 @@ def test_a_file_that_ends_while_it_is_read():
     contents = io.BytesIO()
     soundfile.write(contents, tone(16000), 16000, format="WAV")
     with pytest.raises(ValueError, match=r"x.wav is cut short: \d+ of 8000 samples"):
-        read_audio(Shrinking(contents.getvalue()), name="x.wav")
+        read_audio(Shrinking(contents.getvalue()), 16000, name="x.wav")
 
 
 def test_digital_silence_is_what_rounds_to_zero_in_16_bits():
@@ -151,7 +151,7 @@ def test_written_audio_is_read_back(tmp_path: Path, suffix: str, channels: int |
         samples = np.stack([samples, samples / 8], axis=1)[:, :channels]
     write_audio(path, samples, 16000)
     expected = np.clip(samples, -1, 1).reshape(len(samples), -1)
-    found = read_audio(path, channels=expected.shape[1])
+    found = read_audio(path, 16000, channels=expected.shape[1])
     np.testing.assert_allclose(found.samples, expected, atol=1 / 32767)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 

@@ -21,7 +21,7 @@ def pipeline():
 @pytest.fixture(scope="module")
 def speech():
     """1.9 seconds: not a whole number of latent frames."""
-    return read_audio(sorted((CLIPS / "speech").rglob("*.flac"))[0]).samples[: 19 * 1600, 0]
+    return read_audio(sorted((CLIPS / "speech").rglob("*.flac"))[0], 16000).samples[: 19 * 1600, 0]
 
 
 def latents_of(pipeline, audio):

@@ -19,7 +19,7 @@ RATE = 16000
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    return read_audio(SPEECH).samples[:, 0]
+    return read_audio(SPEECH, 16000).samples[:, 0]
 
 
 def noisy(samples: np.ndarray, snr_db: float) -> np.ndarray:
