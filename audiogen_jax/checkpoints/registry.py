@@ -93,6 +93,8 @@ class GeneratorFamily(Generic[_Generator]):
       load: (checkpoint, dtype of the computation, dtype of the parameters, put, for sampling or
         training) -> the generator.
       save: (folder, generator, parameters) writes what `load` reads, but for the codec.
+      start: (generator, folder of one or None, folder of its encoder or None) -> by their names,
+        the parameters on the host that a training starts from.
       codec_field: field of config.json that names the codec.
       default_codec: its value where config.json does not have it.
     """
@@ -100,6 +102,7 @@ class GeneratorFamily(Generic[_Generator]):
     make: Callable[..., _Generator]
     load: Callable[[CheckpointFolder, DTypeLike, DTypeLike, Put, bool], LoadedGenerator]
     save: Callable[[Path, _Generator, Params], None]
+    start: Callable[[_Generator, str | None, str | None], dict[str, Params]]
     codec_field: str
     default_codec: str
 
@@ -246,6 +249,32 @@ def _save_audiogen(folder: Path, generator: DashengAudioGen, params: Params) -> 
     save_t5(folder / generator.config.text_encoder_name, generator.text, params["text_encoder"])
 
 
+def _start_audiogen(
+    generator: DashengAudioGen, folder: str | None, text_encoder: str | None
+) -> dict[str, Params]:
+    params: dict[str, Params] = {}
+    if folder is not None:
+        config, params["audiogen"] = load_audiogen(CheckpointFolder(folder))
+        _check_sizes(folder, config, generator.config)
+        text_encoder = text_encoder or str(Path(folder) / config.text_encoder_name)
+    if text_encoder is not None:
+        text, params["text_encoder"] = load_t5(CheckpointFolder(text_encoder))
+        _check_sizes(text_encoder, text, generator.text)
+    return params
+
+
+def _check_sizes(folder: str, sizes: _Config, expected: _Config) -> None:
+    """Compares two configurations, value by value."""
+    values = vars(sizes)
+    differences = [
+        f"{name} is {values[name]!r}, here {value!r}"
+        for name, value in vars(expected).items()
+        if values[name] != value
+    ]
+    if differences:
+        raise ValueError(f"{folder} is of another size than config.model: {differences}")
+
+
 # Any: rows of one table are of different models.
 CODECS: dict[str, CodecFamily[Any]] = {
     TokenizerConfig.MODEL_TYPE: CodecFamily(_open_dasheng, _save_dasheng)
@@ -255,6 +284,7 @@ GENERATORS: dict[str, GeneratorFamily[Any]] = {
         _make_audiogen,
         _load_audiogen,
         _save_audiogen,
+        _start_audiogen,
         codec_field="tokenizer_name",
         default_codec=AudioGenConfig.tokenizer_name,
     )

@@ -3,28 +3,32 @@
 The real step is compiled ahead of time; times are arithmetic on data sheets.
 """
 
-import dataclasses
 import time
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding
+from jaxtyping import DTypeLike
+from ml_collections import ConfigDict
 
 from audiogen_jax.hardware import Chip
-from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.dasheng.config import TokenizerConfig
-from audiogen_jax.models.t5.config import T5Config
+from audiogen_jax.models.protocols import Generator
 from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
-from audiogen_jax.plan.memory import Shapes, count, memory, placed
-from audiogen_jax.sharding.mesh import BATCH, MeshConfig, make_mesh
+from audiogen_jax.plan.memory import count, memory, placed
+from audiogen_jax.sharding.mesh import BATCH, make_mesh
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
+from audiogen_jax.train.batches import LatentBatch
 from audiogen_jax.train.flops import matmul_flops
-from audiogen_jax.train.objectives.flow_matching import FlowStep
+from audiogen_jax.train.objectives.flow_matching import FlowMatching
+from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
+from audiogen_jax.train.stages import parse_config
+from audiogen_jax.train.train_config import TrainConfig
+from audiogen_jax.types import Tokens
 
 
-def plan_training(config: Any, topology: str) -> dict[str, Any]:
+def plan_training(config: ConfigDict, topology: str) -> dict[str, Any]:
     """Compiles the training step of a config for a topology and adds up what it needs.
 
     Args:
@@ -37,35 +41,29 @@ def plan_training(config: Any, topology: str) -> dict[str, Any]:
     Raises:
       ValueError: the topology or the config cannot be planned.
     """
-    if config.objective != "flow_matching" or "datasets" not in config.data:
+    settings = parse_config(config)
+    if not isinstance(settings, FlowMatchingConfig) or settings.has_audio:
         raise ValueError("only flow_matching on encoded latents (data.datasets) can be planned")
     chip, devices, compiled_for = find_devices(topology)
-    mesh = make_mesh(MeshConfig(**config.mesh), devices)
-    flow = FlowStep(
-        config,
-        AudioGenConfig(**config.model.audiogen),
-        T5Config(**config.model.text_encoder),
-        TokenizerConfig(),
-        config.remat,
-    )
-    state = jax.eval_shape(flow.init_state, jax.random.key(0))
-    shardings = tree_shardings(state, mesh, config.sharding, flow.axes)
-    frozen = flow.frozen_shapes()
+    mesh = make_mesh(settings.mesh, devices)
+    objective = FlowMatching(settings, settings.make_generator())
+    state = jax.eval_shape(objective.init_state, jax.random.key(0))
+    shardings = tree_shardings(state, mesh, settings.sharding, objective.axes)
+    frozen = objective.frozen_shapes()
+    batch = _placed_batch(settings, objective.generator, mesh)
     arguments = (
         placed(state, shardings),
-        _placed_batch(config, flow.model, mesh),
-        placed(frozen, tree_shardings(frozen, mesh, config.sharding, flow.axes)),
+        batch,
+        placed(frozen, tree_shardings(frozen, mesh, settings.sharding, objective.axes)),
     )
     start = time.monotonic()
     with jax.set_mesh(mesh):
-        step = jax.jit(flow.step, donate_argnums=0, out_shardings=(shardings, None))
+        step = jax.jit(objective.step, donate_argnums=0, out_shardings=(shardings, None))
         executed = matmul_flops(step, *arguments)
-        plain = dataclasses.replace(flow, remat="")
-        needed = matmul_flops(jax.jit(plain.step), *arguments)
+        needed = matmul_flops(jax.jit(objective.without_remat().step), *arguments)
         compiled = step.lower(*arguments).compile()
     seconds = time.monotonic() - start
-    cost = program_cost(compiled.as_text())
-    clips = config.data.batch_sizes[-1]
+    cost = program_cost(compiled.as_text() or "")
     return {
         "program": "a training step",
         "topology": topology,
@@ -74,9 +72,9 @@ def plan_training(config: Any, topology: str) -> dict[str, Any]:
         "compiled_for": compiled_for,
         "compile_seconds": seconds,
         "mesh": dict(mesh.shape),
-        "sharding": config.sharding,
-        "batch": clips,
-        "frames": arguments[1]["latents"].shape[1],
+        "sharding": settings.sharding,
+        "batch": batch.latents.shape[0],
+        "frames": batch.latents.shape[1],
         "parameters": {
             "trained": count(state.params),
             "frozen": count(frozen),
@@ -92,12 +90,12 @@ def plan_training(config: Any, topology: str) -> dict[str, Any]:
         },
         "collectives": [row._asdict() for row in cost.collectives],
         **_times(
-            config, chip, mesh.size, needed, cost.flops, sum(row.sent for row in cost.collectives)
+            settings, chip, mesh.size, needed, cost.flops, sum(row.sent for row in cost.collectives)
         ),
     }
 
 
-def _placed_batch(config: Any, model: AudioGenConfig, mesh: Mesh) -> dict[str, Shapes]:
+def _placed_batch(config: FlowMatchingConfig, generator: Generator, mesh: Mesh) -> LatentBatch:
     """Shapes of the longest bucket's batch."""
     clips, seconds = config.data.batch_sizes[-1], config.data.buckets[-1]
     tokens = config.data.max_tokens
@@ -108,23 +106,22 @@ def _placed_batch(config: Any, model: AudioGenConfig, mesh: Mesh) -> dict[str, S
             f"a batch of {clips} clips does not split over {parts} devices in "
             f"accumulate={config.accumulate} parts: change data.batch_sizes or the mesh"
         )
-    at = NamedSharding(mesh, BATCH)
-    frames = round(seconds * model.latent_rate)
-    shapes = {
-        "latents": ((clips, frames, model.latent_dim), jnp.bfloat16),
-        "lengths": ((clips,), jnp.int32),
-        "drop_condition": ((clips,), jnp.bool_),
-        "token_ids": ((clips, tokens), jnp.int32),
-        "token_mask": ((clips, tokens), jnp.bool_),
-    }
-    return {
-        name: jax.ShapeDtypeStruct(shape, dtype, sharding=at)
-        for name, (shape, dtype) in shapes.items()
-    }
+    frames = round(seconds * generator.latent_rate)
+
+    def shape(*axes: int, dtype: DTypeLike) -> Any:
+        sharding = NamedSharding(mesh, BATCH)
+        return jax.ShapeDtypeStruct((clips, *axes), dtype, sharding=sharding)
+
+    return LatentBatch(
+        latents=shape(frames, generator.latent_dim, dtype=jnp.bfloat16),
+        lengths=shape(dtype=jnp.int32),
+        drop_condition=shape(dtype=jnp.bool_),
+        tokens=Tokens(shape(tokens, dtype=jnp.int32), shape(tokens, dtype=jnp.bool_)),
+    )
 
 
 def _times(
-    config: Any, chip: Chip, chips: int, needed: float, flops: float, sent: float
+    config: TrainConfig, chip: Chip, chips: int, needed: float, flops: float, sent: float
 ) -> dict[str, Any]:
     """A roofline: computing and communicating at the peaks of the data sheet."""
     computing, sending = flops / chip.flops, sent / chip.link

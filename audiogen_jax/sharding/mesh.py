@@ -3,14 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
-import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+Batch = TypeVar("Batch")
 AXES = ("data", "fsdp", "tensor")
 BATCH = P(("data", "fsdp"))
 """A batch is split over every device that does not share a clip's layers with others."""
@@ -86,12 +86,12 @@ def _complete(sizes: Mapping[str, int], devices: int) -> tuple[int, ...]:
     return tuple(devices // known if size == -1 else size for size in sizes.values())
 
 
-def shard_batch(mesh: Mesh, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Array]:
+def shard_batch(mesh: Mesh, batch: Batch) -> Batch:
     """Moves the rows that this process loaded to its devices.
 
     Args:
       mesh: the mesh; its axis "tensor" must not leave a process.
-      batch: host arrays whose first axis is the batch.
+      batch: a pytree of host arrays whose first axis is the batch.
 
     Returns:
       Global arrays, split over "data" and "fsdp" on their first axis.
@@ -100,14 +100,13 @@ def shard_batch(mesh: Mesh, batch: Mapping[str, np.ndarray]) -> dict[str, jax.Ar
       ValueError: the rows do not split evenly over the devices of this process.
     """
     devices = mesh.local_mesh.size // mesh.shape["tensor"]
-    rows = len(next(iter(batch.values())))
+    rows = len(jax.tree.leaves(batch)[0])
     if not devices or rows % devices:
         raise ValueError(
             f"a batch of {rows} clips does not split over {devices} devices: "
             "change data.batch_sizes to multiples of it, or the sizes of the mesh"
         )
     sharding = NamedSharding(mesh, BATCH)
-    return {
-        name: jax.make_array_from_process_local_data(sharding, values)
-        for name, values in batch.items()
-    }
+    return jax.tree.map(
+        lambda values: jax.make_array_from_process_local_data(sharding, values), batch
+    )

@@ -1,44 +1,109 @@
 """The batches that a config asks for: recordings of manifests, or latents encoded beforehand."""
 
-from typing import Any
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
 
 import grain
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.latent_batches import LatentDataConfig, make_latent_iterator
-from audiogen_jax.models.dasheng.tokenizer import latent_length
+from audiogen_jax.types import Tokens
+
+Lengths: TypeAlias = Int[Array | np.ndarray, " b"]
+Flags: TypeAlias = Bool[Array | np.ndarray, " b"]
+
+
+class AudioBatch(NamedTuple):
+    """Recordings.
+
+    Attributes:
+      audio: zero-padded samples.
+      lengths: valid samples of each clip.
+      drop_condition: clips that are shown without their text.
+      tokens: texts, if the stage reads any.
+    """
+
+    audio: Float[Array | np.ndarray, "b n a"]
+    lengths: Lengths
+    drop_condition: Flags
+    tokens: Tokens | None
+
+    @property
+    def mono(self) -> Float[Array, "b n"]:
+        """Audio of one channel, without that axis."""
+        return jnp.asarray(self.audio)[..., 0]
+
+
+class LatentBatch(NamedTuple):
+    """Recordings as latents.
+
+    Attributes:
+      latents: zero-padded.
+      lengths: valid frames of each clip.
+      drop_condition: clips that are shown without their text.
+      tokens: texts, if the stage reads any.
+    """
+
+    latents: Float[Array | np.ndarray, "b t c"]
+    lengths: Lengths
+    drop_condition: Flags
+    tokens: Tokens | None
+
+
+Batch: TypeAlias = AudioBatch | LatentBatch
+
+
+class HostBatch(NamedTuple):
+    """What this process loaded of a batch.
+
+    Attributes:
+      clip_ids: of its clips.
+      arrays: as numpy, to go to the devices.
+    """
+
+    clip_ids: list[str]
+    arrays: Batch
 
 
 def open_batches(
-    config: Any,
+    data: DataConfig | LatentDataConfig,
     split: str,
     seed: int,
     process_index: int = 0,
     process_count: int = 1,
-    tokenizer: str = "",
+    encoder_sha256: str = "",
 ) -> grain.DatasetIterator[dict[str, np.ndarray]]:
-    """Endless batches of one process, of `data.manifests` (audio) or of `data.datasets` (latents).
+    """Endless batches of one process; `host_batch` gives their fields names.
 
     Args:
-      config: its `data` is a `DataConfig` or a `LatentDataConfig`.
+      data: of which manifests or latents.
       split: "train" or "val".
       seed: of order and augmentation.
       process_index: of this process.
       process_count: number of processes.
-      tokenizer: hash of the encoder that must have made all latents; any if empty.
+      encoder_sha256: of the encoder that must have made all latents; any if empty.
 
     Raises:
       ValueError: as the pipelines do.
     """
-    place = process_index, process_count
-    if "datasets" in config.data:
-        data = LatentDataConfig(**config.data, split=split, seed=seed, tokenizer_hash=tokenizer)
-        return make_latent_iterator(data, *place)
-    return make_iterator(DataConfig(**config.data, split=split, seed=seed), *place)
+    data = dataclasses.replace(data, split=split, seed=seed)
+    if isinstance(data, LatentDataConfig):
+        data = dataclasses.replace(data, tokenizer_hash=encoder_sha256)
+        return make_latent_iterator(data, process_index, process_count)
+    return make_iterator(data, process_index, process_count)
 
 
-def valid_frames(batch: dict[str, np.ndarray]) -> int:
-    """Latent frames in a batch that are not padding."""
-    lengths = batch["lengths"]
-    return int(np.sum(lengths if "latents" in batch else latent_length(lengths)))
+def host_batch(fields: Mapping[str, np.ndarray]) -> HostBatch:
+    """The fields of one batch of `open_batches` by their types."""
+    tokens = None
+    if "token_ids" in fields:
+        tokens = Tokens(fields["token_ids"], fields["token_mask"])
+    common = fields["lengths"], fields["drop_condition"], tokens
+    clip_ids = [str(clip_id) for clip_id in fields["id"]]
+    if "latents" in fields:
+        return HostBatch(clip_ids, LatentBatch(fields["latents"], *common))
+    return HostBatch(clip_ids, AudioBatch(fields["audio"], *common))

@@ -3,16 +3,24 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import jax
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
+from jaxtyping import PyTree
 
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.types import path_name
 
 SHARED_WRITE_BYTES = 1 << 20
+
+
+class Position(Protocol):
+    """Where a training stands in its data: a grain iterator, as far as it is needed here."""
+
+    def get_state(self) -> dict: ...
+    def set_state(self, state: dict) -> None: ...
 
 
 class Checkpoints:
@@ -23,7 +31,9 @@ class Checkpoints:
     opening.
     """
 
-    def __init__(self, folder: Path, keep: int, keep_every: int = 0, facts: Mapping = {}):  # noqa: B006
+    def __init__(
+        self, folder: Path, keep: int, keep_every: int = 0, facts: Mapping[str, str] | None = None
+    ):
         """Opens a folder of checkpoints.
 
         Args:
@@ -33,7 +43,7 @@ class Checkpoints:
           facts: what a checkpoint must have in common with this training (tokenizer, seed ..);
             written beside it and compared when it is read.
         """
-        self._folder, self._facts = folder, dict(facts)
+        self._folder, self._facts = folder, dict(facts or {})
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep, keep_period=keep_every or None, cleanup_tmp_directories=True
         )
@@ -57,7 +67,7 @@ class Checkpoints:
                 registry.add(item, kind, handler)
         self._manager = ocp.CheckpointManager(folder, options=options, handler_registry=registry)
 
-    def save(self, step: int, state: TrainState, data: Any) -> None:
+    def save(self, step: int, state: TrainState, data: Position) -> None:
         """Starts to write a checkpoint; does nothing if this step is already saved.
 
         A write that failed since the last call (a full disk) is reported and forgotten: training
@@ -82,7 +92,7 @@ class Checkpoints:
         except OSError as error:
             logging.error("checkpoint of step %d was not written: %s", step, error)
 
-    def restore_newest(self, abstract: TrainState, data: Any) -> tuple[int, TrainState] | None:
+    def restore_newest(self, abstract: TrainState, data: Position) -> tuple[int, TrainState] | None:
         """Reads the newest checkpoint that can be read.
 
         One that cannot is renamed to "N.damaged" and the one before it is tried.
@@ -114,7 +124,7 @@ class Checkpoints:
             )
         return None
 
-    def _restore(self, step: int, abstract: TrainState, data: Any) -> TrainState:
+    def _restore(self, step: int, abstract: TrainState, data: Position) -> TrainState:
         metadata = self._manager.item_metadata(step)["state"]
         if metadata is None:
             raise ValueError("its state is missing")
@@ -137,7 +147,7 @@ class Checkpoints:
         data.set_state(restored["data"])
         return restored["state"]
 
-    def _check_tree(self, step: int, metadata: Any, abstract: TrainState) -> None:
+    def _check_tree(self, step: int, metadata: PyTree, abstract: TrainState) -> None:
         """Compares names and shapes before anything is read."""
         found = _shapes(getattr(metadata, "tree", metadata))
         wanted = _shapes(abstract)
@@ -194,7 +204,7 @@ class _OtherTrainingError(ValueError):
     """The checkpoint is whole, but does not belong to this training."""
 
 
-def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+def _shapes(tree: PyTree) -> dict[str, tuple[int, ...]]:
     """Shape of every array by its path, fields and keys written alike."""
     rows = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {path_name(path): tuple(leaf.shape) for path, leaf in rows}

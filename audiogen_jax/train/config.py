@@ -88,9 +88,9 @@ def _override(config: ConfigDict, override: str) -> None:
     key, separator, text = override.partition("=")
     if not separator:
         raise ValueError(f"override {override!r}: expected key.path=value")
-    known = _flat_keys(config)
+    known = _leaf_types(config)
     if key not in known:
-        close = difflib.get_close_matches(key, known, n=3) or known
+        close = difflib.get_close_matches(key, known, n=3) or list(known)
         raise ValueError(f"unknown config key {key!r}; did you mean one of {close}?")
     try:
         value = ast.literal_eval(text)
@@ -102,24 +102,15 @@ def _override(config: ConfigDict, override: str) -> None:
             return
         except TypeError:
             continue
-    *parents, field = key.split(".")
-    for parent in parents:
-        config = config[parent]
-    raise ValueError(f"config key {key!r}: {value!r} is no {config.get_type(field).__name__}")
+    raise ValueError(f"config key {key!r}: {value!r} is no {known[key].__name__}")
 
 
-def _flat_keys(config: ConfigDict, prefix: str = "") -> list[str]:
-    keys = []
-    for name in config:
-        if isinstance(config[name], ConfigDict):
-            keys += _flat_keys(config[name], f"{prefix}{name}.")
+def _leaf_types(config: ConfigDict, prefix: str = "") -> dict[str, type]:
+    """Key path -> type of its value."""
+    types = {}
+    for name, value in config.items():
+        if isinstance(value, ConfigDict):
+            types |= _leaf_types(value, f"{prefix}{name}.")
         else:
-            keys.append(f"{prefix}{name}")
-    return keys
-
-
-def without_remat(config: ConfigDict) -> ConfigDict:
-    """A copy of a config in which nothing is rematerialised."""
-    copy = ConfigDict(config)
-    copy.remat = None
-    return copy
+            types[prefix + name] = config.get_type(name)
+    return types

@@ -1,10 +1,21 @@
 """Floating-point operations of a traced function, loops counted as often as they run."""
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Protocol
+
+import jax
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from jaxtyping import PyTree
 
 
-def matmul_flops(function: Any, *args: Any) -> float:
+class Traceable(Protocol):
+    """What `jax.jit` returns, as far as it is needed here."""
+
+    def trace(self, *args: PyTree) -> jax.stages.Traced: ...
+
+
+def matmul_flops(function: Traceable, *args: PyTree) -> float:
     """Multiplications and additions of all matrix products and convolutions.
 
     Nothing runs: arguments may be shapes. XLA's own count sees the body of a loop once.
@@ -19,21 +30,21 @@ def matmul_flops(function: Any, *args: Any) -> float:
     return _flops(function.trace(*args).jaxpr.jaxpr)
 
 
-def _flops(jaxpr: Any) -> float:
+def _flops(jaxpr: Jaxpr) -> float:
     return sum(_equation_flops(equation) for equation in jaxpr.eqns)
 
 
-def _equation_flops(equation: Any) -> float:
+def _equation_flops(equation: JaxprEqn) -> float:
     name, params = equation.primitive.name, equation.params
     if name == "dot_general":
         (contracting, _), _ = params["dimension_numbers"]
-        left, result = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
+        left, result = _shape(equation.invars[0]), _shape(equation.outvars[0])
         return 2.0 * math.prod(result) * math.prod(left[axis] for axis in contracting)
     if name == "conv_general_dilated":
-        kernel = equation.invars[1].aval.shape
+        kernel = _shape(equation.invars[1])
         out_features = kernel[params["dimension_numbers"].rhs_spec[0]]
-        return 2.0 * math.prod(equation.outvars[0].aval.shape) * math.prod(kernel) / out_features
-    inner = [_flops(getattr(jaxpr, "jaxpr", jaxpr)) for jaxpr in _inner(params)]
+        return 2.0 * math.prod(_shape(equation.outvars[0])) * math.prod(kernel) / out_features
+    inner = [_flops(jaxpr) for jaxpr in _inner(params)]
     if name == "scan":
         return params["length"] * sum(inner)
     if name == "cond":
@@ -43,11 +54,14 @@ def _equation_flops(equation: Any) -> float:
     return sum(inner)
 
 
-def _inner(params: dict[str, Any]) -> list[Any]:
+def _shape(variable: Var | Literal) -> tuple[int, ...]:
+    return variable.aval.shape  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _inner(params: Mapping[str, object]) -> list[Jaxpr]:
     """The jaxprs among the parameters of an equation."""
-    found = []
+    values = []
     for value in params.values():
-        for one in value if isinstance(value, tuple | list) else (value,):
-            if hasattr(one, "eqns") or hasattr(one, "jaxpr"):
-                found.append(one)
-    return found
+        values += value if isinstance(value, tuple | list) else (value,)
+    closed = [value.jaxpr for value in values if isinstance(value, ClosedJaxpr)]
+    return closed + [value for value in values if isinstance(value, Jaxpr)]

@@ -1,17 +1,39 @@
 """AdamW with warm-up, cosine decay, clipping, and parameters that are frozen by name."""
 
+import dataclasses
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import PyTree
 
 from audiogen_jax.types import Params, path_name
 
 FINAL_FRACTION = 0.1
 """The cosine ends at this part of the peak learning rate."""
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW and its schedule.
+
+    Attributes:
+      learning_rate: the peak.
+      warmup_steps: steps before it.
+      b1: decay of the first moment.
+      b2: decay of the second moment.
+      weight_decay: of kernels.
+      clip_norm: longest gradient.
+    """
+
+    learning_rate: float
+    warmup_steps: int
+    b1: float
+    b2: float
+    weight_decay: float
+    clip_norm: float
 
 
 def learning_rate_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Schedule:
@@ -34,7 +56,7 @@ def learning_rate_schedule(peak: float, warmup_steps: int, total_steps: int) -> 
 
 
 def make_optimizer(
-    config: Any,
+    config: OptimizerConfig,
     total_steps: int,
     frozen: Sequence[str] = (),
     frozen_after: Sequence[tuple[str, int]] = (),
@@ -42,7 +64,7 @@ def make_optimizer(
     """AdamW of the parameters that are not frozen; weight decay acts on kernels alone.
 
     Args:
-      config: learning_rate, warmup_steps, b1, b2, weight_decay, clip_norm.
+      config: of AdamW.
       total_steps: length of the learning rate schedule.
       frozen: regular expressions of whole paths ("audio_encoder/.*") that never change.
       frozen_after: (expression, step) of paths that no longer change from that step on.
@@ -79,14 +101,14 @@ def make_optimizer(
 
 def _stop_after(pattern: str, step: int) -> optax.GradientTransformation:
     """Zeroes whole updates, weight decay included, once `step` steps are done."""
-    gate = optax.scale_by_schedule(lambda count: jnp.where(count < step, 1.0, 0.0))
+    gate = optax.scale_by_schedule(lambda count: jnp.where(jnp.asarray(count) < step, 1.0, 0.0))
     return optax.masked(gate, lambda params: _matching(params, (pattern,)))
 
 
-def _matching(params: Params, patterns: Sequence[str]) -> Params:
+def _matching(params: PyTree, patterns: Sequence[str]) -> PyTree:
     """A tree of booleans: does the "/"-joined path match one of the expressions as a whole?"""
 
-    def matches(path: tuple, _leaf: Any) -> bool:
+    def matches(path: tuple, _leaf: object) -> bool:
         return any(re.fullmatch(pattern, path_name(path)) for pattern in patterns)
 
     return jax.tree_util.tree_map_with_path(matches, params)

@@ -1,34 +1,57 @@
-"""Everything that one step reads and writes, and what the loop needs to know of an objective."""
+"""Everything that one step reads and writes."""
 
-import dataclasses
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Self, TypeVar
 
 import flax.struct
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from audiogen_jax.sharding.placement import AxisRules
-from audiogen_jax.train.update import Guard
 from audiogen_jax.types import Params
 
-Batch: TypeAlias = dict[str, jax.Array]
-Metrics: TypeAlias = dict[str, Float[Array, ""]]
+
+class Guard(flax.struct.PyTreeNode):
+    """What decides whether a step counts.
+
+    Attributes:
+      norm: average gradient norm of the steps that counted.
+      accepted: how many did.
+      in_a_row: how many did not since the last that did.
+    """
+
+    norm: Float[Array, ""]
+    accepted: Int[Array, ""]
+    in_a_row: Int[Array, ""]
+
+    @classmethod
+    def new(cls) -> Self:
+        """The guard before the first step."""
+        return cls(jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
 
 
-@flax.struct.dataclass
-class DiscriminatorState:
+class DiscriminatorState(flax.struct.PyTreeNode):
     """Parameters and optimizer of the adversary of a GAN."""
 
     params: Params
     opt_state: optax.OptState
 
+    def apply_gradients(self, gradients: Params, optimizer: optax.GradientTransformation) -> Self:
+        """Moves the parameters."""
+        return _applied(self, gradients, optimizer)
 
-@flax.struct.dataclass
-class TrainState:
-    """The whole of a training that its next step depends on, beside the position in the data."""
+
+class TrainState(flax.struct.PyTreeNode):
+    """The whole of a training that its next step depends on, beside the position in the data.
+
+    Attributes:
+      step: number of finished steps.
+      params: what is trained.
+      opt_state: moments and counters of the optimizer.
+      guard: memory of the gradient norms.
+      ema: average of the parameters, if the stage keeps one.
+      discriminator: the adversary, if the stage has one.
+    """
 
     step: Int[Array, ""]
     params: Params
@@ -37,42 +60,44 @@ class TrainState:
     ema: Params | None = None
     discriminator: DiscriminatorState | None = None
 
+    @classmethod
+    def new(
+        cls,
+        params: Params,
+        optimizer: optax.GradientTransformation,
+        *,
+        average: bool,
+        discriminator: DiscriminatorState | None = None,
+    ) -> Self:
+        """The state before the first step; with `average` it keeps one of the parameters."""
+        return cls(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            opt_state=optimizer.init(params),
+            guard=Guard.new(),
+            # Buffers of their own: the state is donated.
+            ema=jax.tree.map(jnp.copy, params) if average else None,
+            discriminator=discriminator,
+        )
 
-StepFn: TypeAlias = Callable[[TrainState, Batch, Params], tuple[TrainState, Metrics]]
+    def apply_gradients(self, gradients: Params, optimizer: optax.GradientTransformation) -> Self:
+        """Moves the parameters, and nothing else but the optimizer's state."""
+        return _applied(self, gradients, optimizer)
+
+    def average_params(self, decay: float) -> Self:
+        """Moves the average towards the parameters: d ema + (1 - d) params.
+
+        With d = min(decay, (1 + step) / (10 + step)) the start of a training does not weigh on a
+        slow average.
+        """
+        assert self.ema is not None
+        rate = 1 - jnp.minimum(decay, (1 + self.step) / (10 + self.step))
+        return self.replace(ema=optax.incremental_update(self.params, self.ema, rate))
 
 
-@dataclasses.dataclass(frozen=True)
-class Objective:
-    """The free functions of one training stage.
+State = TypeVar("State", TrainState, DiscriminatorState)
 
-    Attributes:
-      init_state: key -> new state; traceable, so that its shapes are known without running it.
-      prepare: runs once on a new state, before the first step (statistics, loaded parameters).
-      axes: names of the axes of the parameters, trained and frozen.
-      frozen: parameters that steps read, never change and never put in a checkpoint.
-      step_at: number of finished steps -> the step that comes next, not jitted; always the same
-        object for the same step.
-      evaluate: (state, batch, frozen, index of the batch) -> metrics; jitted.
-      exported: the parameters of a state that `export` writes.
-      export: writes the stage's artefact in Hugging Face layout to a folder; the parameters are
-        whole and on the host.
-      sample: (state, batch, frozen) -> latents of the batch's prompts, jitted; None if the stage
-        makes none.
-      decode: latents on the host -> (audio [b n], Hz).
-      plain_step_at: `step_at` without rematerialisation, to count the FLOPs of the model by; None
-        if the step does none.
-      facts: what a checkpoint of this training shares with another that it may go on from.
-    """
 
-    init_state: Callable[[jax.Array], TrainState]
-    prepare: Callable[[TrainState], TrainState]
-    axes: AxisRules
-    frozen: Params
-    step_at: Callable[[int], StepFn]
-    evaluate: Callable[[TrainState, Batch, Params, Any], Metrics]
-    exported: Callable[[TrainState], Params]
-    export: Callable[[Params, Path], None]
-    sample: Callable[[TrainState, Batch, Params], Array] | None = None
-    decode: Callable[[Any], Any] | None = None
-    plain_step_at: Callable[[int], StepFn] | None = None
-    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+def _applied(state: State, gradients: Params, optimizer: optax.GradientTransformation) -> State:
+    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+    return state.replace(params=optax.apply_updates(state.params, updates), opt_state=opt_state)

@@ -8,7 +8,7 @@ import soundfile
 
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.loop import train_model
-from audiogen_jax.train.metrics import SPEED
+from audiogen_jax.train.meter import SPEED
 
 ROOT = Path(__file__).parents[2]
 CLIPS = ROOT / "tests" / "clips"

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from audiogen_jax.train import loop
-from audiogen_jax.train.loop import train_model
-from audiogen_jax.train.metrics import DivergedError
+from audiogen_jax.train.loop import DivergedError, train_model
 from tests.train.conftest import metrics_rows
 
 
@@ -32,7 +31,7 @@ class Poisoned:
 @pytest.mark.parametrize("stage", ["encoder", pytest.param("tokenizer", marks=pytest.mark.slow)])
 def test_some_bad_batches(smoke, tmp_path, monkeypatch, stage: str):
     opened = loop.open_batches
-    monkeypatch.setattr(loop, "open_batches", lambda *a: Poisoned(opened(*a), (2, 3, 5)))
+    monkeypatch.setattr(loop, "open_batches", lambda *a, **k: Poisoned(opened(*a, **k), (2, 3, 5)))
     options = ("steps=5", "eval.batches=0", "optimizer.warmup_steps=0", "guard.limit=2")
     state = train_model(smoke(stage, *options, "statistics_batches=1"), tmp_path)
     rows = metrics_rows(tmp_path)
@@ -43,7 +42,7 @@ def test_some_bad_batches(smoke, tmp_path, monkeypatch, stage: str):
 
 def test_too_many_bad_batches(smoke, tmp_path, monkeypatch):
     opened = loop.open_batches
-    monkeypatch.setattr(loop, "open_batches", lambda *a: Poisoned(opened(*a), (2, 3, 4)))
+    monkeypatch.setattr(loop, "open_batches", lambda *a, **k: Poisoned(opened(*a, **k), (2, 3, 4)))
     options = ("steps=5", "eval.batches=0", "guard.limit=1", "checkpoint_every=1")
     with pytest.raises(DivergedError, match=r"2 steps in a row .*step 2: .*step 3: .*on clips"):
         train_model(smoke("encoder", *options, "statistics_batches=1"), tmp_path)

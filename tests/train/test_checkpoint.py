@@ -14,7 +14,6 @@ from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
 from audiogen_jax.sharding.placement import tree_shardings
 from audiogen_jax.train.checkpoint import Checkpoints
 from audiogen_jax.train.state import TrainState
-from audiogen_jax.train.update import new_guard
 
 # After a write that failed, orbax leaves its event loop open.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -45,13 +44,8 @@ AXES = ((r"mlp/fc1/kernel", ("embed", "mlp")),)
 
 def make_state(step: int, width: int = 64) -> TrainState:
     params = {"mlp": {"fc1": {"kernel": jax.random.normal(jax.random.key(step), (width, 512))}}}
-    return TrainState(
-        step=jnp.asarray(step, jnp.int32),
-        params=params,
-        opt_state=optax.adamw(1e-3).init(params),
-        guard=new_guard(),
-        ema=jax.tree.map(jnp.copy, params),
-    )
+    state = TrainState.new(params, optax.adamw(1e-3), average=True)
+    return state.replace(step=jnp.asarray(step, jnp.int32))
 
 
 def placed(state: TrainState, mesh: MeshConfig) -> TrainState:

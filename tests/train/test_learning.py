@@ -6,17 +6,17 @@ import jax
 import numpy as np
 import pytest
 
-from audiogen_jax.input.audio_batches import DataConfig, make_iterator
-from audiogen_jax.train.loop import OBJECTIVES
+from audiogen_jax.train.batches import host_batch, open_batches
+from audiogen_jax.train.stages import load_objective, parse_config
 
 STEPS = 50
 
 
 def run(config, keep):
     """Trains on the first batch; returns the metrics of each step and `keep(state)` after it."""
-    data = DataConfig(**config.data)
-    objective = OBJECTIVES[config.objective](config, lambda: make_iterator(data))
-    batch = {name: x for name, x in next(make_iterator(data)).items() if name != "id"}
+    settings = parse_config(config)
+    objective = load_objective(settings)
+    batch = host_batch(next(open_batches(settings.data, "train", settings.seed))).arrays
     state = objective.prepare(jax.jit(objective.init_state)(jax.random.key(0)))
     metrics, kept = [], []
     jitted = functools.cache(lambda step: jax.jit(step, donate_argnums=0))

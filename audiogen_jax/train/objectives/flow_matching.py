@@ -1,235 +1,304 @@
-"""Stage (c): the step that trains a generator by rectified flow on a tokenizer's latents.
+"""Stage (c): a generator learns the velocity from noise to the latents of a codec.
 
-Built from configurations alone, so that it can be traced and compiled without any file;
-`flow_stage.py` brings the weights.
+Names no model. Everything but `load`, `decode` and `export` works without any file.
 """
 
 import dataclasses
-from typing import Any
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from audiogen_jax.flow import time_sampling
+from audiogen_jax.checkpoints.adapters import ADAPTERS, save_adapters
+from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
+from audiogen_jax.checkpoints.registry import LoadedCodec
+from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.loss import flow_matching_loss
+from audiogen_jax.flow.sampler import sample
+from audiogen_jax.flow.schedules import SCHEDULES
+from audiogen_jax.flow.solvers import SOLVERS
+from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models import lora
-from audiogen_jax.models.audiogen import axes as audiogen_axes
-from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.models.audiogen.generator import DashengAudioGen
-from audiogen_jax.models.dasheng import axes as dasheng_axes
-from audiogen_jax.models.dasheng.config import TokenizerConfig
-from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer, latent_length
-from audiogen_jax.models.lora import init_adapters, merge
-from audiogen_jax.models.protocols import Condition, Generator
-from audiogen_jax.models.t5.config import T5Config
+from audiogen_jax.models.guided_velocity import guided_velocity
+from audiogen_jax.models.protocols import AudioCodec, Condition, Generator
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.sharding.placement import AxisRules, beneath
-from audiogen_jax.train.ema import update_ema
+from audiogen_jax.train.batches import AudioBatch, Batch
+from audiogen_jax.train.gradients import Metrics, value_and_gradients
+from audiogen_jax.train.guarded_update import guarded_update
+from audiogen_jax.train.objective import OpenAudio, SamplingObjective
+from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
+from audiogen_jax.train.objectives.generator_files import read_generator, write_generator
 from audiogen_jax.train.optimizer import make_optimizer
-from audiogen_jax.train.state import Batch, Metrics, TrainState
-from audiogen_jax.train.update import accept, choose, new_guard, value_and_gradients
-from audiogen_jax.types import Params, Tokens
+from audiogen_jax.train.state import TrainState
+from audiogen_jax.types import Latents, Params, Tokens
 
-FROZEN = (
-    # Batches hold no durations per token, so this predictor stays as it was initialised.
-    "audiogen/content_adapter/local_duration/.*",
-    "audiogen/no_context",  # stands in for the context of time-aligned clips: none here
-)
+SAMPLE_STEPS = 25
+SAMPLE_GUIDANCE = 5.0
+"""Of the clips that a training lets one listen to."""
 
 
-@dataclasses.dataclass(frozen=True)
-class FlowStep:
-    """A generator and how it is trained.
-
-    What is trained (`TrainState.params`) is {"audiogen"}, {"audiogen", "text_encoder"} if the text
-    encoder is trained along, or {"adapters"} with LoRA. The rest comes in `frozen`: "tokenizer"
-    (the encoding part) where batches hold audio, "text_encoder", "audiogen".
+class Examples(NamedTuple):
+    """What the losses of some clips are computed from.
 
     Attributes:
-      config: the ConfigDict of the training.
-      model: sizes of the generator.
-      text: sizes of its text encoder.
-      tokenizer: sizes of the tokenizer.
-      remat: name of a rematerialisation policy, or "".
+      latents: float32, zero-padded.
+      lengths: valid frames of each clip.
+      seconds: of each clip.
+      tokens: texts.
+      drop_condition: clips that are shown without their text.
+      sigma: noise level of each clip.
+      noise: standard normal.
     """
 
-    config: Any
-    model: AudioGenConfig
-    text: T5Config
-    tokenizer: TokenizerConfig
-    remat: str = ""
+    latents: Latents
+    lengths: Int[Array, " b"]
+    seconds: Float[Array, " b"]
+    tokens: Tokens
+    drop_condition: Bool[Array, " b"]
+    sigma: Float[Array, " b"]
+    noise: Latents
 
-    @property
-    def generator(self) -> DashengAudioGen:
-        """The model, in the compute type of the config."""
-        kinds = dict(dtype=jnp.dtype(self.config.dtype), remat=self.remat or None)
-        return DashengAudioGen(self.model, self.text, **kinds)
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FlowMatching(SamplingObjective[Batch]):
+    """A generator and how it is trained.
+
+    What is trained (`TrainState.params`) is the generator's network, with its encoders if they are
+    trained along, or {"adapters"} of the network. The rest is in `frozen`, and "codec", the
+    encoding half, where batches hold audio.
+
+    Attributes:
+      config: of the training.
+      generator: the model.
+      codec: of the latents; None where nothing is encoded, decoded or exported.
+      loaded: parameters on the host: of the generator, by the names of its tree, those that were
+        read; "codec", the encoding half.
+    """
+
+    config: FlowMatchingConfig
+    generator: Generator
+    codec: LoadedCodec | None = None
+    loaded: Mapping[str, Params] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def load(cls, config: FlowMatchingConfig, open_data: OpenAudio) -> Self:
+        """Reads the codec at `config.tokenizer`, and the parameters that the config names.
+
+        The codec says what audio it reads, whatever the config does.
+
+        Raises:
+          ValueError: see `read_generator`.
+        """
+        generator, codec, loaded = read_generator(config)
+        if isinstance(config.data, DataConfig):
+            format = dict(sample_rate=codec.codec.sample_rate, channels=codec.codec.channels)
+            config = dataclasses.replace(config, data=dataclasses.replace(config.data, **format))
+        return cls(config, generator, codec, loaded)
 
     @property
     def axes(self) -> AxisRules:
-        """Names of the axes of all parameters, trained and frozen."""
-        return (
-            audiogen_axes.AXES
-            + beneath("adapters", lora.AXES)
-            + beneath("tokenizer", dasheng_axes.AXES)
-        )
+        rules = self.generator.axes + beneath("adapters", lora.AXES)
+        return rules + beneath("codec", self.codec.codec.axes) if self.codec else rules
 
     @property
+    def facts(self) -> Mapping[str, str]:
+        if self.codec is None:
+            return {}
+        return {"tokenizer": encoder_sha256(self.codec.codec, self.loaded["codec"])}
+
+    def without_remat(self) -> Self:
+        if self.config.remat is None:
+            return self
+        config = dataclasses.replace(self.config, remat=None)
+        return dataclasses.replace(self, config=config, generator=config.make_generator())
+
+    @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
         """Of the parameters that are trained."""
-        frozen = () if self.config.lora.rank else FROZEN
-        return make_optimizer(self.config.optimizer, self.config.steps, frozen)
+        untrained = () if self.config.lora.rank else self.generator.untrained
+        return make_optimizer(self.config.optimizer, self.config.steps, untrained)
 
     @property
     def adapter_scale(self) -> float:
-        """Of the products of adapters (arXiv:2106.09685, section 4.1)."""
+        """Of the products of adapters."""
         return self.config.lora.alpha / self.config.lora.rank
 
-    def init_params(self, key: jax.Array) -> dict[str, Params]:
-        """Random parameters of the whole generator."""
-        return self.generator.init(key)
+    @property
+    def _frozen_names(self) -> tuple[str, ...]:
+        """Of the generator's parameters that stay as they are."""
+        if self.config.lora.rank:
+            return self.generator.network, *self.generator.encoders
+        return self.generator.encoders if self.config.text_encoder else ()
+
+    @property
+    def frozen(self) -> Params:
+        names = *self._frozen_names, *(("codec",) if self.config.has_audio else ())
+        return {name: self.loaded[name] for name in names}
+
+    def frozen_shapes(self) -> Params:
+        """Shapes of `frozen` but for the codec; needs nothing that is loaded."""
+        shapes = jax.eval_shape(self.generator.init, jax.random.key(0))
+        return {name: shapes[name] for name in self._frozen_names}
 
     def init_state(self, key: jax.Array) -> TrainState:
-        """A new state; traceable."""
-        params = self.init_params(key)
+        params = self.generator.init(key)
         if self.config.lora.rank:
-            adapters = init_adapters(key, params["audiogen"], self.config.lora.rank)
-            params = {"adapters": adapters}
-        elif self.config.text_encoder:
-            params = {"audiogen": params["audiogen"]}
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            opt_state=self.optimizer.init(params),
-            guard=new_guard(),
-            ema=jax.tree.map(jnp.copy, params),  # buffers of their own: the state is donated
+            network = params[self.generator.network]
+            params = {"adapters": lora.init_adapters(key, network, self.config.lora.rank)}
+        else:
+            params = {name: params[name] for name in params if name not in self._frozen_names}
+        return TrainState.new(params, self.optimizer, average=True)
+
+    def prepare(self, state: TrainState) -> TrainState:
+        """Puts the parameters of `config.init` in place."""
+        if self.config.init is None or self.config.lora.rank:
+            return state
+        params = {name: self.loaded[name] for name in state.params}
+        return state.replace(params=params, ema=jax.tree.map(np.copy, params))
+
+    def assemble(self, trained: Params, frozen: Params) -> Params:
+        """The generator's parameters, of what is trained and what is not."""
+        params = {**frozen, **trained}
+        network = self.generator.network
+        if "adapters" in trained:
+            params[network] = lora.merge(frozen[network], trained["adapters"], self.adapter_scale)
+        return {name: params[name] for name in (network, *self.generator.encoders)}
+
+    def frame_lengths(self, batch: Batch) -> Int[Array | np.ndarray, " b"]:
+        lengths = batch.lengths
+        return self._codec.latent_length(lengths) if isinstance(batch, AudioBatch) else lengths
+
+    @property
+    def _codec(self) -> AudioCodec:
+        assert self.codec is not None
+        return self.codec.codec
+
+    def _examples(
+        self, batch: Batch, frozen: Params, sigma_key: jax.Array, noise_key: jax.Array
+    ) -> Examples:
+        """Encodes audio, and draws for all clips, so that parts of a batch get what it would."""
+        lengths = jnp.asarray(batch.lengths)
+        if isinstance(batch, AudioBatch):
+            latents = self._codec.encode(frozen["codec"], jnp.asarray(batch.audio), lengths)
+            seconds = lengths / self._codec.sample_rate
+        else:
+            latents = jnp.asarray(batch.latents, jnp.float32)
+            seconds = lengths / self.generator.latent_rate
+        assert batch.tokens is not None
+        return Examples(
+            latents=latents,
+            lengths=jnp.asarray(self.frame_lengths(batch)),
+            seconds=seconds,
+            tokens=batch.tokens,
+            drop_condition=jnp.asarray(batch.drop_condition),
+            sigma=self.config.time_sampling.draw(sigma_key, len(latents)),
+            noise=jax.random.normal(noise_key, latents.shape),
         )
 
-    def frozen_shapes(self) -> dict[str, Params]:
-        """Shapes of what `step` reads and never changes, but for the tokenizer."""
-        shapes = jax.eval_shape(self.init_params, jax.random.key(0))
-        names = ["audiogen", "text_encoder"] if self.config.lora.rank else []
-        names = ["text_encoder"] if self.config.text_encoder and not names else names
-        return {name: shapes[name] for name in names}
+    def _losses(
+        self, params: Params, clips: Examples, dropout_key: jax.Array | None, frames: Array
+    ) -> Metrics:
+        """Losses of some clips; with a key as in training, without as in validation."""
+        mask = length_mask(clips.lengths, clips.latents.shape[1])
+        condition = self.generator.condition(params, clips.tokens, dropout_key=dropout_key)
+        duration = self.generator.duration_loss(condition, clips.seconds)
+        if dropout_key is not None:
+            # Guidance needs the velocity without a condition too.
+            condition = drop(self.generator, condition, clips.drop_condition)
 
-    def assemble(self, params: Params, frozen: Params) -> dict[str, Params]:
-        """The whole generator, {"audiogen", "text_encoder"}, of what is trained and the rest."""
-        whole = {**frozen, **params}
-        if "adapters" in params:
-            adapters = params["adapters"]
-            whole["audiogen"] = merge(frozen["audiogen"], adapters, self.adapter_scale)
-        return {name: whole[name] for name in ("audiogen", "text_encoder")}
+        def velocity(x: Latents, sigma: Float[Array, " b"]) -> Latents:
+            return self.generator.velocity(params, condition, x, sigma, mask)
+
+        flow = flow_matching_loss(velocity, clips.latents, clips.noise, clips.sigma, mask, frames)
+        loss = flow + self.config.duration_weight * duration
+        return {"loss": loss, "flow": flow, "duration": duration}
 
     def step(self, state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
-        """One update of the parameters."""
         config = self.config
-        times, noise, dropout = jax.random.split(
+        sigma_key, noise_key, dropout_key = jax.random.split(
             jax.random.fold_in(jax.random.key(config.seed), state.step), 3
         )
-        rows = self._with_noise(batch, times, noise)
-        frames = self.frame_lengths(batch).sum() / config.accumulate
+        clips = self._examples(batch, frozen, sigma_key, noise_key)
+        frames = clips.lengths.sum() / config.accumulate
 
-        def loss(params: Params, rows: Batch, key: jax.Array) -> tuple[Array, Metrics]:
-            metrics = self._losses(self.assemble(params, frozen), frozen, rows, key, frames)
+        def loss(params: Params, clips: Examples, key: jax.Array) -> tuple[Array, Metrics]:
+            metrics = self._losses(self.assemble(params, frozen), clips, key, frames)
             return metrics["loss"], metrics
 
         metrics, gradients = value_and_gradients(
-            loss, state.params, rows, dropout, config.accumulate, config.gradient_dtype
+            loss, state.params, clips, dropout_key, config.accumulate, config.gradient_dtype
         )
-        ok, guard, more = accept(state.guard, metrics["loss"], gradients, config.guard.spike)
-        updates, opt_state = self.optimizer.update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        ema = update_ema(state.ema, params, state.step, config.ema_decay)
-        params, opt_state, ema = choose(
-            ok, (params, opt_state, ema), (state.params, state.opt_state, state.ema)
+        updated = state.apply_gradients(gradients, self.optimizer)
+        updated = updated.average_params(config.ema_decay)
+        state, norms = guarded_update(
+            state, updated, metrics["loss"], gradients, config.guard.spike
         )
-        return TrainState(state.step + 1, params, opt_state, guard, ema), metrics | more
+        return state, metrics | norms
 
-    def evaluate(self, state: TrainState, batch: Batch, frozen: Params, index: int) -> Metrics:
+    def evaluate(
+        self, state: TrainState, batch: Batch, frozen: Params, index: Int[Array, ""]
+    ) -> Metrics:
         """Losses of the averaged parameters, without dropout of any kind."""
         key = jax.random.fold_in(jax.random.key(self.config.eval.seed), index)
-        times, noise, _ = jax.random.split(key, 3)
-        rows = self._with_noise(batch, times, noise)
-        assert state.ema is not None
-        whole = self.assemble(state.ema, frozen)
-        return self._losses(whole, frozen, rows, None, self.frame_lengths(batch).sum())
+        sigma_key, noise_key, _ = jax.random.split(key, 3)
+        clips = self._examples(batch, frozen, sigma_key, noise_key)
+        params = self.assemble(self.exported(state), frozen)
+        return self._losses(params, clips, None, clips.lengths.sum())
 
-    def _with_noise(self, batch: Batch, times: jax.Array, noise: jax.Array) -> Batch:
-        """Adds what is drawn for each clip, so that parts of a batch get what the whole would."""
-        rows, frames = len(batch["lengths"]), self.frames(batch)
-        return {
-            **batch,
-            "time": sample_times(times, rows, self.config.time_sampling),
-            "noise": jax.random.normal(noise, (rows, frames, self.model.latent_dim)),
-        }
-
-    def frames(self, batch: Batch) -> int:
-        """Latent frames of a batch, padding included."""
-        if "latents" in batch:
-            return batch["latents"].shape[1]
-        return latent_length(batch["audio"].shape[1])
-
-    def frame_lengths(self, batch: Batch) -> Int[Array, " b"]:
-        """Valid latent frames of each clip."""
-        return batch["lengths"] if "latents" in batch else latent_length(batch["lengths"])
-
-    def _latents(self, batch: Batch, frozen: Params) -> Float[Array, "b t c"]:
-        if "latents" in batch:
-            return batch["latents"].astype(jnp.float32)
-        model, params = DashengTokenizer(self.tokenizer), {"params": frozen["tokenizer"]}
-        return model.apply(params, batch["audio"][..., 0], batch["lengths"], method="encode")  # pyright: ignore
-
-    def _losses(
-        self, whole: Params, frozen: Params, batch: Batch, key: jax.Array | None, frames: Array
-    ) -> Metrics:
-        """Losses of some rows; with a key as in training, without as in validation."""
-        generator = self.generator
-        latents, lengths = self._latents(batch, frozen), self.frame_lengths(batch)
-        mask = length_mask(lengths, latents.shape[1])
-        tokens = Tokens(batch["token_ids"], batch["token_mask"])
-        condition = generator.condition(whole, tokens, dropout_key=key)
-        seconds = batch["lengths"] / (
-            self.model.latent_rate if "latents" in batch else self.model.sample_rate
+    def sample(self, state: TrainState, batch: Batch, frozen: Params) -> Latents:
+        """Guided latents of a batch's prompts, each as long as the batch's own clip."""
+        assert batch.tokens is not None
+        generator, key = self.generator, jax.random.key(self.config.eval.seed)
+        params = self.assemble(self.exported(state), frozen)
+        lengths = jnp.asarray(self.frame_lengths(batch))
+        mask = length_mask(lengths, self._padded_frames(batch))
+        velocity, levels = guided_velocity(
+            generator,
+            generator.for_sampling(params),
+            generator.condition(params, batch.tokens),
+            Guidance.classifier_free(SAMPLE_GUIDANCE),
+            mask,
+            unconditional=True,
         )
-        duration = generator.duration_loss(condition, seconds)
-        if key is not None:
-            # Guidance needs the velocity without a condition too.
-            condition = drop(generator, condition, batch["drop_condition"])
+        noise = jax.random.normal(key, (*mask.shape, generator.latent_dim))
+        plan = SOLVERS["euler"](SCHEDULES["sway"](SAMPLE_STEPS))
+        return sample(velocity, noise, plan, mask, prepare=levels)
 
-        def velocity(x: Array, sigma: Array) -> Array:
-            return generator.velocity(whole, condition, x, sigma, mask)
+    def _padded_frames(self, batch: Batch) -> int:
+        if isinstance(batch, AudioBatch):
+            return self._codec.latent_length(batch.audio.shape[1])
+        return batch.latents.shape[1]
 
-        flow = flow_matching_loss(velocity, latents, batch["noise"], batch["time"], mask, frames)
-        loss = flow + self.config.duration_weight * duration
-        return {"loss": loss, "flow": flow, "duration": duration}
+    def decode(self, latents: Latents) -> tuple[Float[np.ndarray, "b n a"], int]:
+        assert self.codec is not None
+        codec = self.codec.codec
+        audio = codec.decode(self.codec.read(codec.decoder, jax.device_put), latents)
+        return np.asarray(audio), codec.sample_rate
+
+    def exported(self, state: TrainState) -> Params:
+        assert state.ema is not None
+        return state.ema
+
+    def export(self, params: Params, folder: Path) -> None:
+        """A whole generator with its codec and text tokenizer; adapters merged, and alone."""
+        assert self.codec is not None
+        whole = jax.tree.map(np.asarray, self.assemble(params, self.frozen))
+        write_generator(folder, self.config, self.generator, self.codec, whole)
+        if "adapters" in params:
+            save_adapters(folder / ADAPTERS, params["adapters"], self.adapter_scale)
 
 
 def drop(generator: Generator, condition: Condition, clips: Bool[Array, " b"]) -> Condition:
     """Makes chosen clips unconditional, to train for classifier-free guidance."""
 
-    def choose_rows(without: Array, kept: Array) -> Array:
-        return jnp.where(clips.reshape(-1, *[1] * (kept.ndim - 1)), without, kept)
+    def choose(without: Array, given: Array) -> Array:
+        return jnp.where(clips.reshape(-1, *[1] * (given.ndim - 1)), without, given)
 
-    return jax.tree.map(choose_rows, generator.unconditional(condition), condition)
-
-
-def sample_times(key: jax.Array, batch: int, config: Any) -> Float[Array, " b"]:
-    """Training times in [0, 1], 1 = noise.
-
-    Args:
-      key: random key.
-      batch: how many.
-      config: kind ("uniform" or "logit_normal"), mean and std of the latter.
-
-    Raises:
-      ValueError: the kind is unknown.
-    """
-    match config.kind:
-        case "uniform":
-            return time_sampling.uniform(key, batch)
-        case "logit_normal":
-            return time_sampling.logit_normal(key, batch, config.mean, config.std)
-        case kind:
-            raise ValueError(f"time_sampling.kind={kind!r}: expected 'uniform' or 'logit_normal'")
+    return jax.tree.map(choose, generator.unconditional(condition), condition)

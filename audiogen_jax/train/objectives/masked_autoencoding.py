@@ -1,127 +1,147 @@
 """Stage (a): the semantic encoder as a masked autoencoder of mel patches (arXiv:2111.06377)."""
 
+import dataclasses
+import functools
 import itertools
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import save_tokenizer
+from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models.dasheng.axes import AXES
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.masked_autoencoder import MaskedAutoencoder
-from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
+from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer, latent_length
 from audiogen_jax.ops.mel import mel_decibels
-from audiogen_jax.train.config import without_remat
+from audiogen_jax.train.batches import AudioBatch
+from audiogen_jax.train.gradients import Metrics, value_and_gradients
+from audiogen_jax.train.guarded_update import guarded_update
+from audiogen_jax.train.objective import Objective, OpenAudio
 from audiogen_jax.train.optimizer import make_optimizer
-from audiogen_jax.train.state import Batch, Metrics, Objective, TrainState
-from audiogen_jax.train.update import accept, choose, new_guard, value_and_gradients
+from audiogen_jax.train.state import TrainState
+from audiogen_jax.train.statistics import mean_and_variance
+from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.types import Params
 
 SAMPLES = 16000
 """Samples of the audio that shapes are traced with; parameters do not depend on it."""
 
 
-def masked_autoencoder(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective:
-    """The objective of `config.model`, with batch norm statistics measured before the first step.
+@dataclasses.dataclass(frozen=True)
+class AutoencoderConfig:
+    """Sizes.
 
-    Args:
-      config: seed, steps, model.tokenizer, model.decoder_depth, statistics_batches, optimizer,
-        accumulate, gradient_dtype, remat.
-      open_data: makes a new iterator over the training data.
+    Attributes:
+      tokenizer: of the tokenizer whose encoder this is.
+      decoder_depth: layers that predict the masked patches.
     """
-    tokenizer_config = TokenizerConfig(**config.model.tokenizer)
-    model = MaskedAutoencoder(
-        tokenizer_config, decoder_depth=config.model.decoder_depth, remat=config.remat or None
-    )
-    # The prediction target is the output of init_bn, so its affine part must not learn either.
-    optimizer = make_optimizer(config.optimizer, config.steps, ("audio_encoder/init_bn/.*",))
 
-    def init_state(key: jax.Array) -> TrainState:
-        params = model.init(key, jnp.zeros((1, SAMPLES)), key)["params"]
-        step = jnp.zeros((), jnp.int32)
-        return TrainState(step, params, optimizer.init(params), new_guard())
+    tokenizer: TokenizerConfig
+    decoder_depth: int
 
-    def prepare(state: TrainState) -> TrainState:
-        found = mel_statistics(itertools.islice(open_data(), config.statistics_batches))
-        mean, variance = (np.asarray(one) for one in found)
+
+@dataclasses.dataclass(frozen=True)
+class MaskedAutoencodingConfig(TrainConfig):
+    """A training of the encoder.
+
+    Attributes:
+      model: sizes.
+      statistics_batches: that batch norm statistics are measured on before the first step.
+    """
+
+    data: DataConfig
+    model: AutoencoderConfig
+    statistics_batches: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MaskedAutoencoding(Objective[AudioBatch]):
+    """Predicts masked patches; exports a tokenizer of which only the encoder is trained.
+
+    Attributes:
+      config: of the training.
+      open_data: opens the training data, for statistics.
+    """
+
+    config: MaskedAutoencodingConfig
+    open_data: OpenAudio
+
+    axes = AXES
+
+    @functools.cached_property
+    def network(self) -> MaskedAutoencoder:
+        """The Linen module."""
+        sizes = self.config.model
+        return MaskedAutoencoder(sizes.tokenizer, sizes.decoder_depth, remat=self.config.remat)
+
+    @functools.cached_property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Of all but the prediction target's affine part: the target is the output of init_bn."""
+        frozen = ("audio_encoder/init_bn/.*",)
+        return make_optimizer(self.config.optimizer, self.config.steps, frozen)
+
+    def init_state(self, key: jax.Array) -> TrainState:
+        params = self.network.init(key, jnp.zeros((1, SAMPLES)), key)["params"]
+        return TrainState.new(params, self.optimizer, average=False)
+
+    def prepare(self, state: TrainState) -> TrainState:
+        """Puts measured statistics of the mel bins into the batch norm."""
+        batches = itertools.islice(self.open_data(), self.config.statistics_batches)
+        mean, variance = mean_and_variance(mel_decibels_of, None, batches)
         encoder = state.params["audio_encoder"]
-        init_bn = {**encoder["init_bn"], "mean": mean, "var": variance}
+        measured = {"mean": np.float32(mean), "var": np.float32(variance)}
+        init_bn = {**encoder["init_bn"], **measured}
         encoder = {**encoder, "init_bn": init_bn}
         return state.replace(params={**state.params, "audio_encoder": encoder})
 
-    def loss(params: Params, batch: Batch, key: jax.Array) -> tuple[Array, Metrics]:
-        value: Array = model.apply({"params": params}, batch["audio"][..., 0], key)  # pyright: ignore
-        return value, {"loss": value}
+    def frame_lengths(self, batch: AudioBatch) -> Int[Array | np.ndarray, " b"]:
+        return latent_length(batch.lengths)
 
-    def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
+    def step(
+        self, state: TrainState, batch: AudioBatch, frozen: Params
+    ) -> tuple[TrainState, Metrics]:
+        config = self.config
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
         metrics, gradients = value_and_gradients(
-            loss, state.params, batch, key, config.accumulate, config.gradient_dtype
+            self._loss, state.params, batch, key, config.accumulate, config.gradient_dtype
         )
-        ok, guard, more = accept(state.guard, metrics["loss"], gradients, config.guard.spike)
-        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        new = optax.apply_updates(state.params, updates), opt_state
-        params, opt_state = choose(ok, new, (state.params, state.opt_state))
-        return TrainState(state.step + 1, params, opt_state, guard), metrics | more
+        updated = state.apply_gradients(gradients, self.optimizer)
+        state, norms = guarded_update(
+            state, updated, metrics["loss"], gradients, config.guard.spike
+        )
+        return state, metrics | norms
 
-    @jax.jit
-    def evaluate(state: TrainState, batch: Batch, frozen: Params, index: int) -> Metrics:
-        key = jax.random.fold_in(jax.random.key(config.eval.seed), index)
-        return loss(state.params, batch, key)[1]
+    def evaluate(
+        self, state: TrainState, batch: AudioBatch, frozen: Params, index: Int[Array, ""]
+    ) -> Metrics:
+        key = jax.random.fold_in(jax.random.key(self.config.eval.seed), index)
+        return self._loss(state.params, batch, key)[1]
 
-    def export(encoder: Params, folder: Path) -> None:
+    def _loss(self, params: Params, batch: AudioBatch, key: jax.Array) -> tuple[Array, Metrics]:
+        loss = self.network.apply({"params": params}, batch.mono, key)
+        return loss, {"loss": loss}  # pyright: ignore[reportReturnType]
+
+    def exported(self, state: TrainState) -> Params:
+        return state.params["audio_encoder"]
+
+    def export(self, params: Params, folder: Path) -> None:
         """A whole tokenizer: this encoder, and an injection and decoder that are not trained."""
-        tokenizer = DashengTokenizer(tokenizer_config)
+        sizes = self.config.model.tokenizer
+        tokenizer = DashengTokenizer(sizes)
         init = jax.jit(lambda key: tokenizer.init(key, jnp.zeros((1, SAMPLES)))["params"])
-        params = init(jax.random.key(config.seed))
-        save_tokenizer(folder, tokenizer_config, {**params, "audio_encoder": encoder})
-
-    return Objective(
-        init_state=init_state,
-        prepare=prepare,
-        axes=AXES,
-        frozen={},
-        step_at=lambda _: step,
-        evaluate=evaluate,
-        exported=lambda state: state.params["audio_encoder"],
-        export=export,
-        plain_step_at=(
-            masked_autoencoder(without_remat(config), open_data).step_at if config.remat else None
-        ),
-    )
+        whole = {**init(jax.random.key(self.config.seed)), "audio_encoder": params}
+        save_tokenizer(folder, sizes, whole)
 
 
-def mel_statistics(
-    batches: Iterable[dict],
-) -> tuple[Float[Array, " f"], Float[Array, " f"]]:
-    """Mean and variance of each mel bin in dB over the valid frames of some batches.
-
-    Raises:
-      ValueError: there is no batch.
-    """
-    measure = jax.jit(_mel_moments)
-    moments = [
-        [
-            np.asarray(value, np.float64)
-            for value in measure(batch["audio"][..., 0], batch["lengths"])
-        ]
-        for batch in batches
-    ]
-    if not moments:
-        raise ValueError("statistics_batches=0: batch norm statistics need at least one batch")
-    count, total, squares = (sum(values) for values in zip(*moments, strict=True))
-    mean = total / count
-    return jnp.asarray(mean, jnp.float32), jnp.asarray(squares / count - mean**2, jnp.float32)
-
-
-def _mel_moments(audio: Array, lengths: Array) -> tuple[Array, Array, Array]:
-    decibels = mel_decibels(audio, lengths)
-    valid = jnp.arange(decibels.shape[1])[None] < lengths[:, None] // 160 + 1
-    decibels = jnp.where(valid[..., None], decibels, 0)
-    return valid.sum(), decibels.sum((0, 1)), jnp.square(decibels).sum((0, 1))
+def mel_decibels_of(
+    params: None, batch: AudioBatch
+) -> tuple[Float[Array, "b t f"], Bool[Array, "b t"]]:
+    """Mel frames in dB, and which of them are valid."""
+    lengths = jnp.asarray(batch.lengths)
+    decibels = mel_decibels(batch.mono, lengths)
+    return decibels, jnp.arange(decibels.shape[1])[None] < lengths[:, None] // 160 + 1

@@ -4,27 +4,31 @@ The first steps minimise reconstruction and semantic preservation; from `gan.sta
 multi-frequency discriminator joins and is trained in the same step.
 """
 
+import dataclasses
+import functools
 import itertools
 import logging
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
 from audiogen_jax.checkpoints.folder import CheckpointFolder
+from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models import discriminators
 from audiogen_jax.models.dasheng import axes as dasheng_axes
 from audiogen_jax.models.dasheng.codec import DashengCodec
-from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
+from audiogen_jax.models.dasheng.config import TokenizerConfig
+from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer, latent_length
 from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
-from audiogen_jax.train.config import without_remat
-from audiogen_jax.train.ema import update_ema
+from audiogen_jax.train.batches import AudioBatch
+from audiogen_jax.train.gradients import LossFn, Metrics, value_and_gradients
+from audiogen_jax.train.guarded_update import guarded_update
+from audiogen_jax.train.objective import Objective, OpenAudio, StepFn
 from audiogen_jax.train.objectives.latent_scale import fold_latent_scale, measure_latents
 from audiogen_jax.train.objectives.tokenizer_losses import (
     feature_matching_loss,
@@ -33,19 +37,13 @@ from audiogen_jax.train.objectives.tokenizer_losses import (
     multi_scale_mel_loss,
     semantic_preservation_loss,
 )
-from audiogen_jax.train.optimizer import make_optimizer
-from audiogen_jax.train.state import (
-    Batch,
-    DiscriminatorState,
-    Metrics,
-    Objective,
-    StepFn,
-    TrainState,
-)
-from audiogen_jax.train.update import LossFn, accept, choose, new_guard, value_and_gradients
-from audiogen_jax.types import Params
+from audiogen_jax.train.optimizer import OptimizerConfig, make_optimizer
+from audiogen_jax.train.state import DiscriminatorState, TrainState
+from audiogen_jax.train.train_config import TrainConfig
+from audiogen_jax.types import Latents, Params
 
 SAMPLES = 16000
+"""Samples of the audio that shapes are traced with; parameters do not depend on it."""
 CENTRING_RATE = 0.01
 FROZEN = (
     "audio_encoder/.*",
@@ -53,61 +51,215 @@ FROZEN = (
 )
 
 
-def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective:
-    """The objective of a tokenizer whose sizes and semantic encoder come from `init.encoder`.
+@dataclasses.dataclass(frozen=True)
+class EncoderConfig:
+    """Where a tokenizer starts.
 
-    Args:
-      config: seed, steps, init.encoder, optimizer, loss weights, gan, freeze_injection_after,
-        ema_decay, statistics_batches, accumulate, gradient_dtype, remat.
-      open_data: makes a new iterator over the training data.
-
-    Raises:
-      ValueError: init.encoder is not set.
+    Attributes:
+      encoder: folder of the tokenizer whose sizes and semantic encoder are taken over.
     """
-    if not config.init.encoder:
-        raise ValueError(
-            "init.encoder is empty: expected the export folder of the encoder stage "
-            "(--set init.encoder=WORKDIR/export)"
-        )
-    tokenizer_config, pretrained = load_tokenizer(CheckpointFolder(Path(config.init.encoder)))
-    weights = config.weights
-    model = DashengTokenizer(tokenizer_config, remat=config.remat or None)
-    adversary = MultiFrequencyDiscriminator(config.gan.n_ffts, config.gan.channels)
-    stop_injection = config.freeze_injection_after
-    optimizer = make_optimizer(
-        config.optimizer, config.steps, FROZEN, [("acoustic_injection/.*", stop_injection)]
-    )
-    adversary_steps = max(
-        config.steps - config.gan.start_step, config.gan.optimizer.warmup_steps + 1
-    )
-    adversary_optimizer = make_optimizer(config.gan.optimizer, adversary_steps)
 
-    def init_state(key: jax.Array) -> TrainState:
+    encoder: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class LossWeights:
+    """Of the losses of the same names."""
+
+    mel: float
+    semantic: float
+    adversarial: float
+    feature_matching: float
+
+
+@dataclasses.dataclass(frozen=True)
+class AdversaryConfig:
+    """The discriminator.
+
+    Attributes:
+      start_step: finished steps from which it joins.
+      n_ffts: its scales.
+      channels: its width.
+      optimizer: AdamW of its own.
+    """
+
+    start_step: int
+    n_ffts: tuple[int, ...]
+    channels: int
+    optimizer: OptimizerConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenizerGANConfig(TrainConfig):
+    """A training of injection and decoder.
+
+    Attributes:
+      init: where it starts.
+      freeze_injection_after: finished steps from which latents stay as they are.
+      ema_decay: of the averaged decoder.
+      statistics_batches: that the scale of the latents is measured on at every export.
+      weights: of the losses.
+      gan: the discriminator.
+    """
+
+    data: DataConfig
+    init: EncoderConfig
+    freeze_injection_after: int
+    ema_decay: float
+    statistics_batches: int
+    weights: LossWeights
+    gan: AdversaryConfig
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.init.encoder is None:
+            raise ValueError(
+                "init.encoder is not set: expected the export folder of the encoder stage "
+                "(--set init.encoder=WORKDIR/export)"
+            )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TokenizerGAN(Objective[AudioBatch]):
+    """Rebuilds audio; the parameters are a whole tokenizer's.
+
+    Attributes:
+      config: of the training.
+      tokenizer: sizes.
+      encoder: parameters of the semantic encoder, which stay as they are.
+      open_data: opens the training data, for statistics.
+    """
+
+    config: TokenizerGANConfig
+    tokenizer: TokenizerConfig
+    encoder: Params
+    open_data: OpenAudio
+
+    axes = dasheng_axes.AXES + discriminators.AXES
+
+    @classmethod
+    def load(cls, config: TokenizerGANConfig, open_data: OpenAudio) -> "TokenizerGAN":
+        """Takes sizes and encoder of the checkpoint at `config.init.encoder`."""
+        assert config.init.encoder is not None
+        tokenizer, params = load_tokenizer(CheckpointFolder(config.init.encoder))
+        return cls(config, tokenizer, params["audio_encoder"], open_data)
+
+    @functools.cached_property
+    def network(self) -> DashengTokenizer:
+        """The Linen module."""
+        return DashengTokenizer(self.tokenizer, remat=self.config.remat)
+
+    @functools.cached_property
+    def adversary(self) -> MultiFrequencyDiscriminator:
+        """The Linen module of the discriminator."""
+        return MultiFrequencyDiscriminator(self.config.gan.n_ffts, self.config.gan.channels)
+
+    @functools.cached_property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Of the tokenizer."""
+        stops = [("acoustic_injection/.*", self.config.freeze_injection_after)]
+        return make_optimizer(self.config.optimizer, self.config.steps, FROZEN, stops)
+
+    @functools.cached_property
+    def adversary_optimizer(self) -> optax.GradientTransformation:
+        """Of the discriminator, whose schedule begins with it."""
+        gan = self.config.gan
+        steps = max(self.config.steps - gan.start_step, gan.optimizer.warmup_steps + 1)
+        return make_optimizer(gan.optimizer, steps)
+
+    def init_state(self, key: jax.Array) -> TrainState:
         audio = jnp.zeros((1, SAMPLES))
-        params = model.init(key, audio)["params"]
-        adversary_params = adversary.init(jax.random.fold_in(key, 1), audio)["params"]
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            params=params,
-            opt_state=optimizer.init(params),
-            guard=new_guard(),
-            ema=jax.tree.map(jnp.copy, params),  # buffers of their own: the state is donated
-            discriminator=DiscriminatorState(
-                adversary_params, adversary_optimizer.init(adversary_params)
-            ),
-        )
+        params = self.network.init(key, audio)["params"]
+        adversary = self.adversary.init(jax.random.fold_in(key, 1), audio)["params"]
+        discriminator = DiscriminatorState(adversary, self.adversary_optimizer.init(adversary))
+        return TrainState.new(params, self.optimizer, average=True, discriminator=discriminator)
 
-    def prepare(state: TrainState) -> TrainState:
-        encoder = pretrained["audio_encoder"]
+    def prepare(self, state: TrainState) -> TrainState:
+        """Puts the semantic encoder in place."""
         assert state.ema is not None
         return state.replace(
-            params={**state.params, "audio_encoder": encoder},
-            ema={**state.ema, "audio_encoder": jax.tree.map(np.copy, encoder)},
+            params={**state.params, "audio_encoder": self.encoder},
+            ema={**state.ema, "audio_encoder": jax.tree.map(np.copy, self.encoder)},
         )
 
-    def reconstruct(params: Params, semantic: Array, audio: Array) -> tuple[Array, Array, Metrics]:
-        latents = semantic + model.apply({"params": params}, audio, method="acoustic")
-        reconstruction: Array = model.apply({"params": params}, latents, method="decode")  # pyright: ignore
+    def frame_lengths(self, batch: AudioBatch) -> Int[Array | np.ndarray, " b"]:
+        return latent_length(batch.lengths)
+
+    def step_at(self, step: int) -> StepFn[AudioBatch]:
+        return self.step if step < self.config.gan.start_step else self.adversarial_step
+
+    def step(
+        self, state: TrainState, batch: AudioBatch, frozen: Params
+    ) -> tuple[TrainState, Metrics]:
+        return self._update(self._reconstruction_loss, state, batch)
+
+    def adversarial_step(
+        self, state: TrainState, batch: AudioBatch, frozen: Params
+    ) -> tuple[TrainState, Metrics]:
+        """One update of both players."""
+        return self._update(self._adversarial_loss, state, batch)
+
+    def _update(
+        self, loss: LossFn[AudioBatch], state: TrainState, batch: AudioBatch
+    ) -> tuple[TrainState, Metrics]:
+        config, discriminator = self.config, state.discriminator
+        assert discriminator is not None
+        players = {"tokenizer": state.params, "discriminator": discriminator.params}
+        metrics, gradients = value_and_gradients(
+            loss, players, batch, jax.random.key(0), config.accumulate, config.gradient_dtype
+        )
+        latent_mean = metrics.pop("latent_mean")
+        updated = state.apply_gradients(gradients["tokenizer"], self.optimizer)
+        rate = jnp.where(state.step < config.freeze_injection_after, CENTRING_RATE, 0.0)
+        updated = updated.replace(params=_centred(updated.params, latent_mean, rate))
+        updated = updated.average_params(config.ema_decay)
+        total = metrics["loss"]
+        if "discriminator" in metrics:
+            total += metrics["discriminator"]  # a step that goes wrong for one counts for neither
+            discriminator = discriminator.apply_gradients(
+                gradients["discriminator"], self.adversary_optimizer
+            )
+            updated = updated.replace(discriminator=discriminator)
+        state, norms = guarded_update(state, updated, total, gradients, config.guard.spike)
+        return state, metrics | norms
+
+    def _reconstruction_loss(
+        self, players: Params, batch: AudioBatch, key: jax.Array
+    ) -> tuple[Array, Metrics]:
+        latents, _, losses = self._reconstruct(players["tokenizer"], batch.mono)
+        loss = self._weighted(losses)
+        return loss, {"loss": loss, **losses, "latent_mean": latents.mean((0, 1))}
+
+    def _adversarial_loss(
+        self, players: Params, batch: AudioBatch, key: jax.Array
+    ) -> tuple[Array, Metrics]:
+        """The loss of each player, in which the other one stands still; they move together."""
+        audio = batch.mono
+        latents, fake, losses = self._reconstruct(players["tokenizer"], audio)
+        real = audio[:, : fake.shape[1]]
+        # XLA shares the discriminator's forward passes between the two.
+        still = jax.lax.stop_gradient(players["discriminator"])
+        _, real_features = self._judge(still, real)
+        fake_logits, fake_features = self._judge(still, fake)
+        losses["adversarial"] = hinge_generator_loss(fake_logits)
+        losses["feature_matching"] = feature_matching_loss(real_features, fake_features)
+        loss = self._weighted(losses)
+        real_logits, _ = self._judge(players["discriminator"], real)
+        fake_logits, _ = self._judge(players["discriminator"], jax.lax.stop_gradient(fake))
+        against = hinge_discriminator_loss(real_logits, fake_logits)
+        metrics = {"loss": loss, "discriminator": against, **losses}
+        return loss + against, metrics | {"latent_mean": latents.mean((0, 1))}
+
+    def _reconstruct(
+        self, params: Params, audio: Float[Array, "b n"]
+    ) -> tuple[Latents, Float[Array, "b m"], Metrics]:
+        """Latents, the audio that they decode to, and the losses of both."""
+        network = self.network
+        still = jax.lax.stop_gradient(params)
+        semantic: Array = network.apply({"params": still}, audio, method="semantic")  # pyright: ignore
+        acoustic: Array = network.apply({"params": params}, audio, method="acoustic")  # pyright: ignore
+        latents = semantic + acoustic
+        reconstruction: Array = network.apply({"params": params}, latents, method="decode")  # pyright: ignore
         target = audio[:, : reconstruction.shape[1]]
         losses = {
             "mel": multi_scale_mel_loss(target, reconstruction),
@@ -115,110 +267,31 @@ def tokenizer(config: Any, open_data: Callable[[], Iterable[dict]]) -> Objective
         }
         return latents, reconstruction, losses
 
-    def semantic_tokens(params: Params, audio: Array) -> Array:
-        frozen = {"params": jax.lax.stop_gradient(params)}
-        return model.apply(frozen, audio, method="semantic")  # pyright: ignore
+    def _judge(self, params: Params, audio: Float[Array, "b n"]) -> tuple[list[Array], list[Array]]:
+        return self.adversary.apply({"params": params}, audio)  # pyright: ignore[reportReturnType]
 
-    def judge(params: Params, audio: Array) -> tuple[list[Array], list[Array]]:
-        return adversary.apply({"params": params}, audio)  # pyright: ignore
+    def _weighted(self, losses: Metrics) -> Float[Array, ""]:
+        weights = self.config.weights
+        return sum((getattr(weights, name) * x for name, x in losses.items()), jnp.zeros(()))
 
-    def reconstruction_loss(both: Params, batch: Batch, key: Array) -> tuple[Array, Metrics]:
-        audio = batch["audio"][..., 0]
-        semantic = semantic_tokens(both["tokenizer"], audio)
-        latents, _, losses = reconstruct(both["tokenizer"], semantic, audio)
-        loss = weighted(losses, weights)
-        return loss, {"loss": loss, **losses, "latent_mean": latents.mean((0, 1))}
+    def evaluate(
+        self, state: TrainState, batch: AudioBatch, frozen: Params, index: Int[Array, ""]
+    ) -> Metrics:
+        _, _, losses = self._reconstruct(self.exported(state), batch.mono)
+        return {"loss": self._weighted(losses), **losses}
 
-    def adversarial_loss(both: Params, batch: Batch, key: Array) -> tuple[Array, Metrics]:
-        """The loss of each player, in which the other one stands still; they move together."""
-        audio = batch["audio"][..., 0]
-        semantic = semantic_tokens(both["tokenizer"], audio)
-        latents, fake, losses = reconstruct(both["tokenizer"], semantic, audio)
-        real = audio[:, : fake.shape[1]]
-        # XLA shares the discriminator's forward passes between the two.
-        still = jax.lax.stop_gradient(both["discriminator"])
-        _, real_features = judge(still, real)
-        fake_logits, fake_features = judge(still, fake)
-        losses["adversarial"] = hinge_generator_loss(fake_logits)
-        losses["feature_matching"] = feature_matching_loss(real_features, fake_features)
-        loss = weighted(losses, weights)
-        real_logits, _ = judge(both["discriminator"], real)
-        fake_logits, _ = judge(both["discriminator"], jax.lax.stop_gradient(fake))
-        against = hinge_discriminator_loss(real_logits, fake_logits)
-        metrics = {"loss": loss, "discriminator": against, **losses}
-        return loss + against, metrics | {"latent_mean": latents.mean((0, 1))}
+    def exported(self, state: TrainState) -> Params:
+        """The averaged decoder with the encoder side as it is, whose latents others train on."""
+        assert state.ema is not None
+        return {**state.ema, **{name: state.params[name] for name in DashengCodec.encoder}}
 
-    def step_of(losses: LossFn, adversarial: bool) -> StepFn:
-        def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
-            assert state.discriminator is not None
-            both = {"tokenizer": state.params, "discriminator": state.discriminator.params}
-            metrics, gradients = value_and_gradients(
-                losses, both, batch, jax.random.key(0), config.accumulate, config.gradient_dtype
-            )
-            latent_mean = metrics.pop("latent_mean")
-            # A step that goes wrong for one player counts for neither.
-            total = metrics["loss"] + metrics.get("discriminator", 0.0)
-            ok, guard, more = accept(state.guard, total, gradients, config.guard.spike)
-            updates, opt_state = optimizer.update(
-                gradients["tokenizer"], state.opt_state, state.params
-            )
-            params = optax.apply_updates(state.params, updates)
-            rate = jnp.where(state.step < stop_injection, CENTRING_RATE, 0.0)
-            params = _centred(params, latent_mean, rate)
-            ema = update_ema(state.ema, params, state.step, config.ema_decay)
-            discriminator = state.discriminator
-            if adversarial:
-                updates, moments = adversary_optimizer.update(
-                    gradients["discriminator"], discriminator.opt_state, discriminator.params
-                )
-                discriminator = DiscriminatorState(
-                    optax.apply_updates(discriminator.params, updates), moments
-                )
-            new = params, opt_state, ema, discriminator
-            old = state.params, state.opt_state, state.ema, state.discriminator
-            params, opt_state, ema, discriminator = choose(ok, new, old)
-            next_state = TrainState(state.step + 1, params, opt_state, guard, ema, discriminator)
-            return next_state, metrics | more
-
-        return step
-
-    @jax.jit
-    def evaluate(state: TrainState, batch: Batch, frozen: Params, index: int) -> Metrics:
-        params = averaged(state)
-        semantic = semantic_tokens(params, batch["audio"][..., 0])
-        _, _, losses = reconstruct(params, semantic, batch["audio"][..., 0])
-        return {"loss": weighted(losses, weights), **losses}
-
-    def export(params: Params, folder: Path) -> None:
-        batches = itertools.islice(open_data(), config.statistics_batches)
-        moments = measure_latents(model, params, batches)
+    def export(self, params: Params, folder: Path) -> None:
+        """A tokenizer whose latents have unit variance."""
+        batches = itertools.islice(self.open_data(), self.config.statistics_batches)
+        moments = measure_latents(self.network, params, batches)
         off_centre = float(jnp.abs(moments.mean / moments.std).max())
         logging.info("largest latent mean: %.3f standard deviations", off_centre)
-        save_tokenizer(folder, tokenizer_config, fold_latent_scale(params, moments.std))
-
-    steps = step_of(reconstruction_loss, False), step_of(adversarial_loss, True)
-    return Objective(
-        init_state=init_state,
-        prepare=prepare,
-        axes=dasheng_axes.AXES + discriminators.AXES,
-        frozen={},
-        step_at=lambda step: steps[step >= config.gan.start_step],
-        evaluate=evaluate,
-        exported=averaged,
-        export=export,
-        plain_step_at=tokenizer(without_remat(config), open_data).step_at if config.remat else None,
-    )
-
-
-def weighted(losses: Metrics, weights: Any) -> Float[Array, ""]:
-    """The sum of losses times the weights of the same names."""
-    return sum((weights[name] * value for name, value in losses.items()), jnp.zeros(()))
-
-
-def averaged(state: TrainState) -> Params:
-    """The averaged decoder with the encoder side as it is, whose latents others train on."""
-    assert state.ema is not None
-    return {**state.ema, **{name: state.params[name] for name in DashengCodec.encoder}}
+        save_tokenizer(folder, self.tokenizer, fold_latent_scale(params, moments.std))
 
 
 def _centred(params: Params, mean: Float[Array, " c"], rate: Float[Array, ""]) -> Params:

@@ -22,9 +22,15 @@ def multi_scale_mel_loss(
     """
     distances = []
     for n_fft, n_mels in MEL_SCALES:
-        options = dict(n_fft=n_fft, hop=n_fft // 4, n_mels=n_mels, power=1)
-        log_target = jnp.log(jnp.maximum(mel_spectrogram(target, **options), MEL_FLOOR))
-        log_predicted = jnp.log(jnp.maximum(mel_spectrogram(predicted, **options), MEL_FLOOR))
+        log_target, log_predicted = (
+            jnp.log(
+                jnp.maximum(
+                    mel_spectrogram(audio, n_fft=n_fft, hop=n_fft // 4, n_mels=n_mels, power=1),
+                    MEL_FLOOR,
+                )
+            )
+            for audio in (target, predicted)
+        )
         distances.append(jnp.abs(log_target - log_predicted).mean())
     return jnp.stack(distances).mean()
 

@@ -7,6 +7,7 @@ import pytest
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
+from audiogen_jax.train.batches import AudioBatch
 from audiogen_jax.train.objectives.latent_scale import fold_latent_scale, measure_latents
 
 
@@ -16,7 +17,8 @@ def case(tiny_checkpoint):
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: leaf + rng.normal(0, 0.1, leaf.shape).astype("f4"), params)
     audio = rng.normal(0, 0.1, (4, 8000)).astype(np.float32)
-    batch = {"audio": audio[..., None], "lengths": np.array([8000, 8000, 5000, 700], np.int32)}
+    lengths = np.array([8000, 8000, 5000, 700], np.int32)
+    batch = AudioBatch(audio[..., None], lengths, np.zeros(4, bool), None)
     return DashengTokenizer(config), params, batch
 
 
@@ -26,7 +28,7 @@ def test_exact(case):
     folded = fold_latent_scale(params, std)
 
     def run(params):
-        latents = model.apply({"params": params}, batch["audio"][..., 0], method="encode")
+        latents = model.apply({"params": params}, batch.audio[..., 0], method="encode")
         return latents, model.apply({"params": params}, latents, method="decode")
 
     (before, audio), (after, same_audio) = run(params), run(folded)
@@ -37,10 +39,8 @@ def test_exact(case):
 def test_measured_moments(case):
     model, params, batch = case
     batches = [jax.tree.map(lambda x: x[:2], batch), jax.tree.map(lambda x: x[2:], batch)]
-    latents = model.apply(
-        {"params": params}, batch["audio"][..., 0], batch["lengths"], method="encode"
-    )
-    frames = (batch["lengths"] // 160 + 1) // 4
+    latents = model.apply({"params": params}, batch.audio[..., 0], batch.lengths, method="encode")
+    frames = (batch.lengths // 160 + 1) // 4
     valid = np.concatenate([row[:count] for row, count in zip(latents, frames, strict=True)])
     moments = measure_latents(model, params, batches)
     np.testing.assert_allclose(moments.mean, valid.mean(0), rtol=1e-4, atol=1e-5)

@@ -8,8 +8,7 @@ from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5
-from audiogen_jax.train.loop import train_model
-from audiogen_jax.train.metrics import DivergedError
+from audiogen_jax.train.loop import DivergedError, train_model
 from tests.train.conftest import metrics_rows
 
 STAGES = ("encoder", "tokenizer", "generator")
@@ -95,8 +94,8 @@ WIDER_LATENTS = ("latent_dim", "dit_in_chans", "dit_out_chans")
 @pytest.mark.parametrize(
     ("stage", "overrides", "message"),
     [
-        ("tokenizer", ["init.encoder="], "init.encoder is empty"),
-        ("generator", ["tokenizer="], "tokenizer is empty"),
+        ("tokenizer", ["init.encoder="], "init.encoder is not set"),
+        ("generator", ["tokenizer="], "tokenizer is not set"),
         (
             "generator",
             [f"model.audiogen.{name}=24" for name in WIDER_LATENTS],

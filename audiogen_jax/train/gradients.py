@@ -1,0 +1,69 @@
+"""Gradients of a batch, in parts if the whole does not fit."""
+
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray, PyTree
+
+from audiogen_jax.types import Params
+
+Metrics: TypeAlias = dict[str, Float[Array, ""]]
+Rows = TypeVar("Rows")
+"""A pytree of arrays whose first axis is the batch."""
+LossFn: TypeAlias = Callable[[Params, Rows, PRNGKeyArray], tuple[Float[Array, ""], Metrics]]
+
+
+def value_and_gradients(
+    loss: LossFn[Rows],
+    params: Params,
+    batch: Rows,
+    key: PRNGKeyArray,
+    accumulate: int = 1,
+    dtype: DTypeLike = jnp.float32,
+) -> tuple[Metrics, Params]:
+    """Metrics and gradients of a loss that is a mean over the rows of a batch.
+
+    Args:
+      loss: (params, batch, key) -> (loss, metrics).
+      params: what to differentiate by.
+      batch: arrays whose first axis is the batch.
+      key: of everything random in the loss.
+      accumulate: the batch goes through in so many parts, one after another, in as much less
+        memory.
+      dtype: parameters are cast to it first, so that weights are gathered and gradients are reduced
+        over devices in it. Parts are added up in float32.
+
+    Returns:
+      Metrics, and gradients of the type of the parameters: means over the parts.
+
+    Raises:
+      ValueError: the batch does not split into so many parts.
+    """
+    working = jax.tree.map(lambda x: x.astype(dtype), params)
+    differentiate = jax.grad(loss, has_aux=True)
+    if accumulate == 1:
+        gradients, metrics = differentiate(working, batch, key)
+        return metrics, jax.tree.map(lambda g, p: g.astype(p.dtype), gradients, params)
+    clips = len(jax.tree.leaves(batch)[0])
+    if clips % accumulate:
+        raise ValueError(f"accumulate={accumulate} does not divide a batch of {clips} clips")
+
+    def split(x: Array) -> Array:
+        # Neighbouring rows go to different parts: each device keeps the rows that it has.
+        return x.reshape(clips // accumulate, accumulate, *x.shape[1:]).swapaxes(0, 1)
+
+    def measure(rows: Rows, key: PRNGKeyArray) -> tuple[Metrics, Params]:
+        gradients, metrics = differentiate(working, rows, key)
+        return metrics, jax.tree.map(lambda g: g.astype(jnp.float32), gradients)
+
+    def add(total: PyTree, rows_and_key: tuple[Rows, PRNGKeyArray]) -> tuple[PyTree, None]:
+        measured = measure(*rows_and_key)
+        return jax.tree.map(lambda t, x: t + x / accumulate, total, measured), None
+
+    parts = jax.tree.map(split, batch), jax.random.split(key, accumulate)
+    shapes = jax.eval_shape(measure, *jax.tree.map(lambda x: x[0], parts))
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    (metrics, gradients), _ = jax.lax.scan(add, zeros, parts)
+    return metrics, jax.tree.map(lambda g, p: g.astype(p.dtype), gradients, params)

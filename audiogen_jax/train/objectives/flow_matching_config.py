@@ -1,0 +1,108 @@
+"""What the training of a generator can be told."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float
+
+from audiogen_jax.checkpoints.registry import GENERATORS
+from audiogen_jax.flow import time_sampling
+from audiogen_jax.input.audio_batches import DataConfig
+from audiogen_jax.models.protocols import Generator
+from audiogen_jax.train.train_config import TrainConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class AdapterConfig:
+    """Low-rank adapters (arXiv:2106.09685).
+
+    Attributes:
+      rank: of the adapters that are trained in place of the network; 0: the network is.
+      alpha: their products count alpha / rank times (section 4.1).
+    """
+
+    rank: int
+    alpha: float
+
+
+@dataclasses.dataclass(frozen=True)
+class TimeSamplingConfig:
+    """How noise levels are drawn.
+
+    Attributes:
+      kind: "uniform" or "logit_normal".
+      mean: of the normal; positive moves towards noise.
+      std: of the normal.
+    """
+
+    kind: str
+    mean: float
+    std: float
+
+    def __post_init__(self):
+        if self.kind not in ("uniform", "logit_normal"):
+            raise ValueError(
+                f"time_sampling.kind={self.kind!r}: expected 'uniform' or 'logit_normal'"
+            )
+
+    def draw(self, key: jax.Array, clips: int) -> Float[Array, " b"]:
+        """Noise levels in [0, 1]."""
+        if self.kind == "uniform":
+            return time_sampling.uniform(key, clips)
+        return time_sampling.logit_normal(key, clips, self.mean, self.std)
+
+
+@dataclasses.dataclass(frozen=True)
+class FlowMatchingConfig(TrainConfig):
+    """A training of a generator.
+
+    Attributes:
+      tokenizer: folder of the codec whose latents are learnt.
+      init: folder of a generator to start from; random weights if None.
+      text_encoder: folder of a text encoder that stays as it is; trained along if None.
+      lora: adapters.
+      ema_decay: of the averaged parameters.
+      time_sampling: of the noise levels.
+      duration_weight: of the loss of predicted durations.
+      dtype: of activations; parameters, moments and averages are float32.
+      model: sizes of the generator, as its family reads them.
+      model_type: the family, a key of `checkpoints.registry.GENERATORS`.
+    """
+
+    tokenizer: str | None
+    init: str | None
+    text_encoder: str | None
+    lora: AdapterConfig
+    ema_decay: float
+    time_sampling: TimeSamplingConfig
+    duration_weight: float
+    dtype: np.dtype
+    model: Mapping[str, object]
+    model_type: str = "dasheng_audiogen"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.model_type not in GENERATORS:
+            raise ValueError(
+                f"model_type={self.model_type!r}: expected one of {sorted(GENERATORS)}"
+            )
+        if self.data.text_tokenizer is None:
+            raise ValueError("data.text_tokenizer is not set: expected a tokenizer.json")
+
+    @property
+    def has_audio(self) -> bool:
+        """Do batches hold audio, to be encoded in the step, and not latents?"""
+        return isinstance(self.data, DataConfig)
+
+    def make_generator(self) -> Generator:
+        """The model.
+
+        Raises:
+          ValueError: `model` does not hold the sizes of its family.
+        """
+        try:
+            return GENERATORS[self.model_type].make(self.model, self.dtype, self.remat)
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"config key 'model' is no {self.model_type}: {error}") from error

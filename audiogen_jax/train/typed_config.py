@@ -1,0 +1,107 @@
+"""Frozen dataclasses from the nested mappings of a config, checked field by field."""
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from typing import TypeVar, get_args, get_origin
+
+import numpy as np
+
+from audiogen_jax.types import parse_dtype
+
+T = TypeVar("T")
+
+
+def typed(kind: type[T], values: Mapping[str, object], key: str = "") -> T:
+    """Builds a dataclass, and those inside it, from mappings with the names of their fields.
+
+    Lists become tuples, whole numbers become floats where one is expected, spellings of a dtype
+    become the dtype, and "" is None where that is allowed.
+
+    Args:
+      kind: a dataclass.
+      values: its fields.
+      key: of `values` in the config, for errors.
+
+    Raises:
+      ValueError: a key is unknown or missing, or its value is of another type.
+    """
+    prefix = f"{key}." if key else ""
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # pyright: ignore
+    for name in values:
+        if name not in fields:
+            close = difflib.get_close_matches(name, fields, n=3) or sorted(fields)
+            close = [prefix + field for field in close]
+            raise ValueError(f"unknown config key {prefix + name!r}; did you mean one of {close}?")
+    for name, field in fields.items():
+        optional = field.default, field.default_factory
+        if name not in values and optional == (dataclasses.MISSING, dataclasses.MISSING):
+            raise ValueError(f"config key {prefix + name!r} is missing")
+    hints = typing.get_type_hints(kind)
+    return kind(
+        **{name: _convert(hints[name], value, prefix + name) for name, value in values.items()}
+    )
+
+
+def _convert(hint: object, value: object, key: str) -> object:
+    """A value as what a field is annotated with."""
+    if isinstance(hint, types.UnionType) or get_origin(hint) is typing.Union:
+        return _convert_union(get_args(hint), value, key)
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return typed(hint, value, key)
+    if hint is np.dtype and isinstance(value, str):
+        return parse_dtype(value, key)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if get_origin(hint) is tuple:
+        if isinstance(value, list | tuple):
+            items = get_args(hint)
+            if items[-1] is Ellipsis:
+                items = items[:1] * len(value)
+            if len(items) == len(value):
+                pairs = enumerate(zip(items, value, strict=True))
+                return tuple(_convert(item, each, f"{key}[{i}]") for i, (item, each) in pairs)
+    elif _is_instance(value, get_origin(hint) or hint):
+        return value
+    raise ValueError(f"config key {key!r}: {value!r} is no {_name(hint)}")
+
+
+def _is_instance(value: object, kind: object) -> bool:
+    """As `isinstance`, but that True is no number."""
+    assert isinstance(kind, type)
+    return isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+
+
+def _convert_union(hints: tuple[object, ...], value: object, key: str) -> object:
+    if type(None) in hints and (value is None or value == ""):
+        return None
+    dataclass_hints = [
+        hint for hint in hints if isinstance(hint, type) and dataclasses.is_dataclass(hint)
+    ]
+    if dataclass_hints and isinstance(value, Mapping):
+        for hint in dataclass_hints:
+            if _required(hint) <= value.keys():
+                return _convert(hint, value, key)
+        needs = " or ".join(str(sorted(_required(hint))) for hint in dataclass_hints)
+        raise ValueError(f"config key {key!r}: expected the keys {needs} in it")
+    for hint in hints:
+        try:
+            return _convert(hint, value, key)
+        except ValueError:
+            continue
+    raise ValueError(f"config key {key!r}: {value!r} is no {' or '.join(map(_name, hints))}")
+
+
+def _required(kind: type) -> set[str]:
+    return {
+        field.name
+        for field in dataclasses.fields(kind)
+        if (field.default, field.default_factory) == (dataclasses.MISSING, dataclasses.MISSING)
+    }
+
+
+def _name(hint: object) -> str:
+    """`int`, `DataConfig`, `tuple[float, ...]`."""
+    return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
