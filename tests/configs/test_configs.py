@@ -31,7 +31,7 @@ def test_fields(name: str, arg: str):
     assert settings.sharding in PRESETS
     if isinstance(settings, FlowMatchingConfig):
         settings.make_generator()
-    assert f"configs/{name}.py" in (FOLDER / f"{name}.py").read_text(), "it holds the command"
+    assert f"--config {name}" in (FOLDER / f"{name}.py").read_text(), "it holds the command"
     if arg == "smoke":
         assert config.steps == 2
 
