@@ -35,7 +35,7 @@ def at_snr(
     return layer * np.sqrt(ratio * 10.0 ** (-snr_db / 10.0))
 
 
-def place(clip: Float[np.ndarray, " m"], length: int, onset: int) -> Float[np.ndarray, " n"]:
+def layer_of(clip: Float[np.ndarray, " m"], length: int, onset: int) -> Float[np.ndarray, " n"]:
     """A layer of `length` samples holding the clip, with faded ends, from sample `onset` on.
 
     Raises:

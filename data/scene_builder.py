@@ -17,7 +17,7 @@ from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import crop_window
 from data import SAMPLE_RATE
 from data.licenses import strictest
-from data.mixing import at_snr, place, reverberate, room_response
+from data.mixing import at_snr, layer_of, reverberate, room_response
 from data.scene_captions import scene_views
 
 CATEGORIES = ("S00", "0M0", "00A", "SM0", "S0A", "0MA", "SMA")
@@ -182,7 +182,7 @@ class SceneBuilder:
             samples = self._cache.load(Path(rows[0]["path"]))
             clip = crop_window(samples, longest, "loud", rng)[:, 0].astype(np.float64)
         onset = int(rng.integers(self._length - len(clip) + 1))
-        return place(clip, self._length, onset)
+        return layer_of(clip, self._length, onset)
 
     def _say(
         self, rows: Sequence[Mapping[str, Any]], rng: np.random.Generator

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data.mixing import active_power, at_snr, place, reverberate, room_response
+from data.mixing import active_power, at_snr, layer_of, reverberate, room_response
 
 RATE = 16000
 
@@ -33,7 +33,7 @@ def test_a_silent_layer_has_no_level():
 
 
 def test_place_fades_and_keeps_the_rest():
-    layer = place(np.ones(1000), 4000, 500)
+    layer = layer_of(np.ones(1000), 4000, 500)
     assert np.flatnonzero(layer)[[0, -1]].tolist() == [501, 1499]
     assert abs(layer[501]) < 0.01 and abs(layer[1499]) < 0.01
     np.testing.assert_array_equal(layer[660:1340], 1.0)
@@ -42,7 +42,7 @@ def test_place_fades_and_keeps_the_rest():
 @pytest.mark.parametrize("onset", [-1, 3001])
 def test_place_refuses_what_does_not_fit(onset):
     with pytest.raises(ValueError, match="do not fit"):
-        place(np.ones(1000), 4000, onset)
+        layer_of(np.ones(1000), 4000, onset)
 
 
 def test_room_has_the_decay_and_ratio_asked():

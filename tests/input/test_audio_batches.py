@@ -119,6 +119,27 @@ def test_equal_seeds_repeat_and_others_differ(config):
     assert any((a["id"] != c["id"]).any() for a, c in zip(batches[0], batches[2], strict=True))
 
 
+def test_draws_depend_on_seed_set_and_position(config, tmp_path):
+    """One clip under two names in two sets: each time it is seen its gain is another."""
+    soundfile.write(tmp_path / "a.wav", np.full(8000, 0.25), 16000, "FLOAT")
+    for name in "ab":
+        row = {"audio_id": name, "path": "a.wav", "duration": 0.5, "caption": "a sound"}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(row))
+    config = dataclasses.replace(
+        config,
+        manifests=tuple((str(tmp_path / f"{name}.jsonl"), 1.0) for name in "ab"),
+        gain_db=6.0,
+    )
+    batches = [
+        batch
+        for seed in (1, 2)
+        for batch in take(make_iterator(dataclasses.replace(config, seed=seed)), 8)
+    ]
+    gains = np.concatenate([batch["audio"][:, 0, 0] / 0.25 for batch in batches])
+    assert len(np.unique(gains)) == len(gains) == 64
+    assert gains.min() >= 10 ** (-6 / 20) and gains.max() <= 10 ** (6 / 20)
+
+
 def test_processes_are_disjoint_and_cover_the_epoch(config):
     clips = {
         r.audio_id
