@@ -64,8 +64,12 @@ class Sampler:
         self.params = jax.tree.map(lambda leaf: _place(leaf, self._everywhere), params)
         options = compiler_options(self.params)
         self._options = options
+        # All parameters are on the devices whichever a program reads, and plans count them so.
         self._condition = jax.jit(
-            self._condition_rows, out_shardings=self._everywhere, compiler_options=options
+            self._condition_rows,
+            out_shardings=self._everywhere,
+            compiler_options=options,
+            keep_unused=True,
         )
         self._pad = jax.jit(_pad, static_argnums=1, out_shardings=self._everywhere)
         # Parameters that condition prompts stay on the devices too: a plan counts its arguments.

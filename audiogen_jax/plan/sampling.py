@@ -52,11 +52,10 @@ def plan_sampling(
     tokens = config.data.max_tokens
     tokens = tokens[-1] if isinstance(tokens, tuple) else tokens
     start = time.monotonic()
-    condition, sampling = (
-        lowered.compile() for lowered in sampler.lower(batch, tokens, frames, options)
-    )
+    programs = [lowered.compile() for lowered in sampler.lower(batch, tokens, frames, options)]
     seconds = time.monotonic() - start
-    flops = sum(program_cost(program.as_text()).flops for program in (condition, sampling))
+    flops = sum(program_cost(program.as_text() or "").flops for program in programs)
+    sizes = [memory(program, sampler.params, "parameters", chip) for program in programs]
     computing = flops / chip.flops
     return {
         "program": "a sampled batch",
@@ -71,7 +70,7 @@ def plan_sampling(
         "solver": options.solver,
         "guidance": options.guidance,
         "parameters": count(shapes),
-        "memory": memory(sampling, sampler.params, "parameters", chip),
+        "memory": max(sizes, key=lambda size: size["peak"]),
         "flops": {"per_chip": flops, "per_clip": flops * len(devices) / batch},
         "seconds_per_batch_at_peak": computing,
         "clips_per_second_at_40_percent_mfu": batch / computing * MFU,
