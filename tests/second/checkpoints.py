@@ -76,7 +76,7 @@ def start_bag(
 
 CODEC = CodecFamily(open_stereo, save_stereo)
 GENERATOR = GeneratorFamily(
-    make_bag, load_bag, save_bag, codec_field="codec", default_codec="codec"
+    make_bag, load_bag, save_bag, start_bag, codec_field="codec", default_codec="codec"
 )
 
 

@@ -14,10 +14,14 @@ from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.types import FrameMask, Latents, Params, Tokens
 
 VOCABULARY = 128
-AXES = (
-    (r"embedding", ("vocab", "embed")),
-    (r"kernel", (None, "embed")),
-    (r"bias", (None,)),
+CODEC_AXES = (
+    (r"(analysis|synthesis)/kernel", (None, "embed")),
+    (r"(analysis|synthesis)/bias", (None,)),
+)
+GENERATOR_AXES = (
+    (r"bag/embedding", ("vocab", "embed")),
+    (r"flow/(inward|outward)/kernel", (None, "embed")),
+    (r"flow/(inward|outward)/bias", (None,)),
 )
 
 
@@ -33,7 +37,7 @@ class StereoCodec:
     width: int = 6
 
     sample_rate, channels, samples_per_latent, reach, min_samples = 44100, 2, 441, 0, 441
-    encoder, decoder, axes, quirks = ("analysis",), ("synthesis",), AXES, NO_QUIRKS
+    encoder, decoder, axes, quirks = ("analysis",), ("synthesis",), CODEC_AXES, NO_QUIRKS
 
     @property
     def latent_dim(self) -> int:
@@ -111,7 +115,7 @@ class BagGenerator:
     width: int = 16
 
     latent_rate, window, max_tokens = 100.0, 40, 64
-    network, encoders, untrained, axes = "flow", ("bag",), (), AXES
+    network, encoders, untrained, axes = "flow", ("bag",), (), GENERATOR_AXES
     quirks = NO_QUIRKS
 
     @property
