@@ -57,7 +57,7 @@ BATCH = [
     ("batch", "[b n a] and lengths", "input/"),
     ("latents", "in the step, or before it", "AudioCodec.encode"),
     ("objective", "loss and gradient", "train/objectives/"),
-    ("update", "AdamW, EMA, bad steps skipped", "train/update.py"),
+    ("update", "AdamW, EMA, bad steps skipped", "train/guarded_update.py"),
     ("checkpoint", "orbax, with its place in the data", "train/checkpoint.py"),
     ("export", "Hugging Face layout", "checkpoints/"),
 ]

@@ -1,26 +1,29 @@
 """What generating a batch costs before it runs: memory and operations of a device."""
 
+import dataclasses
 import time
 from typing import Any
 
 import jax
 import numpy as np
+from ml_collections import ConfigDict
 
-from audiogen_jax.checkpoints.registry import GENERATORS
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
 from audiogen_jax.plan.memory import count, memory
-from audiogen_jax.types import Params, parse_dtype
+from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
+from audiogen_jax.train.stages import parse_config
+from audiogen_jax.types import Params
 
 MFU = 0.4
 """Share of the peak that a well-fed chip reaches, for the estimate of a rate."""
 
 
 def plan_sampling(
-    config: Any, topology: str, batch: int, options: SamplingOptions
+    config: ConfigDict, topology: str, batch: int, options: SamplingOptions
 ) -> dict[str, Any]:
     """Compiles the sampler of a config's generator for a topology and adds up what it needs.
 
@@ -39,18 +42,17 @@ def plan_sampling(
     Raises:
       ValueError: the topology or the config cannot be planned, or the batch does not split.
     """
-    if config.objective != "flow_matching":
-        raise ValueError(f"objective={config.objective!r}: only flow_matching can be sampled")
+    settings = parse_config(config)
+    if not isinstance(settings, FlowMatchingConfig):
+        raise ValueError(f"objective={settings.objective!r}: only flow_matching can be sampled")
     chip, devices, compiled_for = find_devices(topology)
     if batch < 1 or batch % len(devices):
         raise ValueError(f"a batch of {batch} clips does not split over {len(devices)} devices")
-    dtype = parse_dtype(config.dtype)
-    generator = GENERATORS[config.get("model_type", "dasheng_audiogen")].make(config.model, dtype)
-    shapes = sampling_shapes(generator, dtype)
+    generator = dataclasses.replace(settings, remat=None).make_generator()
+    shapes = sampling_shapes(generator, settings.dtype)
     sampler = Sampler(generator, shapes, devices)
-    frames = round(config.data.buckets[-1] * generator.latent_rate)
-    tokens = config.data.max_tokens
-    tokens = tokens[-1] if isinstance(tokens, tuple) else tokens
+    frames = round(settings.data.buckets[-1] * generator.latent_rate)
+    tokens = settings.data.bucket_tokens[-1]
     start = time.monotonic()
     programs = [lowered.compile() for lowered in sampler.lower(batch, tokens, frames, options)]
     seconds = time.monotonic() - start

@@ -98,12 +98,11 @@ def plan_training(config: ConfigDict, topology: str) -> dict[str, Any]:
 def _placed_batch(config: FlowMatchingConfig, generator: Generator, mesh: Mesh) -> LatentBatch:
     """Shapes of the longest bucket's batch."""
     clips, seconds = config.data.batch_sizes[-1], config.data.buckets[-1]
-    tokens = config.data.max_tokens
-    tokens = tokens[-1] if isinstance(tokens, tuple) else tokens
-    parts = mesh.shape["data"] * mesh.shape["fsdp"]
-    if clips % (parts * config.accumulate):
+    tokens = config.data.bucket_tokens[-1]
+    devices = mesh.shape["data"] * mesh.shape["fsdp"]
+    if clips % (devices * config.accumulate):
         raise ValueError(
-            f"a batch of {clips} clips does not split over {parts} devices in "
+            f"a batch of {clips} clips does not split over {devices} devices in "
             f"accumulate={config.accumulate} parts: change data.batch_sizes or the mesh"
         )
     frames = round(seconds * generator.latent_rate)

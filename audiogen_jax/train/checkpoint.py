@@ -149,12 +149,12 @@ class Checkpoints:
 
     def _check_tree(self, step: int, metadata: PyTree, abstract: TrainState) -> None:
         """Compares names and shapes before anything is read."""
-        found = _shapes(getattr(metadata, "tree", metadata))
-        wanted = _shapes(abstract)
+        saved = _shapes(getattr(metadata, "tree", metadata))
+        expected = _shapes(abstract)
         differences = [
-            f"{name}: {found.get(name, 'none')} in the checkpoint, {wanted.get(name, 'none')} now"
-            for name in sorted(found.keys() | wanted.keys())
-            if found.get(name) != wanted.get(name)
+            f"{name}: {saved.get(name, 'none')} in the checkpoint, {expected.get(name, 'none')} now"
+            for name in sorted(saved.keys() | expected.keys())
+            if saved.get(name) != expected.get(name)
         ]
         if differences:
             raise _OtherTrainingError(

@@ -62,8 +62,8 @@ def value_and_gradients(
         measured = measure(*rows_and_key)
         return jax.tree.map(lambda t, x: t + x / accumulate, total, measured), None
 
-    parts = jax.tree.map(split, batch), jax.random.split(key, accumulate)
-    shapes = jax.eval_shape(measure, *jax.tree.map(lambda x: x[0], parts))
+    microbatches = jax.tree.map(split, batch), jax.random.split(key, accumulate)
+    shapes = jax.eval_shape(measure, *jax.tree.map(lambda x: x[0], microbatches))
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    (metrics, gradients), _ = jax.lax.scan(add, zeros, parts)
+    (metrics, gradients), _ = jax.lax.scan(add, zeros, microbatches)
     return metrics, jax.tree.map(lambda g, p: g.astype(p.dtype), gradients, params)
