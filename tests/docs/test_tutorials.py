@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
@@ -14,10 +15,15 @@ DOCS = ROOT / "docs"
 
 
 def _bash(example: Example) -> None:
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    environment = {
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+        "PYTHONPATH": str(ROOT),
+        "JAX_PLATFORMS": "cpu",
+        "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
+    }
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", example.parsed],
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
     )
@@ -26,8 +32,13 @@ def _bash(example: Example) -> None:
 
 TUTORIAL = Sybil([PythonCodeBlockParser(), CodeBlockParser("bash", _bash)])
 GUIDE = Sybil([PythonCodeBlockParser()])  # its commands name files that only a reader has
-QUICK = ("captions.md", "tutorials/first_sound.md")
-SLOW = ("sampling.md", "tutorials/finetune.md", "tutorials/measure.md")
+QUICK = (
+    "captions.md",
+    "tutorials/first_sound.md",
+    "tutorials/finetune.md",
+    "tutorials/measure.md",
+)
+SLOW = ("sampling.md",)
 
 
 @pytest.mark.parametrize(
