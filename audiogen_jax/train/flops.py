@@ -44,6 +44,10 @@ def _equation_flops(equation: JaxprEqn) -> float:
         kernel = _shape(equation.invars[1])
         out_features = kernel[params["dimension_numbers"].rhs_spec[0]]
         return 2.0 * math.prod(_shape(equation.outvars[0])) * math.prod(kernel) / out_features
+    if name.startswith("dot_product_attention"):  # cuDNN's, [b t h k] and [b l h k]
+        query, key = _shape(equation.invars[0]), _shape(equation.invars[1])
+        products = 4 if "bwd" in name else 2
+        return products * 2.0 * math.prod(query) * key[1]
     inner = [_flops(jaxpr) for jaxpr in _inner(params)]
     if name == "scan":
         return params["length"] * sum(inner)

@@ -3,7 +3,9 @@
 import jax
 import jax.numpy as jnp
 import pytest
+from jax._src.cudnn import fused_attention_stablehlo
 
+from audiogen_jax.ops import attention as ops
 from audiogen_jax.train.flops import matmul_flops
 
 X, W = jnp.zeros((4, 5)), jnp.zeros((5, 6))
@@ -30,6 +32,16 @@ def test_loops_and_gradients():
     assert matmul_flops(branches, X) == PRODUCT
     remat = jax.jit(jax.grad(lambda w: jax.checkpoint(lambda w: jnp.tanh(X @ w).sum())(w)))
     assert matmul_flops(remat, W) == 3 * PRODUCT  # once forward, again, and towards w
+
+
+def test_the_fused_attention_of_cudnn_counts_like_xlas(monkeypatch):
+    query, key = (jnp.zeros((2, length, 4, 64), jnp.bfloat16) for length in (10, 6))
+    gradient = jax.grad(lambda q, k, v: ops.attention(q, k, v).sum(), argnums=(0, 1, 2))
+    expected = matmul_flops(jax.jit(gradient), query, key, key)
+    monkeypatch.setattr(fused_attention_stablehlo, "check_cudnn_version", lambda: 91000)
+    monkeypatch.setattr(ops, "implementation", lambda *_: "cudnn")
+    fused = jax.grad(lambda q, k, v: ops.attention(q, k, v).sum(), argnums=(0, 1, 2))
+    assert matmul_flops(jax.jit(fused), query, key, key) == expected == 6 * 2 * 2 * 10 * 6 * 4 * 64
 
 
 def test_unknown_rounds():
