@@ -1,4 +1,4 @@
-"""Eight CPU devices, full float32 matmuls and a compile cache, set before any test uses jax."""
+"""Eight CPU devices, full float32 matmuls, a compile cache and checked annotations, before all."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,10 @@ import jax
 import numpy as np
 import pytest
 import tokenizers
+
+from tests import annotations
+
+annotations.install()
 
 # No test may wait for a network: hub names are found in a cache or refused.
 os.environ["HF_HUB_OFFLINE"] = "1"

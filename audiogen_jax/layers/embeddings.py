@@ -84,4 +84,4 @@ class RelativePositionBias(nn.Module):
             self.param_dtype,
         )
         buckets = relative_position_buckets(length, self.num_buckets, self.max_distance)
-        return table[buckets].transpose(2, 0, 1)
+        return jnp.take(table, buckets, axis=0).transpose(2, 0, 1)

@@ -32,7 +32,7 @@ class SpectrogramDiscriminator(nn.Module):
     @nn.compact
     def __call__(
         self, audio: Float[Array, "b n"]
-    ) -> tuple[Float[Array, "b t f"], list[Float[Array, "b t f c"]]]:
+    ) -> tuple[Float[Array, "b t _"], list[Float[Array, "b t _ c"]]]:
         # Scaled so that white noise of unit variance has bins of unit variance.
         scale = 1 / np.sqrt(np.sum(hann_window(self.n_fft) ** 2))
         spectrum = stft(audio, self.n_fft, self.n_fft // 4)[..., :-1] * scale
@@ -55,7 +55,7 @@ class MultiFrequencyDiscriminator(nn.Module):
     @nn.compact
     def __call__(
         self, audio: Float[Array, "b n"]
-    ) -> tuple[list[Float[Array, "b t f"]], list[Float[Array, "b t f c"]]]:
+    ) -> tuple[list[Float[Array, "b _ _"]], list[Float[Array, "b _ _ c"]]]:
         """Judges audio.
 
         Args:

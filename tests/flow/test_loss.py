@@ -10,21 +10,21 @@ from audiogen_jax.flow.paths import interpolate, velocity_target
 from audiogen_jax.flow.time_sampling import logit_normal, uniform
 
 RNG = np.random.default_rng(0)
-DATA, NOISE = RNG.standard_normal((2, 2, 6, 3), np.float32)
-TIME = np.array([0.25, 0.75], np.float32)
-MASK = np.arange(6) < np.array([[6], [2]])
+DATA, NOISE = jnp.asarray(RNG.standard_normal((2, 2, 6, 3), np.float32))
+TIME = jnp.array([0.25, 0.75])
+MASK = jnp.arange(6) < jnp.array([[6], [2]])
 
 
 def test_path_ends_and_slope():
-    np.testing.assert_array_equal(interpolate(DATA, NOISE, np.zeros(2, np.float32)), DATA)
-    np.testing.assert_array_equal(interpolate(DATA, NOISE, np.ones(2, np.float32)), NOISE)
-    _, slope = jax.jvp(lambda t: interpolate(DATA, NOISE, t), (TIME,), (np.ones(2, np.float32),))
+    np.testing.assert_array_equal(interpolate(DATA, NOISE, jnp.zeros(2)), DATA)
+    np.testing.assert_array_equal(interpolate(DATA, NOISE, jnp.ones(2)), NOISE)
+    _, slope = jax.jvp(lambda t: interpolate(DATA, NOISE, t), (TIME,), (jnp.ones(2),))
     np.testing.assert_allclose(slope, velocity_target(DATA, NOISE), atol=1e-6)
 
 
 def test_the_true_velocity_has_no_loss():
     valid = MASK[..., None]
-    target = np.where(valid, NOISE - DATA, np.nan)
+    target = jnp.where(valid, NOISE - DATA, jnp.nan)
     assert flow_matching_loss(lambda x, t: target, DATA, NOISE, TIME, MASK) == 0
 
 
@@ -35,7 +35,7 @@ def test_loss_value():
 
 
 def test_padding_reaches_neither_loss_nor_gradient():
-    dirty = np.where(MASK[..., None], DATA, np.nan)
+    dirty = jnp.where(MASK[..., None], DATA, jnp.nan)
 
     def loss(scale, data):
         return flow_matching_loss(lambda x, t: scale * x, data, NOISE, TIME, MASK)
@@ -56,14 +56,14 @@ def test_the_model_sees_the_noisy_latents_at_the_drawn_time():
 
 
 def test_mean_over_nothing_is_zero():
-    assert masked_mean(np.full((1, 2, 3), np.nan), np.zeros((1, 2), bool)) == 0
+    assert masked_mean(jnp.full((1, 2, 3), jnp.nan), jnp.zeros((1, 2), bool)) == 0
 
 
 def test_duration_loss():
-    seconds = np.array([1.0, 9.92], np.float32)
-    assert duration_loss(np.log(seconds + 1), seconds, 1.0) < 1e-12
+    seconds = jnp.array([1.0, 9.92])
+    assert duration_loss(jnp.log(seconds + 1), seconds, 1.0) < 1e-12
     np.testing.assert_allclose(
-        duration_loss(np.log(seconds + 1) + 0.5, seconds, 1.0), 0.25, rtol=1e-5
+        duration_loss(jnp.log(seconds + 1) + 0.5, seconds, 1.0), 0.25, rtol=1e-5
     )
 
 

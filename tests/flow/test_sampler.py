@@ -10,7 +10,7 @@ from audiogen_jax.flow.sampler import sample, trajectory
 from audiogen_jax.flow.schedules import linear, sway
 from audiogen_jax.flow.solvers import SOLVERS, ab2, dpmpp2m, euler, unipc
 
-NOISE = np.random.default_rng(0).standard_normal((2, 5, 3), np.float32)
+NOISE = jnp.asarray(np.random.default_rng(0).standard_normal((2, 5, 3), np.float32))
 
 
 def growth(x, sigma):
@@ -54,7 +54,7 @@ def test_a_straight_flow_is_exact_in_any_number_of_steps(solver):
 def test_dpmpp2m_is_the_formula_of_its_paper():
     sigmas = np.array([0.8, 0.7, 0.5, 0.35, 0.3])
     lambdas = np.log((1 - sigmas) / sigmas)
-    x, data = NOISE.astype(np.float64), []
+    x, data = np.asarray(NOISE, np.float64), []
     for i, sigma in enumerate(sigmas[:-1]):
         data.append(x - sigma * x * (1 + sigma))
         h = lambdas[i + 1] - lambdas[i]
@@ -70,7 +70,7 @@ def test_unipc_is_the_integral_of_a_line():
     """Each step corrected before the next: the data prediction is linear in lambda."""
     sigmas = np.array([0.8, 0.7, 0.5, 0.35, 0.3])
     lambdas = np.log((1 - sigmas) / sigmas)
-    start, x, data = None, NOISE.astype(np.float64), []
+    start, x, data = None, np.asarray(NOISE, np.float64), []
 
     def step(x, i, at_start, slope):
         u = np.linspace(lambdas[i], lambdas[i + 1], 20001)
@@ -147,8 +147,8 @@ def test_trajectory():
 
 
 def test_masked_frames_are_zero():
-    mask, plan = np.array([[True] * 5, [True, True, False, False, False]]), euler(sway(3))
-    out = sample(growth, np.where(mask[..., None], NOISE, np.nan), plan, mask)
+    mask, plan = jnp.array([[True] * 5, [True, True, False, False, False]]), euler(sway(3))
+    out = sample(growth, jnp.where(mask[..., None], NOISE, jnp.nan), plan, mask)
     assert np.isfinite(out).all() and not out[1, 2:].any()
     np.testing.assert_allclose(out[1, :2], sample(growth, NOISE, plan)[1, :2], rtol=1e-6)
 

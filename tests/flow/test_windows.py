@@ -24,14 +24,17 @@ def test_windows_cover_a_clip_and_overlap_by_half(window, extra):
 
 def test_a_short_clip_is_left_alone():
     mask = jnp.ones((1, 8), bool)
-    velocity = object()
+
+    def velocity(x, sigma):
+        return x
+
     assert in_windows(lambda mask: velocity, mask, 8) is velocity
 
 
 def test_equal_windows_blend_into_the_same_clip():
     """Where the velocity of a frame does not depend on its window, windows change nothing."""
-    noise = np.random.default_rng(0).standard_normal((2, 50, 3), np.float32)
-    mask = np.arange(50) < np.array([[50], [37]])
+    noise = jnp.asarray(np.random.default_rng(0).standard_normal((2, 50, 3), np.float32))
+    mask = jnp.arange(50) < jnp.array([[50], [37]])
     velocity = in_windows(lambda mask: lambda x, sigma: x * (1 + sigma), mask, 20)
     plan = euler(sway(4))
     whole = sample(lambda x, sigma: x * (1 + sigma), noise, plan, mask)
@@ -44,8 +47,8 @@ def test_frames_take_the_mean_of_their_windows():
     def velocity_of(mask):
         return lambda x, sigma: jnp.broadcast_to(x.mean(axis=1, keepdims=True), x.shape)
 
-    x = np.linspace(0, 1, 60, dtype=np.float32)[None, :, None]
-    out = np.asarray(in_windows(velocity_of, np.ones((1, 60), bool), 20)(x, 1.0))[0, :, 0]
+    x = jnp.linspace(0, 1, 60)[None, :, None]
+    out = np.asarray(in_windows(velocity_of, jnp.ones((1, 60), bool), 20)(x, 1.0))[0, :, 0]
     assert np.all(np.diff(out) > -1e-6) and np.abs(np.diff(out)).max() < 0.04
 
 

@@ -6,7 +6,7 @@ from jax import lax
 from audiogen_jax.layers.convnext import ConvNeXtBlock, DepthwiseConv
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(2, 11, 6)).astype(np.float32)
+X = jnp.asarray(RNG.normal(size=(2, 11, 6)), jnp.float32)
 
 
 def test_depthwise_conv_is_a_grouped_convolution():
@@ -25,7 +25,7 @@ def test_depthwise_conv_is_a_grouped_convolution():
 
 def test_clips_shorter_than_the_kernel():
     params = DepthwiseConv().init(jax.random.key(0), X)
-    long = np.pad(X[:, :2], ((0, 0), (0, 9), (0, 0)))
+    long = jnp.pad(X[:, :2], ((0, 0), (0, 9), (0, 0)))
     np.testing.assert_allclose(
         DepthwiseConv().apply(params, X[:, :2]),
         DepthwiseConv().apply(params, long)[:, :2],
@@ -44,6 +44,6 @@ def test_a_block_without_its_branch_is_the_identity():
 def test_a_block_hears_three_frames_to_each_side():
     block = ConvNeXtBlock(hidden_dim=12, gamma_init=1.0)
     params = block.init(jax.random.key(0), X, None)
-    jacobian = jax.jacobian(lambda x: block.apply(params, x, None)[0][0, 5].sum())(jnp.asarray(X))
+    jacobian = jax.jacobian(lambda x: block.apply(params, x, None)[0][0, 5].sum())(X)
     heard = np.abs(jacobian[0]).max(-1) > 0
     np.testing.assert_array_equal(np.flatnonzero(heard), np.arange(2, 9))

@@ -1,12 +1,13 @@
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from audiogen_jax.layers.feed_forward import GEGLU, Mlp
 
-X = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+X = jnp.asarray(np.random.default_rng(0).normal(size=(2, 3, 4)), jnp.float32)
 
 
 def gelu(x):

@@ -1,6 +1,7 @@
 """The multi-frequency discriminator."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
@@ -8,7 +9,7 @@ from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
 
 def test_shapes_and_reach():
     model = MultiFrequencyDiscriminator(n_ffts=(256, 128), channels=4)
-    audio = np.random.default_rng(0).normal(0, 0.1, (2, 2048)).astype(np.float32)
+    audio = jnp.asarray(np.random.default_rng(0).normal(0, 0.1, (2, 2048)), jnp.float32)
     params = jax.jit(model.init)(jax.random.key(0), audio)["params"]
     (large, small), features = model.apply({"params": params}, audio)
     assert large.shape == (2, 2048 // 64 + 1, 256 // 2 // 8 // 4)

@@ -157,18 +157,18 @@ def test_a_fractional_timestep_is_not_the_release():
 @pytest.mark.parametrize("case", ["ckpt", "mixed", "zero"])
 def test_content_adapter(case):
     config, params = load("audiogen_tiny")
-    instruction = np.broadcast_to(params["instruction"], (2, *params["instruction"].shape))
-    lengths = np.full(2, config.instruction_length)
+    instruction = jnp.broadcast_to(params["instruction"], (2, *params["instruction"].shape))
+    lengths = jnp.full(2, config.instruction_length)
     if case == "mixed":
         lengths = IO["adapter.instruction_lengths_mixed"]
     if case == "zero":
-        instruction, lengths = np.zeros((2, 1, config.task_instruction_dim), np.float32), np.ones(2)
+        instruction, lengths = jnp.zeros((2, 1, config.task_instruction_dim)), jnp.ones(2)
     out = ContentAdapter(config).apply(
         {"params": params["content_adapter"]},
         IO["adapter.content_in"],
         IO["adapter.content_mask"].astype(bool),
         instruction,
-        np.arange(instruction.shape[1]) < lengths[:, None],
+        jnp.arange(instruction.shape[1]) < lengths[:, None],
     )
     for field in ("content", "global_duration", "local_duration"):
         assert error(getattr(out, field), IO[f"adapter.{case}.{field}"]) < TOLERANCE
@@ -182,7 +182,7 @@ def test_global_durations():
 
 def test_local_durations():
     config, _ = load("audiogen_tiny")
-    predicted, mask = IO["dur.local_pred"], IO["dur.local_mask"].astype(bool)
+    predicted, mask = np.asarray(IO["dur.local_pred"]), np.asarray(IO["dur.local_mask"], bool)
     expected = IO["dur.local_latent"]
     np.testing.assert_array_equal(local_latent_lengths(predicted, mask, config), expected)
 
@@ -217,12 +217,17 @@ def test_context_alignment(case):
     content, mask = IO["align.content"], IO["align.content_mask"].astype(bool)
     expected = IO[f"align.{case}.context"]
     flags = IO["align.is_time_aligned"].astype(bool)
-    flags = {"none": np.zeros_like(flags), "all": np.ones_like(flags)}.get(case, flags)
+    flags = {"none": jnp.zeros_like(flags), "all": jnp.ones_like(flags)}.get(case, flags)
     frames = IO[f"align.{case}.time_aligned_context"].shape[1]
-    frame_mask = np.arange(frames) < IO["align.global_latent"][:, None]
+    frame_mask = jnp.arange(frames) < IO["align.global_latent"][:, None]
     expanded = expand_by_duration(content, IO["align.local_latent"], mask, frame_mask)
     context, context_mask, time_aligned = align_context(
-        content, mask, expanded, flags, params["no_context"], params["no_time_aligned"]
+        content,
+        mask,
+        expanded,
+        flags,
+        jnp.asarray(params["no_context"]),
+        jnp.asarray(params["no_time_aligned"]),
     )
     # The release cuts the context to its longest prompt; here the rest of it is masked.
     kept = expected.shape[1]

@@ -75,7 +75,7 @@ def generator():
 def release_sampler(guidance: float):
     """The velocity with and without text together, as the release evaluates it, and its levels."""
     model, params, encoded = generator()
-    mask = jnp.asarray(IO["gen.latent_mask"].astype(bool))
+    mask = IO["gen.latent_mask"].astype(bool)
     how = Guidance.classifier_free(guidance) if guidance > 1 else Guidance.off()
     return guided_velocity(model, params, encoded, how, mask, unconditional=True)
 

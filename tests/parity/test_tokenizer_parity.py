@@ -4,7 +4,7 @@ import functools
 
 import flax.linen as nn
 import jax
-import numpy as np
+import jax.numpy as jnp
 import pytest
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
@@ -41,7 +41,7 @@ def case_audio(case):
     if case == "c3b_tail":
         return IO["c3_long.audio"][:, : int(IO["c3b_tail.num_samples"][0])]
     if case == "c5_mask_long":
-        valid = np.arange(IO["c3_long.audio"].shape[1]) < IO["c5_mask_long.lengths"][:, None]
+        valid = jnp.arange(IO["c3_long.audio"].shape[1]) < IO["c5_mask_long.lengths"][:, None]
         return IO["c3_long.audio"] * valid
     return IO[f"{case}.audio"]
 

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from audiogen_jax.models.audiogen.dit import DiT, DiTBlock, TextCache
-from audiogen_jax.types import FrameMask, Latents, Params, TokenMask
+from audiogen_jax.types import Latents, Params, TokenMask
 
 
 class LevelCache(NamedTuple):
@@ -99,7 +99,7 @@ def cached_velocity(
     params: Params,
     text: Sequence[TextCache],
     context_mask: TokenMask,
-    x_mask: FrameMask | None,
+    x_mask: Bool[Array, "rows t"] | None,
     unmasked_final_convolution: bool = False,
 ) -> Callable[[Latents, LevelCache], Latents]:
     """The velocity as a function of noisy latents and one noise level.

@@ -52,7 +52,7 @@ class Upsampler(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b t c"]) -> Float[Array, "b factor*t c"]:
+    def __call__(self, x: Float[Array, "b t c"]) -> Float[Array, "b {self.factor}*t c"]:
         b, t, c = x.shape
         init = nn.initializers.lecun_normal(in_axis=0, out_axis=2, batch_axis=1)
         kernel = self.param("kernel", init, (c, self.factor, c), self.param_dtype)
@@ -126,10 +126,12 @@ class DashengTokenizer(nn.Module):
         valid = length_mask(latent_length(lengths), latents.shape[1])
         return jnp.where(valid[..., None], latents, 0)
 
-    def decode(self, latents: Float[Array, "b t c"]) -> Float[Array, "b 640*t"]:
+    def decode(
+        self, latents: Float[Array, "b t c"]
+    ) -> Float[Array, "b t*{self.config.upsample_tokens}*{self.config.istft_hop}"]:
         """Latents to audio: 640 samples per latent frame."""
         return self.decoder(self.upsampler(latents))
 
-    def __call__(self, audio: Float[Array, "b n"]) -> Float[Array, "b n"]:
+    def __call__(self, audio: Float[Array, "b n"]) -> Float[Array, "b _"]:
         """Reconstructs audio; touches every parameter."""
         return self.decode(self.encode(audio))

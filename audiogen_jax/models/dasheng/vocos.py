@@ -46,7 +46,7 @@ class ISTFTHead(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     @nn.compact
-    def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b n"]:
+    def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t*{self.hop}"]:
         out = nn.Dense(self.n_fft + 2, name="out", param_dtype=self.param_dtype)
         log_magnitude, phase = jnp.split(out(x.astype(jnp.float32)), 2, axis=-1)
         # Clipped before exp: an overflow behind the clip would make the gradient NaN.
@@ -70,5 +70,5 @@ class Vocos(nn.Module):
         )
         self.head = ISTFTHead(c.istft_n_fft, c.istft_hop, param_dtype=self.param_dtype)
 
-    def __call__(self, x: Float[Array, "b t c"]) -> Float[Array, "b n"]:
+    def __call__(self, x: Float[Array, "b t c"]) -> Float[Array, "b t*{self.config.istft_hop}"]:
         return self.head(self.backbone(x))

@@ -25,9 +25,9 @@ from tests.models.audiogen.test_dit import (
 
 __all__ = ["variables"]  # a fixture
 DIT = DiT(CONFIG)
-FREE = RNG.standard_normal((3, 7, 6), np.float32)
-FREE_MASK = np.arange(7) < np.array([[7], [3], [5]])
-SIGMAS = np.array([0.9, 0.4321], np.float32)
+FREE = jnp.asarray(RNG.standard_normal((3, 7, 6), np.float32))
+FREE_MASK = jnp.arange(7) < jnp.array([[7], [3], [5]])
+SIGMAS = jnp.array([0.9, 0.4321])
 
 
 def copied(variables):
@@ -50,7 +50,7 @@ def test_clips_with_and_without_text(variables, unmasked, aligned):
     def cached(params):
         nothing = jnp.zeros((3, *aligned.shape[1:]))
         text = prepare_text(DIT, params, CONTEXT, jnp.concatenate([nothing, aligned]))
-        mask = np.concatenate([FREE_MASK, X_MASK])
+        mask = jnp.concatenate([FREE_MASK, X_MASK])
         velocity = cached_velocity(DIT, params, text, CONTEXT_MASK, mask, unmasked)
         levels = prepare_levels(DIT, params, 1000 * SIGMAS)
         x = jnp.concatenate([FREE, X])
@@ -61,13 +61,13 @@ def test_clips_with_and_without_text(variables, unmasked, aligned):
     for sigma, out in zip(SIGMAS, found, strict=True):
         time = 1000 * sigma
         expected = apply(
-            variables, X, np.full(2, time), CONTEXT, CONTEXT_MASK, aligned, X_MASK, unmasked
+            variables, X, jnp.full(2, time), CONTEXT, CONTEXT_MASK, aligned, X_MASK, unmasked
         )
         np.testing.assert_allclose(out[3:], expected, atol=2e-5)
-        zeros = np.zeros((3, *CONTEXT.shape[1:])), np.zeros((3, *aligned.shape[1:]))
-        some = np.ones((3, 4), bool)
+        zeros = jnp.zeros((3, *CONTEXT.shape[1:])), jnp.zeros((3, *aligned.shape[1:]))
+        some = jnp.ones((3, 4), bool)
         expected = apply(
-            variables, FREE, np.full(3, time), zeros[0], some, zeros[1], FREE_MASK, unmasked
+            variables, FREE, jnp.full(3, time), zeros[0], some, zeros[1], FREE_MASK, unmasked
         )
         np.testing.assert_allclose(out[:3], expected, atol=2e-5)
 
@@ -75,8 +75,8 @@ def test_clips_with_and_without_text(variables, unmasked, aligned):
 def test_a_step_does_only_what_the_latents_reach(variables):
     params = copied(variables)
     text = prepare_text(DIT, params, CONTEXT, jnp.concatenate([ALIGNED[:, :1] * 0, ALIGNED[:, :1]]))
-    both = np.concatenate([X, X])
-    mask = np.concatenate([X_MASK, X_MASK])
+    both = jnp.concatenate([X, X])
+    mask = jnp.concatenate([X_MASK, X_MASK])
     level = jax.tree.map(lambda leaf: leaf[0], prepare_levels(DIT, params, 1000 * SIGMAS))
     velocity = cached_velocity(DIT, params, text, CONTEXT_MASK, mask)
     jaxpr = str(jax.make_jaxpr(velocity)(both, level))

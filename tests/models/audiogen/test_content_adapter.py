@@ -17,10 +17,10 @@ CONFIG = AudioGenConfig(
     duration_predictor_n_layers=2,
 )
 RNG = np.random.default_rng(0)
-CONTENT = RNG.standard_normal((2, 5, 8), np.float32)
-MASK = np.arange(5) < np.array([[5], [3]])
-INSTRUCTION = RNG.standard_normal((2, 3, 8), np.float32)
-INSTRUCTION_MASK = np.arange(3) < np.array([[3], [2]])
+CONTENT = jnp.asarray(RNG.standard_normal((2, 5, 8), np.float32))
+MASK = jnp.arange(5) < jnp.array([[5], [3]])
+INSTRUCTION = jnp.asarray(RNG.standard_normal((2, 3, 8), np.float32))
+INSTRUCTION_MASK = jnp.arange(3) < jnp.array([[3], [2]])
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,8 @@ def adapt(variables, content, instruction=INSTRUCTION, config=CONFIG):
 
 def test_padding_reaches_neither_context_nor_length(variables):
     clean = adapt(variables, CONTENT)
-    dirty_instruction = np.where(INSTRUCTION_MASK[..., None], INSTRUCTION, np.nan)
-    dirty = adapt(variables, np.where(MASK[..., None], CONTENT, np.nan), dirty_instruction)
+    dirty_instruction = jnp.where(INSTRUCTION_MASK[..., None], INSTRUCTION, jnp.nan)
+    dirty = adapt(variables, jnp.where(MASK[..., None], CONTENT, jnp.nan), dirty_instruction)
     np.testing.assert_array_equal(dirty.content[MASK], clean.content[MASK])
     np.testing.assert_array_equal(dirty.global_duration, clean.global_duration)
 
@@ -45,7 +45,7 @@ def test_padding_reaches_neither_context_nor_length(variables):
 def test_padding_reaches_the_local_durations_beside_it(variables):
     """As in the release, whose first convolution is not masked; generation ignores them."""
     clean = adapt(variables, CONTENT).local_duration
-    dirty = adapt(variables, np.where(MASK[..., None], CONTENT, 9.0)).local_duration
+    dirty = adapt(variables, jnp.where(MASK[..., None], CONTENT, 9.0)).local_duration
     np.testing.assert_array_equal(dirty[0], clean[0])
     np.testing.assert_array_equal(dirty[1, 3:], 0)
     assert dirty[1, 2] != clean[1, 2]

@@ -21,12 +21,12 @@ CONFIG = AudioGenConfig(
     dit_ta_context_dim=5,
 )
 RNG = np.random.default_rng(0)
-X = RNG.standard_normal((2, 7, 6), np.float32)
-CONTEXT = RNG.standard_normal((2, 4, 8), np.float32)
-ALIGNED = RNG.standard_normal((2, 7, 5), np.float32)
-TIME = np.array([900.0, 123.4], np.float32)
-X_MASK = np.arange(7) < np.array([[7], [4]])
-CONTEXT_MASK = np.arange(4) < np.array([[4], [2]])
+X = jnp.asarray(RNG.standard_normal((2, 7, 6), np.float32))
+CONTEXT = jnp.asarray(RNG.standard_normal((2, 4, 8), np.float32))
+ALIGNED = jnp.asarray(RNG.standard_normal((2, 7, 5), np.float32))
+TIME = jnp.array([900.0, 123.4])
+X_MASK = jnp.arange(7) < jnp.array([[7], [4]])
+CONTEXT_MASK = jnp.arange(4) < jnp.array([[4], [2]])
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def velocity(variables, x=X, context=CONTEXT, aligned=ALIGNED, unmasked=False, *
 
 
 def with_nan_padding(values, mask):
-    return np.where(mask[..., None], values, np.nan)
+    return jnp.where(mask[..., None], values, jnp.nan)
 
 
 def test_padding_does_not_reach_valid_frames(variables):
@@ -77,7 +77,7 @@ def test_a_padded_clip_is_the_clip_alone(variables):
 
 def test_the_release_lets_padding_into_the_last_valid_frame(variables):
     clean = velocity(variables, unmasked=True)
-    dirty = velocity(variables, np.where(X_MASK[..., None], X, 5.0), unmasked=True)
+    dirty = velocity(variables, jnp.where(X_MASK[..., None], X, 5.0), unmasked=True)
     np.testing.assert_array_equal(dirty[1, :3], clean[1, :3])
     assert np.any(dirty[1, 3] != clean[1, 3])
 
@@ -88,7 +88,7 @@ def test_padding_reaches_no_gradient(variables):
 
     gradient = jax.jit(jax.grad(loss))
     clean = gradient(variables, X)
-    dirty = gradient(variables, np.where(X_MASK[..., None], X, 5.0))
+    dirty = gradient(variables, jnp.where(X_MASK[..., None], X, 5.0))
     for ours, theirs in zip(jax.tree.leaves(dirty), jax.tree.leaves(clean), strict=True):
         assert np.any(theirs)
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
@@ -113,7 +113,7 @@ def test_unrolled_and_rematerialised_stacks_agree(variables, options):
 
 def test_content_of_all_frames_at_once(variables):
     one = ALIGNED[:, :1]
-    spread = np.broadcast_to(one, ALIGNED.shape)
+    spread = jnp.broadcast_to(one, ALIGNED.shape)
     np.testing.assert_allclose(
         velocity(variables, aligned=one), velocity(variables, aligned=spread), atol=1e-5
     )

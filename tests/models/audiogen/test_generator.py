@@ -33,13 +33,13 @@ CONFIG = AudioGenConfig(
     duration_predictor_n_layers=1,
 )
 GENERATOR = DashengAudioGen(CONFIG, TEXT)
-IDS = np.array([[3, 4, 5], [6, 7, 0]])
-MASK = np.array([[True] * 3, [True, True, False]])
+IDS = jnp.array([[3, 4, 5], [6, 7, 0]])
+MASK = jnp.array([[True] * 3, [True, True, False]])
 PROMPTS = Tokens(IDS, MASK)
 RNG = np.random.default_rng(0)
-X = RNG.standard_normal((2, 5, 4), np.float32)
-FRAMES = np.arange(5) < np.array([[5], [3]])
-SIGMA = np.array([0.9, 0.4321], np.float32)
+X = jnp.asarray(RNG.standard_normal((2, 5, 4), np.float32))
+FRAMES = jnp.arange(5) < jnp.array([[5], [3]])
+SIGMA = jnp.array([0.9, 0.4321])
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_the_velocity_is_that_of_the_network(params, encoded):
     clips = encoded.context, encoded.context_mask, encoded.time_aligned, FRAMES
     apply = jax.jit(lambda *args: network.apply(*args, method="velocity"))
     expected = apply({"params": params["audiogen"]}, X, 1000 * SIGMA, *clips)
-    np.testing.assert_allclose(velocity(params, encoded, SIGMA), expected, atol=1e-6)
+    np.testing.assert_allclose(velocity(params, encoded, SIGMA), expected, atol=5e-6)
 
 
 def test_sampling_computes_the_velocity_of_training(params, encoded):
@@ -106,11 +106,11 @@ def test_sampling_computes_the_velocity_of_training(params, encoded):
     def sampled(params, condition):
         cache = GENERATOR.cache(params, condition, unconditional=2)
         level = jax.tree.map(lambda leaf: leaf[1], GENERATOR.levels(params, SIGMA))
-        x, mask = np.concatenate([X, X]), np.concatenate([FRAMES, FRAMES])
+        x, mask = jnp.concatenate([X, X]), jnp.concatenate([FRAMES, FRAMES])
         return GENERATOR.sampling_velocity(params, cache, level, x, mask)
 
     found = sampled(prepared, encoded)
-    sigma = np.full(2, SIGMA[1])
+    sigma = jnp.full(2, SIGMA[1])
     without = velocity(params, GENERATOR.unconditional(encoded), sigma)
     valid = FRAMES[:, :, None]
     np.testing.assert_allclose(found[:2] * valid, without * valid, atol=1e-5)
@@ -120,7 +120,7 @@ def test_sampling_computes_the_velocity_of_training(params, encoded):
 
 
 def test_only_the_release_cuts_timesteps(params, encoded):
-    cut = np.array([0.9, 0.432], np.float32)
+    cut = jnp.array([0.9, 0.432])
     release = GENERATOR.with_quirks(Quirks(cut_timesteps=True))
     off = velocity(params, encoded, SIGMA, release) - velocity(params, encoded, cut, release)
     assert np.abs(off[1]).max() < 1e-6

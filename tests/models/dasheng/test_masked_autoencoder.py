@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -9,7 +10,7 @@ from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 
 CONFIG = TokenizerConfig(embed_dim=16, depth=1, num_heads=2, decoder_embed_dim=16, decoder_depth=1)
 MODEL = MaskedAutoencoder(CONFIG, decoder_depth=1)
-AUDIO = np.random.default_rng(0).normal(0, 0.1, (4, 16000)).astype(np.float32)
+AUDIO = jnp.asarray(np.random.default_rng(0).normal(0, 0.1, (4, 16000)), jnp.float32)
 
 
 def test_its_encoder_is_the_tokenizers():
@@ -21,7 +22,7 @@ def test_its_encoder_is_the_tokenizers():
 
 def test_a_structured_signal_is_learned_better_than_predicting_the_mean():
     time = np.arange(16000) / 16000
-    tones = np.sin(2 * np.pi * np.outer([200, 400, 800, 1600], time)).astype(np.float32)
+    tones = jnp.asarray(np.sin(2 * np.pi * np.outer([200, 400, 800, 1600], time)), jnp.float32)
     params = jax.jit(MODEL.init)(jax.random.key(0), tones, jax.random.key(0))["params"]
     optimizer = optax.adam(3e-3)
 
@@ -49,4 +50,4 @@ def test_the_mask_follows_the_key():
 
 def test_more_than_one_chunk_is_refused():
     with pytest.raises(ValueError, match="too long to mask: at most 252"):
-        MODEL.init(jax.random.key(0), np.zeros((1, 170_000), np.float32), jax.random.key(0))
+        MODEL.init(jax.random.key(0), jnp.zeros((1, 170_000)), jax.random.key(0))

@@ -5,7 +5,7 @@ import numpy as np
 from audiogen_jax.models.dasheng.vocos import MAX_MAGNITUDE, ISTFTHead
 
 HEAD = ISTFTHead(n_fft=64, hop=16)
-X = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
+X = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5, 4)), jnp.float32)
 
 
 def head_params(log_magnitude):

@@ -1,6 +1,7 @@
 """The text encoder's own properties; its numbers are checked in tests/parity."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -9,8 +10,8 @@ from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.models.t5.encoder import T5Encoder
 
 CONFIG = T5Config(vocab_size=20, d_model=8, d_kv=4, d_ff=12, num_layers=2, num_heads=2)
-IDS = np.array([[3, 4, 5, 6], [7, 8, 0, 0]])
-MASK = np.array([[True] * 4, [True, True, False, False]])
+IDS = jnp.array([[3, 4, 5, 6], [7, 8, 0, 0]])
+MASK = jnp.array([[True] * 4, [True, True, False, False]])
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def encode(variables, ids, mask, **options):
 def test_padding_does_not_reach_the_tokens(variables):
     expected = encode(variables, IDS[1:, :2], MASK[1:, :2])
     embeds = T5Encoder(CONFIG).apply(variables, IDS, method="embed")
-    dirty = np.where(MASK[..., None], embeds, np.nan)
+    dirty = jnp.where(MASK[..., None], embeds, jnp.nan)
     out = T5Encoder(CONFIG).apply(variables, None, MASK, dirty)
     np.testing.assert_allclose(out[1:, :2], expected, atol=1e-6)
 
