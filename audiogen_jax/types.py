@@ -5,7 +5,7 @@ c latent channels, l text tokens, f mel bins, h heads, k head dim.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 import jax
 import ml_dtypes
@@ -37,6 +37,13 @@ class Tokens(NamedTuple):
 
     ids: Int[Array | np.ndarray, "b l"]
     mask: Bool[Array | np.ndarray, "b l"]
+
+
+class ModuleDTypes(TypedDict):
+    """What most Linen modules take as keywords: types of the computation and of parameters."""
+
+    dtype: DTypeLike
+    param_dtype: DTypeLike
 
 
 DTYPES: Mapping[str, np.dtype] = {

@@ -11,6 +11,7 @@ from audiogen_jax.layers.norm import LayerNorm, RMSNorm
 from audiogen_jax.ops.attention import attention
 from audiogen_jax.ops.rope import apply_rope
 from audiogen_jax.sharding.constraint import constrain
+from audiogen_jax.types import ModuleDTypes
 
 NORMS = {"layernorm": LayerNorm, "rmsnorm": RMSNorm}
 """The norms that a configuration can name."""
@@ -44,7 +45,7 @@ class Attention(nn.Module):
     param_dtype: DTypeLike = jnp.float32
 
     def setup(self):
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         width = self.num_heads * (self.head_dim or self.features // self.num_heads)
         project = functools.partial(nn.Dense, width, use_bias=self.qkv_bias, **dtypes)
         self.query = project(kernel_init=self.query_init)

@@ -6,6 +6,7 @@ from jaxtyping import Array, DTypeLike, Float
 
 from audiogen_jax.layers.norm import LayerNorm
 from audiogen_jax.sharding.constraint import constrain
+from audiogen_jax.types import ModuleDTypes
 
 
 class DepthwiseConv(nn.Module):
@@ -42,7 +43,7 @@ class ConvNeXtBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b t d"], _: None) -> tuple[Float[Array, "b t d"], None]:
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         y = DepthwiseConv(name="dwconv", **dtypes)(x)
         y = LayerNorm(epsilon=1e-6, name="norm", **dtypes)(y)
         y = nn.gelu(nn.Dense(self.hidden_dim, name="pwconv1", **dtypes)(y), approximate=False)

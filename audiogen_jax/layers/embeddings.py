@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int
 
+from audiogen_jax.types import ModuleDTypes
+
 TIME_FEATURES = 256
 
 
@@ -37,7 +39,7 @@ class TimeEmbedding(nn.Module):
     @nn.compact
     def __call__(self, timestep: Float[Array, " b"]) -> Float[Array, "b d"]:
         """Embeds a timestep in 0 .. 1000, before the SiLU of its users."""
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         hidden = nn.silu(nn.Dense(self.features, name="fc1", **dtypes)(time_features(timestep)))
         return nn.Dense(self.features, name="fc2", **dtypes)(hidden)
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float
 
 from audiogen_jax.sharding.constraint import constrain
+from audiogen_jax.types import ModuleDTypes
 
 
 class Mlp(nn.Module):
@@ -16,7 +17,7 @@ class Mlp(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
-        dense = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dense = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         hidden = nn.gelu(nn.Dense(self.hidden_dim, name="fc1", **dense)(x), approximate=False)
         hidden = constrain(hidden, "batch", "length", "mlp")
         return nn.Dense(x.shape[-1], name="fc2", **dense)(hidden)
@@ -31,7 +32,7 @@ class GEGLU(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
-        dense = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dense = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         value, gate = jnp.split(nn.Dense(2 * self.hidden_dim, name="proj_in", **dense)(x), 2, -1)
         hidden = constrain(value * nn.gelu(gate, approximate=False), "batch", "length", "mlp")
         return nn.Dense(x.shape[-1], name="proj_out", **dense)(hidden)

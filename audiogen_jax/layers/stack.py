@@ -1,7 +1,16 @@
 """A stack of equal blocks: one compiled body, parameters with a leading layer axis."""
 
+from typing import TypedDict
+
 import flax.linen as nn
 import jax
+
+
+class StackOptions(TypedDict):
+    """Keywords of `stack` that models hand through."""
+
+    remat: str | None
+    unroll: bool
 
 
 def stack(
@@ -41,7 +50,7 @@ def stack(
         block,
         variable_axes={"params": 0},
         split_rngs={"params": True},
-        in_axes=(0, *(nn.broadcast,) * broadcast),
+        in_axes=(0, *(nn.broadcast,) * broadcast),  # pyright: ignore[reportArgumentType]
         length=length,
         unroll=length if unroll else 1,
     )

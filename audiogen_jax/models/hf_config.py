@@ -6,7 +6,7 @@ project does not build, and names every field it does not know.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import ClassVar, Self
 
 # Written by the HF libraries or meaningful to torch alone; never change an output.
 _BOOKKEEPING = frozenset(
@@ -19,7 +19,7 @@ _BOOKKEEPING = frozenset(
 )
 
 
-def _like(default: Any, value: Any) -> bool:
+def _like(default: object, value: object) -> bool:
     """Is a value of config.json of the type of a field's default?"""
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
@@ -28,22 +28,23 @@ def _like(default: Any, value: Any) -> bool:
     return isinstance(value, int | float if isinstance(default, float) else type(default))
 
 
+@dataclasses.dataclass(frozen=True)
 class HFConfig:
     """Reads and writes a dataclass as the contents of a `config.json`."""
 
-    MODEL_TYPE: str
-    FIXED: Mapping[str, Any] = {}  # field -> the only value that is built
+    MODEL_TYPE: ClassVar[str]
+    FIXED: ClassVar[Mapping[str, object]] = {}  # field -> the only value that is built
     # Fields that a release's config.json does not have: `to_hf` leaves them out.
-    DERIVED: Mapping[str, type] = {}
+    DERIVED: ClassVar[Mapping[str, type]] = {}
 
     @classmethod
-    def from_hf(cls, values: Mapping[str, Any]) -> Self:
+    def from_hf(cls, values: Mapping[str, object]) -> Self:
         """Builds the dataclass from the contents of a HF `config.json`.
 
         Raises:
           ValueError: a field is unknown, of another type, or selects a variant that is not built.
         """
-        own = dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]
+        own = dataclasses.fields(cls)
         defaults = {field.name: field.default for field in own if field.name not in cls.DERIVED}
         kept, unknown, unbuilt, wrong = {}, [], [], []
         for name, value in values.items():
@@ -70,13 +71,13 @@ class HFConfig:
             )
         return cls(**kept)
 
-    def to_hf(self, derived: bool = False) -> dict[str, Any]:
+    def to_hf(self, derived: bool = False) -> dict[str, object]:
         """The contents of the HF `config.json` for this configuration.
 
         Args:
           derived: with the fields of `DERIVED`, where no tensor of the release says them.
         """
-        own = dataclasses.asdict(self)  # pyright: ignore[reportArgumentType]
+        own = dataclasses.asdict(self)
         own = {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()}
         own = {k: v for k, v in own.items() if derived or k not in self.DERIVED}
         return {"model_type": self.MODEL_TYPE, **self.FIXED, **own}

@@ -4,7 +4,7 @@ Whatever keeps these promises is generated from, trained, planned and evaluated 
 line outside of its family's folder in `models/` and its row in `checkpoints/registry.py`.
 """
 
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
@@ -22,6 +22,7 @@ Level = TypeVar("Level")
 """What is computed once per noise level: a pytree whose first axis is the level."""
 
 
+@runtime_checkable
 class Generator(Protocol[Condition, Cache, Level]):
     """Prompts to the velocity of latents. A frozen dataclass without parameters: they are passed.
 
@@ -129,6 +130,7 @@ class Generator(Protocol[Condition, Cache, Level]):
         ...
 
 
+@runtime_checkable
 class AudioCodec(Protocol):
     """Waveforms to latents and back. A frozen dataclass without parameters: they are passed.
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from audiogen_jax.layers.apply import apply
 from audiogen_jax.models.audiogen.dit import DiT, DiTBlock, TextCache
 from audiogen_jax.types import Latents, Params, TokenMask
 
@@ -72,7 +73,7 @@ def prepare_text(
     block, caches = _block(dit), []
     for layer in params["blocks"]:
         layer = _after(caches[-1].value if caches else embedded, layer)
-        cache = block.apply({"params": layer}, embedded, time_aligned, empty, method="prepare")
+        cache = apply(block, layer, embedded, time_aligned, empty, method="prepare")
         caches.append(cache)
     return tuple(caches)
 
@@ -89,9 +90,9 @@ def prepare_levels(dit: DiT, params: Params, timesteps: Float[Array, " n"]) -> L
     block, modulation = _block(dit), []
     for layer in params["blocks"]:
         layer = _after(modulation[-1] if modulation else time, layer)
-        modulation.append(block.apply({"params": layer}, time, method="modulate"))
+        modulation.append(apply(block, layer, time, method="modulate"))
     final = _ends(dit, params, time, method="modulate_final")
-    return LevelCache(tuple(modulation), final)  # pyright: ignore[reportArgumentType]
+    return LevelCache(tuple(modulation), final)
 
 
 def cached_velocity(
@@ -120,10 +121,9 @@ def cached_velocity(
             skip = skips.pop() if i > half else None
             layer = _after(h, layer)
             modulation = level.modulation[i][None, None]
-            h = block.apply(
-                {"params": layer}, h, skip, modulation, text[i], x_mask, context_mask,
-                method="forward",
-            )  # fmt: skip
+            h = apply(
+                block, layer, h, skip, modulation, text[i], x_mask, context_mask, method="forward"
+            )
             if i < half:
                 skips.append(h)
         final_mask = None if unmasked_final_convolution else x_mask
@@ -151,4 +151,4 @@ def _block(dit: DiT) -> DiTBlock:
 def _ends(dit: DiT, params: Params, *args, method: str) -> jax.Array:
     """A method of the DiT that needs none of its blocks."""
     ends = {name: value for name, value in params.items() if name != "blocks"}
-    return dit.apply({"params": ends}, *args, method=method)  # pyright: ignore[reportReturnType]
+    return apply(dit, ends, *args, method=method)

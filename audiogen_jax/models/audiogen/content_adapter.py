@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, DTypeLike, Float
 from audiogen_jax.layers.attention import Attention
 from audiogen_jax.layers.norm import LayerNorm
 from audiogen_jax.models.audiogen.config import AudioGenConfig
-from audiogen_jax.types import TokenMask
+from audiogen_jax.types import ModuleDTypes, TokenMask
 
 
 class AdapterOutput(NamedTuple):
@@ -43,7 +43,7 @@ class DurationPredictor(nn.Module):
         self, x: Float[Array, "b l d"], token_mask: TokenMask, deterministic: bool
     ) -> Float[Array, "b l"]:
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         kernel = (c.duration_predictor_kernel_size,)
         valid = token_mask[:, :, None]
         for i in range(c.duration_predictor_n_layers):
@@ -80,7 +80,7 @@ class ContentAdapter(nn.Module):
           deterministic: False applies dropout, with a "dropout" random stream.
         """
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         valid = token_mask[:, :, None]
         attend = Attention(
             c.content_dim, c.adapter_num_heads, qkv_bias=True, name="attention", **dtypes

@@ -19,7 +19,7 @@ from audiogen_jax.layers.feed_forward import GEGLU
 from audiogen_jax.layers.stack import stack
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.sharding.constraint import constrain
-from audiogen_jax.types import FrameMask, Latents, TokenMask
+from audiogen_jax.types import FrameMask, Latents, ModuleDTypes, TokenMask
 
 
 class TextCache(NamedTuple):
@@ -47,7 +47,7 @@ class DiTBlock(nn.Module):
     def setup(self):
         c = self.config
         width = c.dit_embed_dim
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         norm = functools.partial(NORMS[c.dit_norm_layer], **dtypes)
         attention = functools.partial(
             Attention, width, c.dit_num_heads, qk_norm=c.dit_qk_norm, **dtypes
@@ -157,7 +157,7 @@ class DiT(nn.Module):
 
     def setup(self):
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         dense = functools.partial(nn.Dense, **dtypes)
         self.context_fc1, self.context_fc2 = dense(c.dit_embed_dim), dense(c.dit_embed_dim)
         self.time_embed = TimeEmbedding(c.dit_embed_dim, **dtypes)

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int, PRNGKeyArray
 
 from audiogen_jax.flow.loss import duration_loss
+from audiogen_jax.layers.apply import apply
 from audiogen_jax.models.audiogen.axes import AXES
 from audiogen_jax.models.audiogen.cached_dit import (
     LevelCache,
@@ -146,25 +147,23 @@ class DashengAudioGen:
         special, ids = self.config.special_tokens, self.special_token_ids
         if len(ids) != len(special):
             raise ValueError(f"special_token_ids={ids} must hold one id for each of {special}")
-        variables = {"params": params["audiogen"]}
-        text_variables = {"params": params["text_encoder"]}
+        weights, text_weights = params["audiogen"], params["text_encoder"]
         network, encoder = self._network, self._text_encoder
+        token_ids, token_mask = jnp.asarray(prompts.ids), jnp.asarray(prompts.mask)
         embeds = None
         if special:
-            embeds = encoder.apply(text_variables, prompts.ids, method="embed")
-            embeds = network.apply(
-                variables, embeds, prompts.ids, ids, method="replace_special_tokens"
+            embeds = apply(encoder, text_weights, token_ids, method="embed")
+            embeds = apply(
+                network, weights, embeds, token_ids, ids, method="replace_special_tokens"
             )
-        hidden = encoder.apply(text_variables, prompts.ids, prompts.mask, embeds)
-        content = network.apply(variables, hidden, method="encode_text")
+        hidden = apply(encoder, text_weights, token_ids, token_mask, embeds)
+        content = apply(network, weights, hidden, method="encode_text")
         rngs = None if dropout_key is None else {"dropout": dropout_key}
-        adapted = network.apply(
-            variables, content, prompts.mask, dropout_key is None, rngs=rngs, method="adapt"
+        adapted = apply(
+            network, weights, content, token_mask, dropout_key is None, rngs=rngs, method="adapt"
         )
-        clips = prompts.ids.shape[0]
-        aligned = network.apply(variables, clips, method="time_aligned_stand_in")
-        mask = jnp.asarray(prompts.mask)
-        return Condition(adapted.content, mask, aligned, adapted.global_duration)
+        aligned = apply(network, weights, len(token_ids), method="time_aligned_stand_in")
+        return Condition(adapted.content, token_mask, aligned, adapted.global_duration)
 
     def unconditional(self, condition: Condition) -> Condition:
         """Zero context and zero time-aligned content under the same mask."""
@@ -190,8 +189,9 @@ class DashengAudioGen:
         sigma: Float[Array, " b"],
         frame_mask: FrameMask | None,
     ) -> Latents:
-        return self._network.apply(
-            {"params": params["audiogen"]},
+        return apply(
+            self._network,
+            params["audiogen"],
             x,
             self._timestep(sigma),
             condition.context,

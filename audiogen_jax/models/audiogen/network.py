@@ -9,7 +9,7 @@ from jaxtyping import Array, DTypeLike, Float
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.content_adapter import AdapterOutput, ContentAdapter
 from audiogen_jax.models.audiogen.dit import DiT
-from audiogen_jax.types import FrameMask, Latents, TokenIds, TokenMask
+from audiogen_jax.types import FrameMask, Latents, ModuleDTypes, TokenIds, TokenMask
 
 EMBED_INIT = nn.initializers.normal(0.02)
 
@@ -31,7 +31,7 @@ class AudioGen(nn.Module):
 
     def setup(self):
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         if c.special_tokens:
             text_dim = self.text_dim or c.content_dim
             self.special_token_embed = nn.Embed(len(c.special_tokens), text_dim, **dtypes)
@@ -88,6 +88,7 @@ class AudioGen(nn.Module):
             instruction, length = jnp.zeros((1, c.task_instruction_dim), self.dtype), 1
         else:
             instruction, length = self.instruction, c.instruction_length
+            assert length is not None  # the configuration fills it in
         batch, positions = content.shape[0], instruction.shape[0]
         mask = jnp.broadcast_to(jnp.arange(positions) < length, (batch, positions))
         instruction = jnp.broadcast_to(instruction, (batch, *instruction.shape))

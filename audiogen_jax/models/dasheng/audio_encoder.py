@@ -17,6 +17,7 @@ from audiogen_jax.ops.attention import attention
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.ops.mel import mel_decibels
 from audiogen_jax.sharding.constraint import constrain
+from audiogen_jax.types import ModuleDTypes
 
 N_MELS = 64
 PATCH_FRAMES = 4
@@ -34,7 +35,7 @@ class EncoderBlock(nn.Module):
     def __call__(
         self, x: Float[Array, "b t d"], _: None, mask: Bool[Array, "b t"] | None
     ) -> tuple[Float[Array, "b t d"], None]:
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         b, t, d = x.shape
         y = LayerNorm(epsilon=1e-6, name="norm1", **dtypes)(x)
         qkv = nn.Dense(3 * d, name="qkv", **dtypes)(y).reshape(b, t, 3, self.num_heads, -1)
@@ -70,7 +71,7 @@ class AudioEncoder(nn.Module):
 
     def setup(self):
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         init = nn.initializers.truncated_normal(0.02)
         self.init_bn = FixedBatchNorm()
         self.patch_embed = nn.Dense(c.embed_dim, **dtypes)

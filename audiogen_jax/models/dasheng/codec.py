@@ -7,6 +7,7 @@ from typing import Any, Self
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, Int, PRNGKeyArray
 
+from audiogen_jax.layers.apply import apply
 from audiogen_jax.models.dasheng.axes import AXES
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.tokenizer import MIN_SAMPLES, DashengTokenizer, latent_length
@@ -83,9 +84,7 @@ class DashengCodec:
         audio: Float[Array, "b n 1"],
         lengths: Int[Array, " b"] | None = None,
     ) -> Latents:
-        return self.network.apply(
-            {"params": params}, audio[:, :, 0], lengths, self.quirks, method="encode"
-        )
+        return apply(self.network, params, audio[:, :, 0], lengths, self.quirks, method="encode")
 
     def decode(self, params: Params, latents: Latents) -> Float[Array, "b n 1"]:
-        return self.network.apply({"params": params}, latents, method="decode")[:, :, None]
+        return apply(self.network, params, latents, method="decode")[:, :, None]

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray
 
 from audiogen_jax.layers.norm import LayerNorm
-from audiogen_jax.layers.stack import stack
+from audiogen_jax.layers.stack import StackOptions, stack
 from audiogen_jax.models.dasheng.audio_encoder import MAX_TOKENS, AudioEncoder, EncoderBlock
 from audiogen_jax.models.dasheng.config import TokenizerConfig
+from audiogen_jax.types import ModuleDTypes
 
 MASKED_SHARE = 0.75
 
@@ -32,8 +33,8 @@ class MaskedAutoencoder(nn.Module):
 
     def setup(self):
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        depth = dict(remat=self.remat, unroll=self.unroll)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
+        depth = StackOptions(remat=self.remat, unroll=self.unroll)
         init = nn.initializers.truncated_normal(0.02)
         self.audio_encoder = AudioEncoder(c, **dtypes, **depth)
         self.mask_token = self.param("mask_token", init, (c.embed_dim,))

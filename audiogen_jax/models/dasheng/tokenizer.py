@@ -9,12 +9,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, Int
 
 from audiogen_jax.layers.norm import LayerNorm
+from audiogen_jax.layers.stack import StackOptions
 from audiogen_jax.models.dasheng.audio_encoder import PATCH_FRAMES, AudioEncoder
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.vocos import Vocos
 from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.ops.mel import log_mel
+from audiogen_jax.types import ModuleDTypes
 
 MIN_SAMPLES = 513  # the 1024-sample window must be mirrored at both edges
 
@@ -36,7 +38,7 @@ class AcousticInjection(nn.Module):
         self, audio: Float[Array, "b n"], lengths: Int[Array, " b"] | None = None
     ) -> Float[Array, "b t c"]:
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         mel = log_mel(audio, c.n_mels_patch, lengths)
         t = mel.shape[1] // PATCH_FRAMES
         patches = mel[:, : t * PATCH_FRAMES].reshape(mel.shape[0], t, -1)
@@ -72,8 +74,8 @@ class DashengTokenizer(nn.Module):
 
     def setup(self):
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        depth = dict(remat=self.remat, unroll=self.unroll)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
+        depth = StackOptions(remat=self.remat, unroll=self.unroll)
         self.audio_encoder = AudioEncoder(c, **dtypes, **depth)
         self.acoustic_injection = AcousticInjection(c, **dtypes)
         self.upsampler = Upsampler(c.upsample_tokens, **dtypes)

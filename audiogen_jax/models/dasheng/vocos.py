@@ -13,6 +13,7 @@ from audiogen_jax.layers.norm import LayerNorm
 from audiogen_jax.layers.stack import stack
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.ops.istft import istft_same
+from audiogen_jax.types import ModuleDTypes
 
 MAX_MAGNITUDE = 100.0
 
@@ -29,7 +30,7 @@ class VocosBackbone(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b t c"]) -> Float[Array, "b t d"]:
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         x = nn.Conv(c.decoder_embed_dim, (7,), padding=3, name="embed", **dtypes)(x)
         x = LayerNorm(epsilon=1e-6, name="norm", **dtypes)(x)
         blocks = stack(ConvNeXtBlock, c.decoder_depth, remat=self.remat, unroll=self.unroll)

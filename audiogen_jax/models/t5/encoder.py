@@ -1,5 +1,7 @@
 """T5 v1.1 encoder (also Flan-T5 and mT5), Raffel et al. 2020 and Shazeer 2020."""
 
+import functools
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, DTypeLike, Float
@@ -10,7 +12,7 @@ from audiogen_jax.layers.norm import RMSNorm
 from audiogen_jax.layers.stack import stack
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.sharding.constraint import constrain
-from audiogen_jax.types import TokenIds, TokenMask
+from audiogen_jax.types import ModuleDTypes, TokenIds, TokenMask
 
 
 class T5Block(nn.Module):
@@ -29,9 +31,9 @@ class T5Block(nn.Module):
         mask: Bool[Array, "b l"],
     ) -> tuple[Float[Array, "b l d"], None]:
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
-        norm = dict(epsilon=c.layer_norm_epsilon, **dtypes)
-        y = RMSNorm(name="attention_norm", **norm)(x)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
+        norm = functools.partial(RMSNorm, epsilon=c.layer_norm_epsilon, **dtypes)
+        y = norm(name="attention_norm")(x)
         # T5 does not scale logits: 1 / sqrt(d_kv) is folded into the initial queries instead.
         attend = Attention(
             c.d_model,
@@ -48,7 +50,7 @@ class T5Block(nn.Module):
         def dense(features: int, name: str) -> nn.Dense:
             return nn.Dense(features, use_bias=False, name=name, **dtypes)
 
-        y = RMSNorm(name="mlp_norm", **norm)(x)
+        y = norm(name="mlp_norm")(x)
         y = nn.gelu(dense(c.d_ff, "gate")(y), approximate=True) * dense(c.d_ff, "value")(y)
         y = constrain(y, "batch", "length", "mlp")
         return constrain(x + dense(c.d_model, "mlp_out")(y), "batch", "length", "embed"), None
@@ -65,7 +67,7 @@ class T5Encoder(nn.Module):
 
     def setup(self):
         c = self.config
-        dtypes = dict(dtype=self.dtype, param_dtype=self.param_dtype)
+        dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         # Unit variance, as in T5: a token outweighs what the first blocks add to it.
         self.token_embed = nn.Embed(
             c.vocab_size, c.d_model, embedding_init=nn.initializers.normal(1.0), **dtypes
@@ -100,6 +102,10 @@ class T5Encoder(nn.Module):
         Returns:
           Hidden states after the final norm.
         """
-        x = self.embed(token_ids) if inputs_embeds is None else inputs_embeds
-        x, _ = self.blocks(x, None, self.relative_bias(x.shape[1]), token_mask)
+        if inputs_embeds is None:
+            assert token_ids is not None
+            inputs_embeds = self.embed(token_ids)
+        x, _ = self.blocks(
+            inputs_embeds, None, self.relative_bias(inputs_embeds.shape[1]), token_mask
+        )
         return self.final_norm(x)
