@@ -5,16 +5,19 @@ c latent channels, l text tokens, f mel bins, h heads, k head dim.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias, TypedDict
+from typing import Any, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 import jax
 import ml_dtypes
 import numpy as np
 from jax.tree_util import KeyPath
-from jaxtyping import Array, Bool, DTypeLike, Float, Int
+from jaxtyping import Array, Bool, DTypeLike, Float, Int, PyTree
+
+Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm]  # jaxlib has no types
 
 Params: TypeAlias = Mapping[str, Any]
-"""A Linen parameter tree: nested plain dicts whose leaves are arrays."""
+"""A Linen parameter tree: nested plain dicts whose leaves are arrays. `Any`, because `params[a][b]`
+is an array or a tree."""
 
 Waveform: TypeAlias = Float[Array, "b n a"]
 Latents: TypeAlias = Float[Array, "b t c"]
@@ -22,7 +25,10 @@ FrameMask: TypeAlias = Bool[Array, "b t"]
 TokenIds: TypeAlias = Int[Array, "b l"]
 TokenMask: TypeAlias = Bool[Array, "b l"]
 
-VelocityFn: TypeAlias = Callable[[Latents, Any], Latents]
+Count = TypeVar("Count", int, np.ndarray, Array)
+"""A number of samples or frames, or an integer array of such."""
+
+VelocityFn: TypeAlias = Callable[[Latents, PyTree], Latents]
 """(x, sigma) -> d x / d sigma. Sigma in [0, 1] is an array [b] in training and a number for all
 clips in sampling; a sampler may put in its place what the model precomputed of it."""
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-import beartype
+from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
 CHECKED = ("audiogen_jax.ops", "audiogen_jax.layers", "audiogen_jax.flow", "audiogen_jax.models")
+CHECKER = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float too
 
 
 def install() -> None:
@@ -18,4 +19,4 @@ def check(function: Callable) -> Callable:
     """beartype, but for `Self`, which it takes in classes that it decorates as a whole alone."""
     hints = function.__annotations__
     function.__annotations__ = {k: Any if hint is Self else hint for k, hint in hints.items()}
-    return beartype.beartype(function)
+    return CHECKER(function)

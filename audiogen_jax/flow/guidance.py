@@ -2,12 +2,12 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from audiogen_jax.types import Latents, VelocityFn
 
@@ -71,7 +71,7 @@ def guide(
     """
     count = len(guidance.weights)
 
-    def guided(x: Latents, level: Any) -> Latents:
+    def guided(x: Latents, level: PyTree) -> Latents:
         velocities = velocity_fn(jnp.tile(x, (count, 1, 1)), level)
         split = velocities.reshape(count, *x.shape).astype(jnp.float32)
         return jnp.einsum("k,kbtc->btc", guidance.weights, split, precision="highest")
@@ -80,7 +80,7 @@ def guide(
         return guided
     low, high = guidance.interval
 
-    def within_interval(x: Latents, level: Any) -> Latents:
+    def within_interval(x: Latents, level: PyTree) -> Latents:
         sigma, _ = level
         acts = (low <= sigma) & (sigma <= high)
         return jax.lax.cond(acts, guided, prompts_only, x, level)

@@ -1,13 +1,12 @@
 """Integration of the flow from noise to data under `lax.scan`."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
-from audiogen_jax.flow.solvers import Plan
+from audiogen_jax.flow.solvers import Memory, Plan
 from audiogen_jax.types import FrameMask, Latents, VelocityFn
 
 
@@ -17,7 +16,7 @@ def sample(
     plan: Plan,
     mask: FrameMask | None = None,
     *,
-    prepare: Callable[[Float[Array, " n"]], Any] | None = None,
+    prepare: Callable[[Float[Array, " n"]], PyTree] | None = None,
     constrain: Callable[[Latents, Float[Array, ""]], Latents] | None = None,
 ) -> Latents:
     """Carries noise along the flow to data; pure, compiled as one step in a loop.
@@ -34,35 +33,13 @@ def sample(
     Returns:
       Float32 latents at the last level.
     """
-    return _integrate(velocity_fn, noise, plan, mask, prepare, constrain, keep=False)[0]
-
-
-def trajectory(
-    velocity_fn: VelocityFn, noise: Latents, plan: Plan, mask: FrameMask | None = None, **options
-) -> Float[Array, "k b t c"]:
-    """`sample` with the state at every level of the plan, noise first."""
-    options = {"prepare": None, "constrain": None, **options}
-    final, states = _integrate(velocity_fn, noise, plan, mask, **options, keep=True)
-    return jnp.concatenate([states, final[None]])
-
-
-def _integrate(
-    velocity_fn: VelocityFn,
-    noise: Latents,
-    plan: Plan,
-    mask: FrameMask | None,
-    prepare: Callable | None,
-    constrain: Callable | None,
-    keep: bool,
-) -> tuple[Latents, Any]:
-    """The final state and, if `keep`, the state before every step."""
     x = jnp.asarray(noise, jnp.float32)
     evaluations = jnp.asarray(plan.evaluations)
     steps, stages = evaluations.shape
     levels = evaluations.ravel() if prepare is None else prepare(evaluations.ravel())
     levels = jax.tree.map(lambda leaf: leaf.reshape(steps, stages, *leaf.shape[1:]), levels)
 
-    def step(state: tuple[Latents, Any], xs: tuple) -> tuple[tuple, Latents | None]:
+    def step(state: tuple[Latents, Memory], xs: tuple) -> tuple[tuple[Latents, Memory], None]:
         x, memory = state
         levels, coefficients, following = xs
 
@@ -73,10 +50,10 @@ def _integrate(
         out, memory = plan.advance(velocity, x, memory, coefficients)
         if constrain is not None:
             out = constrain(out, following)
-        return (out, memory), (x if keep else None)
+        return (out, memory), None
 
     per_step = (levels, jnp.asarray(plan.coefficients), jnp.asarray(plan.sigmas)[1:])
-    (final, _), states = jax.lax.scan(step, (x, plan.memory(x)), per_step)
+    (final, _), _ = jax.lax.scan(step, (x, plan.memory(x)), per_step)
     if mask is not None:
         final = jnp.where(mask[:, :, None], final, 0)
-    return final, states
+    return final

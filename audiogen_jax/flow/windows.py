@@ -1,12 +1,11 @@
 """Clips longer than the model was trained for: overlapping windows blended in the latent."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int, PyTree
 
 from audiogen_jax.types import FrameMask, Latents, VelocityFn
 
@@ -47,7 +46,7 @@ def in_windows(
         row[start : start + window] = ramp
     shares /= shares.sum(axis=0)
 
-    def velocity(x: Latents, level: Any) -> Latents:
+    def velocity(x: Latents, level: PyTree) -> Latents:
         def add(total: Latents, xs: tuple) -> tuple[Latents, None]:
             start, share = xs
             part = jax.lax.dynamic_slice_in_dim(x, start, window, axis=1)
@@ -57,7 +56,7 @@ def in_windows(
             placed = jax.lax.dynamic_update_slice_in_dim(jnp.zeros_like(total), found, start, 1)
             return total + share[:, None] * placed, None
 
-        per_window: tuple[Any, Float[Any, "w t"]] = (jnp.asarray(starts), jnp.asarray(shares))
+        per_window = (jnp.asarray(starts), jnp.asarray(shares))
         return jax.lax.scan(add, jnp.zeros_like(x, jnp.float32), per_window)[0]
 
     return velocity

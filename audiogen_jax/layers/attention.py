@@ -7,14 +7,11 @@ import jax.numpy as jnp
 from jax.nn.initializers import Initializer
 from jaxtyping import Array, Bool, DTypeLike, Float
 
-from audiogen_jax.layers.norm import LayerNorm, RMSNorm
+from audiogen_jax.layers.norm import NORMS
 from audiogen_jax.ops.attention import attention
 from audiogen_jax.ops.rope import apply_rope
 from audiogen_jax.sharding.constraint import constrain
 from audiogen_jax.types import ModuleDTypes
-
-NORMS = {"layernorm": LayerNorm, "rmsnorm": RMSNorm}
-"""The norms that a configuration can name."""
 
 
 class Attention(nn.Module):

@@ -1,11 +1,11 @@
 """The velocity that a sampler follows: a generator's, cached, guided and in windows."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from audiogen_jax.flow.guidance import Guidance, guide
 from audiogen_jax.flow.windows import in_windows
@@ -22,7 +22,7 @@ class GuidedVelocity(NamedTuple):
     """
 
     velocity: VelocityFn
-    levels: Callable[[Float[Array, " n"]], Any]
+    levels: Callable[[Float[Array, " n"]], PyTree]
 
 
 def guided_velocity(
@@ -54,7 +54,7 @@ def guided_velocity(
         def in_frames(mask: FrameMask) -> VelocityFn:
             rows = jnp.tile(mask, (copies, 1))
 
-            def of_level(x: Latents, level: Any) -> Latents:
+            def of_level(x: Latents, level: PyTree) -> Latents:
                 return generator.sampling_velocity(params, cache, level[1], x, rows)
 
             return of_level

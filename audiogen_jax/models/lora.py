@@ -1,7 +1,6 @@
 """Low-rank adapters on attention and feed-forward matrices (https://arxiv.org/abs/2106.09685)."""
 
 import re
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +60,7 @@ def merge(params: Params, adapters: Params, scale: float) -> Params:
     """
     used = set()
 
-    def merged(path: tuple, weight: Any) -> Float[Array, "..."]:
+    def merged(path: tuple, weight: Array) -> Float[Array, "..."]:
         name = path_name(path)
         if name not in adapters:
             return weight

@@ -4,14 +4,15 @@ Whatever keeps these promises is generated from, trained, planned and evaluated 
 line outside of its family's folder in `models/` and its row in `checkpoints/registry.py`.
 """
 
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from collections.abc import Mapping
+from typing import Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.sharding.placement import AxisRules
-from audiogen_jax.types import FrameMask, Latents, Params, Tokens
+from audiogen_jax.types import Count, FrameMask, Latents, Params, Tokens
 
 Condition = TypeVar("Condition")
 """What a generator knows of its prompts: a pytree of arrays whose first axis is the clip. Where two
@@ -167,7 +168,7 @@ class AudioCodec(Protocol):
     @property
     def axes(self) -> AxisRules: ...
     @property
-    def settings(self) -> dict[str, Any]: ...
+    def settings(self) -> Mapping[str, object]: ...
     @property
     def quirks(self) -> Quirks: ...
 
@@ -183,7 +184,7 @@ class AudioCodec(Protocol):
         """Random parameters; traceable."""
         ...
 
-    def latent_length(self, samples: Any) -> Any:
+    def latent_length(self, samples: Count) -> Count:
         """Latent frames of clips of so many samples, an int or an integer array."""
         ...
 

@@ -1,13 +1,13 @@
 """Several processes as one program."""
 
 import os
-from typing import Any
 
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
+from jaxtyping import PyTree
 
 
 def initialize() -> None:
@@ -42,7 +42,7 @@ def any_process(flag: bool) -> bool:
     return bool(np.any(multihost_utils.process_allgather(np.array(flag))))
 
 
-def to_host(tree: Any) -> Any:
+def to_host(tree: PyTree) -> PyTree[np.ndarray]:
     """A tree of global arrays as numpy, whole; all processes must call it."""
     if jax.process_count() == 1:
         return jax.tree.map(np.asarray, tree)

@@ -3,12 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import jax
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
+
+from audiogen_jax.types import Device
 
 Batch = TypeVar("Batch")
 AXES = ("data", "fsdp", "tensor")
@@ -36,7 +38,7 @@ class MeshConfig:
     dcn_data: int = 1
 
 
-def make_mesh(config: MeshConfig, devices: Sequence[Any] | None = None) -> Mesh:
+def make_mesh(config: MeshConfig, devices: Sequence[Device] | None = None) -> Mesh:
     """The mesh of a configuration.
 
     Args:

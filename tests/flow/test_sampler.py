@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from audiogen_jax.flow.guidance import Guidance, guide
-from audiogen_jax.flow.sampler import sample, trajectory
+from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import linear, sway
 from audiogen_jax.flow.solvers import SOLVERS, ab2, dpmpp2m, euler, unipc
+from tests.trajectory import trajectory
 
 NOISE = jnp.asarray(np.random.default_rng(0).standard_normal((2, 5, 3), np.float32))
 
@@ -137,13 +138,6 @@ def test_a_constraint_acts_after_every_step():
     states = trajectory(growth, NOISE, ab2(sway(4)), constrain=constrain)
     for state, sigma in zip(states[1:], sway(4)[1:], strict=True):
         np.testing.assert_allclose(state[:, :2], sigma, atol=1e-7)
-
-
-def test_trajectory():
-    states = trajectory(growth, NOISE, euler(sway(4)))
-    assert states.shape == (5, *NOISE.shape)
-    np.testing.assert_array_equal(states[0], NOISE)
-    np.testing.assert_allclose(states[-1], sample(growth, NOISE, euler(sway(4))), atol=1e-6)
 
 
 def test_masked_frames_are_zero():

@@ -12,12 +12,16 @@ import pytest
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5
-from audiogen_jax.layers.attention import NORMS
-from audiogen_jax.layers.norm import LayerNorm
-from audiogen_jax.models.audiogen.alignment import align_context, alignment_path, expand_by_duration
+from audiogen_jax.layers.norm import NORMS, LayerNorm
+from audiogen_jax.models.audiogen.alignment import (
+    align_context,
+    alignment_path,
+    expand_by_duration,
+    local_latent_lengths,
+)
 from audiogen_jax.models.audiogen.content_adapter import ContentAdapter
 from audiogen_jax.models.audiogen.dit import DiTBlock
-from audiogen_jax.models.audiogen.durations import global_latent_lengths, local_latent_lengths
+from audiogen_jax.models.audiogen.durations import global_latent_lengths
 from audiogen_jax.models.audiogen.generator import DashengAudioGen
 from audiogen_jax.models.audiogen.network import AudioGen
 from audiogen_jax.models.t5.encoder import T5Encoder

@@ -12,7 +12,7 @@ from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.flow.guidance import Guidance
-from audiogen_jax.flow.sampler import sample, trajectory
+from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import linear, release_sway, sway
 from audiogen_jax.flow.solvers import euler
 from audiogen_jax.models.audiogen.durations import global_latent_lengths
@@ -22,6 +22,7 @@ from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.types import Tokens
 from tests.parity.golden import FOLDER, error, golden
+from tests.trajectory import trajectory
 
 TOLERANCE = 2e-5
 IO = golden("audiogen_tiny")

@@ -1,8 +1,10 @@
 """Time-aligned content: every token held for its duration, and what that does to the context."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.types import FrameMask, TokenMask
 
 
@@ -71,3 +73,24 @@ def align_context(
         jnp.where(aligned[:, :, 0], first, token_mask),
         jnp.where(aligned, expanded, no_time_aligned),
     )
+
+
+def local_latent_lengths(
+    log_duration: Float[Array | np.ndarray, "b l"],
+    token_mask: Bool[Array | np.ndarray, "b l"],
+    config: AudioGenConfig,
+) -> Float[np.ndarray, "b l"]:
+    """Latent frames of every token: ceil(exp(p)) - duration_offset frames of 5 ms, then rounded.
+
+    Args:
+      log_duration: ln(frames + duration_offset).
+      token_mask: True at tokens; padding gives -0.
+      config: the configuration.
+
+    Returns:
+      Whole numbers as float32.
+    """
+    expanded = np.exp(np.asarray(log_duration, np.float32)) * np.asarray(token_mask, np.float32)
+    frames = np.ceil(expanded) - np.float32(config.duration_offset)
+    seconds = frames * np.float32(config.frame_resolution)
+    return np.rint(seconds * np.float32(config.latent_rate))

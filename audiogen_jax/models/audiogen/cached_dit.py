@@ -7,7 +7,7 @@ stacked arrays at every step, 15 % of the time at the published width.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ class LevelCache(NamedTuple):
     final: Float[Array, "... two_d"]
 
 
-def unstack_blocks(params: Params) -> dict[str, Any]:
+def unstack_blocks(params: Params) -> Params:
     """Parameters of a DiT with a tuple of blocks (in, mid, out) in place of two stacks.
 
     Args:

@@ -13,9 +13,10 @@ import jax.numpy as jnp
 from flax.linen.initializers import zeros
 from jaxtyping import Array, Bool, DTypeLike, Float
 
-from audiogen_jax.layers.attention import NORMS, Attention
+from audiogen_jax.layers.attention import Attention
 from audiogen_jax.layers.embeddings import TimeEmbedding
 from audiogen_jax.layers.feed_forward import GEGLU
+from audiogen_jax.layers.norm import NORMS
 from audiogen_jax.layers.stack import stack
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.sharding.constraint import constrain

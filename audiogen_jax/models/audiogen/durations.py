@@ -5,7 +5,7 @@ which rounds 60 frames to 8 instead of 7.
 """
 
 import numpy as np
-from jaxtyping import ArrayLike, Bool, Float, Int
+from jaxtyping import ArrayLike, Int
 
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 
@@ -23,24 +23,3 @@ def global_latent_lengths(log_duration: ArrayLike, config: AudioGenConfig) -> In
     offset, rate = np.float32(config.duration_offset), np.float32(config.latent_rate)
     seconds = np.exp(np.asarray(log_duration, np.float32)) - offset
     return np.rint(seconds * rate).astype(np.int32)
-
-
-def local_latent_lengths(
-    log_duration: Float[np.ndarray, "b l"],
-    token_mask: Bool[np.ndarray, "b l"],
-    config: AudioGenConfig,
-) -> Float[np.ndarray, "b l"]:
-    """Latent frames of every token: ceil(exp(p)) - duration_offset frames of 5 ms, then rounded.
-
-    Args:
-      log_duration: ln(frames + duration_offset).
-      token_mask: True at tokens; padding gives -0.
-      config: the configuration.
-
-    Returns:
-      Whole numbers as float32.
-    """
-    expanded = np.exp(np.asarray(log_duration, np.float32)) * np.asarray(token_mask, np.float32)
-    frames = np.ceil(expanded) - np.float32(config.duration_offset)
-    seconds = frames * np.float32(config.frame_resolution)
-    return np.rint(seconds * np.float32(config.latent_rate))

@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Self
 
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, Int, PRNGKeyArray
@@ -12,7 +13,7 @@ from audiogen_jax.models.dasheng.axes import AXES
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.tokenizer import MIN_SAMPLES, DashengTokenizer, latent_length
 from audiogen_jax.models.quirks import Quirks
-from audiogen_jax.types import Latents, Params
+from audiogen_jax.types import Count, Latents, Params
 
 _SETTINGS = ("embed_dim", "depth", "num_heads", "n_mels_patch", "hop_length")
 
@@ -61,7 +62,7 @@ class DashengCodec:
         return -(-(convolutions + synthesis) // self.config.upsample_tokens)
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Mapping[str, object]:
         return {name: getattr(self.config, name) for name in _SETTINGS}
 
     def with_quirks(self, quirks: Quirks) -> Self:
@@ -75,7 +76,7 @@ class DashengCodec:
     def init(self, key: PRNGKeyArray) -> Params:
         return self.network.init(key, jnp.zeros((1, self.sample_rate)))["params"]
 
-    def latent_length(self, samples: Any) -> Any:
+    def latent_length(self, samples: Count) -> Count:
         return latent_length(samples)
 
     def encode(

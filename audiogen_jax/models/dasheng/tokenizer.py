@@ -16,14 +16,14 @@ from audiogen_jax.models.dasheng.vocos import Vocos
 from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.ops.mel import log_mel
-from audiogen_jax.types import ModuleDTypes
+from audiogen_jax.types import Count, ModuleDTypes
 
 MIN_SAMPLES = 513  # the 1024-sample window must be mirrored at both edges
 
 
-def latent_length(num_samples):
-    """Latent frames of a clip of `num_samples` samples (an int or an integer array)."""
-    return (num_samples // 160 + 1) // PATCH_FRAMES
+def latent_length(samples: Count) -> Count:
+    """Latent frames of clips of so many samples."""
+    return (samples // 160 + 1) // PATCH_FRAMES
 
 
 class AcousticInjection(nn.Module):

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from audiogen_jax.checkpoints.registry import GENERATORS
-from audiogen_jax.flow import time_sampling
+from audiogen_jax.flow.path import logit_normal, uniform
 from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.train.train_config import TrainConfig
@@ -50,8 +50,8 @@ class TimeSamplingConfig:
     def draw(self, key: jax.Array, clips: int) -> Float[Array, " b"]:
         """Noise levels in [0, 1]."""
         if self.kind == "uniform":
-            return time_sampling.uniform(key, clips)
-        return time_sampling.logit_normal(key, clips, self.mean, self.std)
+            return uniform(key, clips)
+        return logit_normal(key, clips, self.mean, self.std)
 
 
 @dataclasses.dataclass(frozen=True)
