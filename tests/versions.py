@@ -1,4 +1,4 @@
-"""Versions of the direct dependencies installed here. With --lowest, each has to be its lower bound."""
+"""Versions of the direct dependencies here; with --lowest, each has to be its lower bound."""
 
 import argparse
 import importlib.metadata
