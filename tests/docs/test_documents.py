@@ -1,6 +1,7 @@
 """What README and docs name is there: commands with options, modules, configs, files, names."""
 
 import ast
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -58,6 +59,16 @@ def test_what_is_named_exists(document: Path):
     assert set(re.findall(r"\bag\.(\w+)", text)) <= {*ag.__all__}
     linked = [link for link in LINK.findall(text) if "`" not in link]
     assert [link for link in linked if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs" / "api").glob("*.md")), ids=lambda path: path.stem
+)
+def test_the_reference_names_what_exists(page: Path):
+    names = re.findall(r"^::: (\S+)$", page.read_text(), re.MULTILINE)
+    assert names
+    for name in names:
+        pkgutil.resolve_name(name)
 
 
 @pytest.mark.parametrize(
