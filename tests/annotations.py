@@ -1,8 +1,10 @@
 """Checks the shapes and types that the numeric folders promise, whenever a test calls them."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Self
 
+import jax
 from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
@@ -16,7 +18,28 @@ def install() -> None:
 
 
 def check(function: Callable) -> Callable:
-    """beartype, but for `Self`, which it takes in classes that it decorates as a whole alone."""
+    """beartype, but for two things that it cannot know.
+
+    `Self` it takes in classes that it decorates as a whole alone. And jax builds pytrees again from
+    whatever stands for their leaves (shapes, axes), not from arrays alone.
+    """
     hints = function.__annotations__
     function.__annotations__ = {k: Any if hint is Self else hint for k, hint in hints.items()}
-    return CHECKER(function)
+    checked = CHECKER(function)
+    if function.__name__ != "__init__":
+        return checked
+
+    @functools.wraps(function)
+    def init(self, *args, **kwargs):
+        return (function if is_pytree(type(self)) else checked)(self, *args, **kwargs)
+
+    return init
+
+
+@functools.cache
+def is_pytree(kind: type) -> bool:
+    """Does jax look into values of this type?"""
+    try:
+        return not jax.tree_util.all_leaves([object.__new__(kind)])
+    except AttributeError:  # it does, and the fields are not there yet
+        return True

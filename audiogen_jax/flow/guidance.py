@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Self, no_type_check
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,6 @@ from audiogen_jax.types import Latents, VelocityFn
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-@no_type_check  # jax makes trees of these whose leaves are no arrays
 class Guidance:
     """Weights of the velocities under k conditions; a pytree, so that scales are no constants.
 

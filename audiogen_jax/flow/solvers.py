@@ -7,7 +7,7 @@ is the one for unequal steps.
 
 import dataclasses
 from collections.abc import Callable
-from typing import TypeAlias, no_type_check
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,6 @@ Advance: TypeAlias = Callable[
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-@no_type_check  # jax makes trees of these whose leaves are no arrays
 class Plan:
     """A solver at given noise levels; a pytree, so that other levels need no other program.
 
