@@ -27,6 +27,11 @@ APART = {"train": {"infer", "jobs"}, "jobs": {"train"}, "infer": {"train"}}
 """Training and inference meet in models, flow and checkpoints alone."""
 BUILDERS = ("models", "checkpoints")
 """Folders that know models by name; checkpoints/registry.py says which checkpoint is of which."""
+RECIPES = (
+    "train/objectives/masked_autoencoding.py",
+    "train/objectives/tokenizer_gan.py",
+)
+"""Stages that train one model, the halves of DashengTokenizer, and so may build it by name."""
 
 
 class Finding(NamedTuple):
@@ -168,9 +173,10 @@ def built_by_name(path: Path) -> Iterator[Finding]:
 
 
 def built_outside() -> Iterator[Finding]:
-    """Models that are built by name by folders that should take any model."""
+    """Models that are built by name where any model should do."""
     for path in FILES:
-        if area(path) not in BUILDERS:
+        recipe = path.relative_to(PACKAGE).as_posix() in RECIPES
+        if area(path) not in BUILDERS and not recipe:
             yield from built_by_name(path)
 
 
@@ -206,7 +212,7 @@ def table() -> dict[str, str]:
         "lines of the longest file": f"{lengths[longest]} ({longest.relative_to(ROOT)})",
         "imports that run upward": str(sum(len(upward(path)) for path in FILES)),
         "cycles between modules": str(len(cycles())),
-        "places that build a model by name outside models/ and checkpoints/": str(len(by_name)),
+        "places that build a model by name where any should do": str(len(by_name)),
         "`Any` in signatures": str(sum(1 for path in FILES for _ in any_in_signatures(path))),
     }
 

@@ -97,3 +97,13 @@ def test_a_model_that_is_built_by_name_is_seen(tmp_path: Path):
     path = tmp_path / "case.py"
     path.write_text("from models import dit\nmodel = dit.DiT(config)\nconfig = AudioGenConfig()\n")
     assert [(f.line, f.text) for f in structure.built_by_name(path)] == [(2, "DiT")]
+
+
+def test_models_are_built_by_name_at_home_alone():
+    assert [str(finding) for finding in structure.built_outside()] == []
+
+
+def test_few_signatures_leave_a_type_open():
+    """Each has its reason beside it; see `python -m tests.structure --any`."""
+    found = [str(each) for path in structure.FILES for each in structure.any_in_signatures(path)]
+    assert len(found) < 40
