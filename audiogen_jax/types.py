@@ -25,7 +25,7 @@ FrameMask: TypeAlias = Bool[Array, "b t"]
 TokenIds: TypeAlias = Int[Array, "b l"]
 TokenMask: TypeAlias = Bool[Array, "b l"]
 
-Count = TypeVar("Count", int, np.ndarray, Array)
+Count = TypeVar("Count", int, np.ndarray | Array)
 """A number of samples or frames, or an integer array of such."""
 
 VelocityFn: TypeAlias = Callable[[Latents, PyTree], Latents]

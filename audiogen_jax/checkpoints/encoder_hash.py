@@ -26,5 +26,5 @@ def encoder_sha256(codec: AudioCodec, params: Params) -> str:
     for path, leaf in jax.tree.leaves_with_path(encoder):
         values = np.ascontiguousarray(leaf, dtype="<f4")
         digest.update(f"{path_name(path)} {values.shape}\n".encode())
-        digest.update(values)
+        digest.update(values.data)
     return digest.hexdigest()

@@ -8,7 +8,7 @@ tree.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 import jax
 import jax.numpy as jnp
@@ -151,7 +151,7 @@ class Layout:
           params: arrays or their shapes, layers stacked.
           dtype: see `export_params`.
         """
-        flat = flatten_dict(params, sep="/")
+        flat = flat_leaves(params)
         tensors = {}
         for rule in self.rules:
             leaf = flat[stacked_path(rule.params[0])]
@@ -173,3 +173,8 @@ def file_dtype(dtype: np.dtype, target: str | DTypeLike | None) -> np.dtype:
     """The dtype in a file of what has `dtype`: if there is a target, floats are cast to it."""
     floating = jnp.issubdtype(dtype, jnp.floating)
     return parse_dtype(target) if floating and target is not None else dtype
+
+
+def flat_leaves(template: Params) -> dict[str, jax.ShapeDtypeStruct]:
+    """The leaves of a tree by their "/"-joined paths: arrays, or their shapes."""
+    return cast(dict[str, jax.ShapeDtypeStruct], flatten_dict(template, sep="/"))

@@ -10,7 +10,14 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.layout import Buffer, Layout, Rule, file_dtype, stacked_path
+from audiogen_jax.checkpoints.layout import (
+    Buffer,
+    Layout,
+    Rule,
+    file_dtype,
+    flat_leaves,
+    stacked_path,
+)
 from audiogen_jax.types import Params, parse_dtype
 
 Put: TypeAlias = Callable[[np.ndarray], np.ndarray | jax.Array]
@@ -99,7 +106,7 @@ def import_params(file: TensorFile, layout: Layout, template: Params) -> Iterato
     Yields:
       The parameters, in C order, layer by layer where their layers are tensors of their own.
     """
-    flat = flatten_dict(template, sep="/")
+    flat = flat_leaves(template)
     for rule in layout.rules:
         leaves = [flat[stacked_path(path)] for path in rule.params]
         for layer in rule.layers(leaves[0].shape):
@@ -116,7 +123,7 @@ def stack_layers(leaves: Iterable[Leaf], template: Params, put: Put = on_host) -
       template: shapes and dtypes of the tree.
       put: what is done with each whole parameter.
     """
-    flat = flatten_dict(template, sep="/")
+    flat = flat_leaves(template)
     params: dict[str, np.ndarray | jax.Array] = {}
     stacks: dict[str, np.ndarray] = {}
     for path, layer, value in leaves:

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
-from flax.traverse_util import flatten_dict, unflatten_dict
+from flax.traverse_util import unflatten_dict
 from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.config_file import write_config
-from audiogen_jax.checkpoints.layout import Layout
+from audiogen_jax.checkpoints.layout import Layout, flat_leaves
 from audiogen_jax.types import Params, parse_dtype
 
 PARAMS = "params"
@@ -34,10 +34,10 @@ class OrbaxFolder:
         # Of a `Checkpointer`, every read would wait for all processes.
         self._handler = ocp.PyTreeCheckpointHandler()
         try:
-            tree = self._handler.metadata(self.path).tree
+            tree = self._handler.metadata(self.path).tree  # pyright: ignore[reportArgumentType]
         except Exception as error:  # of many kinds: storage, JSON, Orbax itself
             raise ValueError(f"{self.path} is not a whole Orbax checkpoint: {error}") from error
-        self._metadata = flatten_dict(tree, sep="/")
+        self._metadata = flat_leaves(tree)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """See `TensorFile`."""
@@ -53,7 +53,7 @@ class OrbaxFolder:
         as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), wanted)
         options = ocp.args.PyTreeRestore(wanted, as_numpy, partial_restore=True)
         try:
-            restored = self._handler.restore(self.path, args=options)
+            restored = self._handler.restore(self.path, args=options)  # pyright: ignore[reportArgumentType]
         except (ValueError, OSError) as error:
             raise ValueError(f"{self.path}: {name} cannot be read: {error}") from error
         return jax.tree.leaves(restored)[0]

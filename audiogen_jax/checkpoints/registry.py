@@ -189,7 +189,7 @@ def family_of(opened: CheckpointFolder, families: Mapping[str, _Family]) -> _Fam
       ValueError: it is of none of these kinds.
     """
     kind = opened.model_type
-    if kind not in families:
+    if kind is None or kind not in families:
         raise ValueError(
             f"{opened.path} holds a {kind!r} checkpoint: expected one of {sorted(families)}"
         )

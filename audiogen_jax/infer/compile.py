@@ -13,13 +13,13 @@ def use_compile_cache() -> None:
 
     A folder that the user set (`JAX_COMPILATION_CACHE_DIR` or `jax.config`) is left as it is.
     """
-    if jax.config.jax_compilation_cache_dir is not None:
+    if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
         return
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     jax.config.update("jax_compilation_cache_dir", str(base / "audiogen_jax"))
 
 
-def compiler_options(params: Params) -> dict[str, str]:
+def compiler_options(params: Params) -> dict[str, str | bool]:
     """Options for programs that read these parameters inside a loop.
 
     XLA's CPU backend moves the widening of half-precision weights out of loops over layers and

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
 from jaxtyping import DTypeLike
 
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.pipeline import Pipeline
+from audiogen_jax.types import Device
 
 
 def load(
@@ -16,7 +16,7 @@ def load(
     revision: str | None = None,
     dtype: str | DTypeLike = "float32",
     param_dtype: str | DTypeLike = "float32",
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Device] | None = None,
 ) -> Pipeline:
     """Loads a text-to-audio generator with its text encoder and audio codec.
 

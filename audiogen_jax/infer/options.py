@@ -45,7 +45,7 @@ class SamplingOptions:
     guidance: float = 5.0
     schedule: Schedule = "sway"
     solver: Solver = "euler"
-    negative: str | StructuredCaption | None = None
+    negative: str | None = None
     view_guidance: Mapping[str, float] = dataclasses.field(default_factory=dict)
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     compat: Literal["release"] | None = None
@@ -59,10 +59,8 @@ class SamplingOptions:
         _check_choice("schedule", self.schedule, Schedule)
         _check_choice("solver", self.solver, Solver)
         if self.negative is not None:
-            caption = self.negative
-            if isinstance(caption, str):
-                caption = StructuredCaption.parse(caption)
-            object.__setattr__(self, "negative", caption.format())
+            negative = StructuredCaption.parse(self.negative).format()
+            object.__setattr__(self, "negative", negative)
         for view, scale in self.view_guidance.items():
             if view not in GUIDED_VIEWS:
                 raise ValueError(f"view_guidance={view!r}: expected one of {GUIDED_VIEWS}")

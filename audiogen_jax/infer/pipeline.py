@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.noise import clip_keys, clip_noise
-from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.options import SamplingOptions, Schedule, Solver
 from audiogen_jax.infer.prompts import condition_prompts
 from audiogen_jax.infer.requests import (
     MAX_SECONDS,
@@ -33,7 +33,7 @@ from audiogen_jax.infer.requests import (
 )
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.source import Source, encode_source
-from audiogen_jax.types import FrameMask, Latents, Tokens, compute_dtype, parse_dtype
+from audiogen_jax.types import Device, FrameMask, Latents, Tokens, compute_dtype, parse_dtype
 
 
 class Submitted(NamedTuple):
@@ -60,7 +60,7 @@ class Pipeline:
       codec: waveforms <-> latents.
     """
 
-    def __init__(self, loaded: LoadedGenerator, devices: Sequence[jax.Device] | None = None):
+    def __init__(self, loaded: LoadedGenerator, devices: Sequence[Device] | None = None):
         """Takes a checkpoint over; see `load`.
 
         Args:
@@ -80,7 +80,7 @@ class Pipeline:
         revision: str | None = None,
         dtype: str | DTypeLike = "float32",
         param_dtype: str | DTypeLike = "float32",
-        devices: Sequence[jax.Device] | None = None,
+        devices: Sequence[Device] | None = None,
     ) -> Self:
         """Loads a generator.
 
@@ -99,11 +99,13 @@ class Pipeline:
         Raises:
           ValueError: there is no such checkpoint, or it does not hold what it should.
         """
-        types = {
-            "dtype": compute_dtype(dtype),
-            "param_dtype": parse_dtype(param_dtype, "param_dtype"),
-        }
-        return cls(load_generator(source, revision=revision, **types), devices)
+        loaded = load_generator(
+            source,
+            revision=revision,
+            dtype=compute_dtype(dtype),
+            param_dtype=parse_dtype(param_dtype, "param_dtype"),
+        )
+        return cls(loaded, devices)
 
     def checkpoint_sha256(self) -> str:
         """One hash over the files of the checkpoint's folder."""
@@ -116,15 +118,15 @@ class Pipeline:
         steps: int = 25,
         guidance: float = 5.0,
         duration: float | Sequence[float] | None = None,
-        solver: str = "euler",
-        schedule: str = "sway",
+        solver: Solver = "euler",
+        schedule: Schedule = "sway",
         ids: Sequence[str] | None = None,
         *,
         negative: Prompt | None = None,
         view_guidance: Mapping[str, float] | None = None,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
         source: Source | None = None,
-        compat: str | None = None,
+        compat: Literal["release"] | None = None,
     ) -> list[Clip]:
         """Generates one clip per prompt.
 
@@ -151,7 +153,7 @@ class Pipeline:
             guidance=guidance,
             schedule=schedule,
             solver=solver,
-            negative=None if negative is None else parse_prompt(negative).format(),
+            negative=negative.format() if isinstance(negative, StructuredCaption) else negative,
             view_guidance=view_guidance or {},
             guidance_interval=guidance_interval,
             compat=compat,
@@ -285,8 +287,8 @@ class Pipeline:
         noise: ArrayLike | None = None,
         steps: int = 25,
         guidance: float = 5.0,
-        schedule: str = "sway",
-        compat: str | None = None,
+        schedule: Schedule = "sway",
+        compat: Literal["release"] | None = None,
     ) -> tuple[Latents, FrameMask]:
         """Samples latents from token ids, at the lengths that the model predicts.
 

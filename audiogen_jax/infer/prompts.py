@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.requests import MAX_BATCH, SMALLEST_TEXT, by_bucket
@@ -46,7 +48,7 @@ def condition_texts(sampler: Sampler, tokens: Tokens) -> list[Condition]:
       tokens: of the texts, padded to one length.
     """
     conditions: dict[int, Condition] = {}
-    lengths = tokens.mask.sum(axis=1)
+    lengths = np.asarray(tokens.mask).sum(axis=1)
     for bucket, rows in by_bucket(lengths, SMALLEST_TEXT, MAX_BATCH):
         width = min(bucket, tokens.ids.shape[1])
         batch = Tokens(tokens.ids[rows, :width], tokens.mask[rows, :width])

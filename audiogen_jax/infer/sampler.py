@@ -1,14 +1,15 @@
 """A generator on its devices: prompts to conditions, noise to latents, few compiled programs."""
 
+import functools
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Int
+from jaxtyping import Array, ArrayLike, DTypeLike, Int
 
 from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.inpainting import EditArrays
@@ -20,7 +21,7 @@ from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.models.protocols import Condition, Generator
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.ops.masks import length_mask
-from audiogen_jax.types import Latents, Params, Tokens
+from audiogen_jax.types import Device, Latents, Params, Tokens
 
 
 class _Static(NamedTuple):
@@ -46,7 +47,7 @@ class Sampler:
         self,
         generator: Generator,
         params: Params,
-        devices: Sequence[jax.Device] | None = None,
+        devices: Sequence[Device] | None = None,
         window: int | None = None,
     ):
         """Places the parameters.
@@ -152,7 +153,7 @@ class Sampler:
           options: how; a negative prompt is taken to be as long as the others.
         """
 
-        def split(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        def split(shape: tuple[int, ...], dtype: DTypeLike) -> jax.ShapeDtypeStruct:
             return jax.ShapeDtypeStruct(shape, dtype, sharding=self._split)
 
         prompts = Tokens(split((clips, tokens), jnp.int32), split((clips, tokens), jnp.bool_))  # type: ignore[arg-type]
@@ -196,20 +197,27 @@ class Sampler:
         )
         return [tuple(self._pad(row, longest) for row in clip) for clip in conditions]
 
-    def _integrate_split(self, params: Params, kinds: Any, *batch: Any, static: _Static) -> Latents:
+    def _integrate_split(
+        self,
+        params: Params,
+        kinds: Sequence[Sequence[Condition]],
+        lengths: Int[Array, " b"],
+        noise: Latents,
+        edit: EditArrays | None,
+        plan: Plan,
+        guidance: Guidance,
+        static: _Static,
+    ) -> Latents:
         # Nothing is exchanged between clips, so each device runs the program for its own rows.
-        def integrate(*arguments: Any) -> Latents:
-            return self._integrate(*arguments, static=static)
-
-        conditions = [jax.tree.map(lambda *rows: jnp.concatenate(rows), *kind) for kind in kinds]
         split = jax.shard_map(
-            integrate,
+            functools.partial(self._integrate, static=static),
             mesh=self.mesh,
             in_specs=(P(), *(P("data"),) * 4, P(), P()),
             out_specs=P("data"),
             check_vma=False,
         )
-        return split(params, conditions, *batch)
+        conditions = [jax.tree.map(lambda *rows: jnp.concatenate(rows), *kind) for kind in kinds]
+        return split(params, conditions, lengths, noise, edit, plan, guidance)
 
     def _integrate(
         self,
@@ -245,7 +253,9 @@ class Sampler:
         return self.generator.with_quirks(quirks)
 
 
-def _place(leaf: Any, sharding: NamedSharding) -> Any:
+def _place(
+    leaf: ArrayLike | jax.ShapeDtypeStruct, sharding: NamedSharding
+) -> Array | jax.ShapeDtypeStruct:
     """An array on its devices; a shape only says where it would be."""
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

@@ -5,7 +5,7 @@ line outside of its family's folder in `models/` and its row in `checkpoints/reg
 """
 
 from collections.abc import Mapping
-from typing import Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
@@ -14,17 +14,17 @@ from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.sharding.placement import AxisRules
 from audiogen_jax.types import Count, FrameMask, Latents, Params, Tokens
 
-Condition = TypeVar("Condition")
+Condition: TypeAlias = Any
 """What a generator knows of its prompts: a pytree of arrays whose first axis is the clip. Where two
 clips differ in another axis (text tokens), zeros at its end, False in masks, change nothing."""
-Cache = TypeVar("Cache")
+Cache: TypeAlias = Any
 """What is computed once per clip, of a family's choice."""
-Level = TypeVar("Level")
+Level: TypeAlias = Any
 """What is computed once per noise level: a pytree whose first axis is the level."""
 
 
 @runtime_checkable
-class Generator(Protocol[Condition, Cache, Level]):
+class Generator(Protocol):
     """Prompts to the velocity of latents. A frozen dataclass without parameters: they are passed.
 
     Attributes:

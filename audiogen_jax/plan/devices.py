@@ -1,14 +1,14 @@
 """Devices to compile for that need not be there."""
 
 import math
-from typing import Any
 
 import jax
 
 from audiogen_jax.hardware import CHIPS, Chip
+from audiogen_jax.types import Device
 
 
-def find_devices(topology: str) -> tuple[Chip, list[Any], str]:
+def find_devices(topology: str) -> tuple[Chip, list[Device], str]:
     """The chip, the devices to compile for, and what they are.
 
     TPUs are compiled for by libtpu, which works on any machine; virtual CPU devices are partitioned
