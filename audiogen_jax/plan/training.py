@@ -107,7 +107,7 @@ def _placed_batch(config: FlowMatchingConfig, generator: Generator, mesh: Mesh) 
         )
     frames = round(seconds * generator.latent_rate)
 
-    def shape(*axes: int, dtype: DTypeLike) -> Any:
+    def shape(*axes: int, dtype: DTypeLike) -> Any:  # stands in for an array
         sharding = NamedSharding(mesh, BATCH)
         return jax.ShapeDtypeStruct((clips, *axes), dtype, sharding=sharding)
 
