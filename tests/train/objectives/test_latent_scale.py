@@ -1,6 +1,7 @@
 """Folding the scale of the latents changes them and not the audio."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -28,7 +29,8 @@ def test_exact(case):
     folded = fold_latent_scale(params, std)
 
     def run(params):
-        latents = model.apply({"params": params}, batch.audio[..., 0], method="encode")
+        audio = jnp.asarray(batch.audio[..., 0])
+        latents = model.apply({"params": params}, audio, method="encode")
         return latents, model.apply({"params": params}, latents, method="decode")
 
     (before, audio), (after, same_audio) = run(params), run(folded)
@@ -39,7 +41,8 @@ def test_exact(case):
 def test_measured_moments(case):
     model, params, batch = case
     batches = [jax.tree.map(lambda x: x[:2], batch), jax.tree.map(lambda x: x[2:], batch)]
-    latents = model.apply({"params": params}, batch.audio[..., 0], batch.lengths, method="encode")
+    audio, lengths = jnp.asarray(batch.audio[..., 0]), jnp.asarray(batch.lengths)
+    latents = model.apply({"params": params}, audio, lengths, method="encode")
     frames = (batch.lengths // 160 + 1) // 4
     valid = np.concatenate([row[:count] for row, count in zip(latents, frames, strict=True)])
     moments = measure_latents(model, params, batches)

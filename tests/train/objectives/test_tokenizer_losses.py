@@ -53,7 +53,7 @@ def test_semantic_preservation():
 
 
 def test_mel():
-    audio = RNG.normal(0, 0.1, (2, 4096)).astype(np.float32)
+    audio = jnp.asarray(RNG.normal(0, 0.1, (2, 4096)), jnp.float32)
     assert float(multi_scale_mel_loss(audio, audio)) == 0
     # Above the floor, a gain of e moves every log magnitude by one.
     assert float(multi_scale_mel_loss(audio, np.e * audio)) == pytest.approx(1, rel=1e-4)
@@ -61,6 +61,6 @@ def test_mel():
 
 
 def test_mel_gradient_in_silence():
-    audio = RNG.normal(0, 0.1, (1, 4096)).astype(np.float32)
+    audio = jnp.asarray(RNG.normal(0, 0.1, (1, 4096)), jnp.float32)
     gradient = jax.jit(jax.grad(multi_scale_mel_loss, argnums=1))(audio, jnp.zeros((1, 4096)))
     assert np.isfinite(gradient).all()
