@@ -41,22 +41,22 @@ def in_windows(
         return velocity_of(mask)
     starts = window_starts(length, window)
     ramp = np.minimum(np.arange(window), np.arange(window)[::-1]) + 1.0
-    shares = np.zeros((len(starts), length), np.float32)
-    for row, start in zip(shares, starts, strict=True):
-        row[start : start + window] = ramp
-    shares /= shares.sum(axis=0)
+    weights = np.zeros((len(starts), length), np.float32)
+    for index, start in enumerate(starts):
+        weights[index, start : start + window] = ramp
+    weights /= weights.sum(axis=0)
 
     def velocity(x: Latents, level: PyTree) -> Latents:
         def add(total: Latents, xs: tuple) -> tuple[Latents, None]:
-            start, share = xs
-            part = jax.lax.dynamic_slice_in_dim(x, start, window, axis=1)
+            start, weight = xs
+            inside = jax.lax.dynamic_slice_in_dim(x, start, window, axis=1)
             valid = jax.lax.dynamic_slice_in_dim(mask, start, window, axis=1)
-            found = velocity_of(valid)(part, level).astype(jnp.float32)
-            # Beside the window its share is 0, so where the padding comes from does not matter.
-            placed = jax.lax.dynamic_update_slice_in_dim(jnp.zeros_like(total), found, start, 1)
-            return total + share[:, None] * placed, None
+            predicted = velocity_of(valid)(inside, level).astype(jnp.float32)
+            # Beside the window its weight is 0: what stands there does not matter.
+            padded = jax.lax.dynamic_update_slice_in_dim(jnp.zeros_like(total), predicted, start, 1)
+            return total + weight[:, None] * padded, None
 
-        per_window = (jnp.asarray(starts), jnp.asarray(shares))
+        per_window = (jnp.asarray(starts), jnp.asarray(weights))
         return jax.lax.scan(add, jnp.zeros_like(x, jnp.float32), per_window)[0]
 
     return velocity

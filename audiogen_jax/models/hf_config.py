@@ -24,7 +24,7 @@ def _like(default: object, value: object) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, tuple):
-        return isinstance(value, list | tuple) and all(isinstance(one, str) for one in value)
+        return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     return isinstance(value, int | float if isinstance(default, float) else type(default))
 
 
@@ -44,9 +44,9 @@ class HFConfig:
         Raises:
           ValueError: a field is unknown, of another type, or selects a variant that is not built.
         """
-        own = dataclasses.fields(cls)
-        defaults = {field.name: field.default for field in own if field.name not in cls.DERIVED}
-        kept, unknown, unbuilt, wrong = {}, [], [], []
+        fields = dataclasses.fields(cls)
+        defaults = {field.name: field.default for field in fields if field.name not in cls.DERIVED}
+        accepted, unknown, unbuilt, wrong = {}, [], [], []
         for name, value in values.items():
             if name in cls.FIXED:
                 if value != cls.FIXED[name]:
@@ -54,11 +54,11 @@ class HFConfig:
             elif name in defaults:
                 if not _like(defaults[name], value):
                     wrong.append(f"{name}={value!r} (expected one like {defaults[name]!r})")
-                kept[name] = tuple(value) if isinstance(value, list) else value
+                accepted[name] = tuple(value) if isinstance(value, list) else value
             elif name in cls.DERIVED:
                 if not isinstance(value, cls.DERIVED[name]):
                     wrong.append(f"{name}={value!r} (expected {cls.DERIVED[name].__name__})")
-                kept[name] = value
+                accepted[name] = value
             elif name not in _BOOKKEEPING:
                 unknown.append(name)
         if wrong:
@@ -69,7 +69,7 @@ class HFConfig:
                 f"variants that are not built: {unbuilt}. "
                 f"Known fields: {sorted(set(defaults) | set(cls.FIXED))}"
             )
-        return cls(**kept)
+        return cls(**accepted)
 
     def to_hf(self, derived: bool = False) -> dict[str, object]:
         """The contents of the HF `config.json` for this configuration.
@@ -77,7 +77,9 @@ class HFConfig:
         Args:
           derived: with the fields of `DERIVED`, where no tensor of the release says them.
         """
-        own = dataclasses.asdict(self)
-        own = {k: list(v) if isinstance(v, tuple) else v for k, v in own.items()}
-        own = {k: v for k, v in own.items() if derived or k not in self.DERIVED}
-        return {"model_type": self.MODEL_TYPE, **self.FIXED, **own}
+        values = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()
+            if derived or name not in self.DERIVED
+        }
+        return {"model_type": self.MODEL_TYPE, **self.FIXED, **values}

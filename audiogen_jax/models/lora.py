@@ -37,9 +37,9 @@ def init_adapters(key: PRNGKeyArray, params: Params, rank: int) -> Params:
         if not re.fullmatch(ADAPTED, name):
             continue
         *layers, width_in, width_out = leaf.shape
-        key, own = jax.random.split(key)
+        key, matrix_key = jax.random.split(key)
         adapters[name] = {
-            "lora_a": jax.random.normal(own, (*layers, width_in, rank)) / jnp.sqrt(width_in),
+            "lora_a": jax.random.normal(matrix_key, (*layers, width_in, rank)) / jnp.sqrt(width_in),
             "lora_b": jnp.zeros((*layers, rank, width_out)),
         }
     if not adapters:
@@ -65,8 +65,8 @@ def merge(params: Params, adapters: Params, scale: float) -> Params:
         if name not in adapters:
             return weight
         used.add(name)
-        one = adapters[name]
-        update = jnp.matmul(one["lora_a"], one["lora_b"], preferred_element_type=jnp.float32)
+        a, b = adapters[name]["lora_a"], adapters[name]["lora_b"]
+        update = jnp.matmul(a, b, preferred_element_type=jnp.float32)
         if update.shape != weight.shape:
             raise ValueError(
                 f"adapters of {name!r} are for shape {update.shape}, its weights are {weight.shape}"

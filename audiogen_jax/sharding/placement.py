@@ -126,10 +126,10 @@ def parameter_name(path: KeyPath) -> str:
 
 def large_replicated(tree: PyTree, shardings: PyTree[NamedSharding]) -> list[Replicated]:
     """Every array of more than a MiB that is not cut at all, the largest first."""
-    found = []
+    replicated = []
     paths = jax.tree_util.tree_flatten_with_path(tree)[0]
     for (path, leaf), sharding in zip(paths, jax.tree.leaves(shardings), strict=True):
         size = math.prod(leaf.shape) * leaf.dtype.itemsize
         if size > LARGE_BYTES and sharding.is_fully_replicated:
-            found.append(Replicated(jax.tree_util.keystr(path), tuple(leaf.shape), size))
-    return sorted(found, key=lambda array: -array.bytes)
+            replicated.append(Replicated(jax.tree_util.keystr(path), tuple(leaf.shape), size))
+    return sorted(replicated, key=lambda array: -array.bytes)

@@ -55,9 +55,9 @@ class MaskedAutoencoder(nn.Module):
         b, t, _ = patches.shape
         if t > MAX_TOKENS:
             raise ValueError(f"audio of {t} patches is too long to mask: at most {MAX_TOKENS}")
-        kept = max(1, round(t * (1 - MASKED_SHARE)))
+        count = max(1, round(t * (1 - MASKED_SHARE)))
         order = jnp.argsort(jax.random.uniform(key, (b, t)), axis=1)
-        visible = order[:, :kept]
+        visible = order[:, :count]
 
         tokens = self.audio_encoder.embed(patches)
         tokens = jnp.take_along_axis(tokens, visible[..., None], axis=1)
