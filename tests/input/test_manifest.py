@@ -30,7 +30,7 @@ def test_reads_views_and_resolves_paths(tmp_path):
     ("row", "message"),
     [
         ("{not json", "line 2: .*"),
-        ("[1]", "line 2: expected a JSON object, got '\[1\]'"),
+        ("[1]", r"line 2: expected a JSON object, got '\[1\]'"),
         ({**ROW, "path": None}, r"line 2: missing \['path'\]"),
         ({**ROW, "duration": 0}, "line 2: duration is 0"),
         ({**ROW, "duration": "long"}, "line 2: "),
