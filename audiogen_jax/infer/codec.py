@@ -12,12 +12,12 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, ArrayLike, DTypeLike, Float, Int
 
-from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
+from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.checkpoints.registry import LoadedCodec, open_codec
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.models.protocols import AudioCodec
-from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
+from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.types import Latents, Params, Waveform, compute_dtype, parse_dtype
 
 _SMALLEST_DECODE = 32
@@ -110,7 +110,7 @@ class Codec:
 
     @property
     def encoder_sha256(self) -> str:
-        """The hash of what decides the latents; see `checkpoints.encoder_hash`."""
+        """The hash of what decides the latents; see `checkpoints.parameter_hash`."""
         return encoder_sha256(self.codec, self._encoder)
 
     def encode(
@@ -208,20 +208,19 @@ class Codec:
 
     @functools.cached_property
     def _encoder(self) -> Params:
-        return self._loaded.read(self.codec.encoder, self._place)
+        return self._loaded.read(self.codec.encoder, self._put)
 
     @functools.cached_property
     def _decoder(self) -> Params:
-        return self._loaded.read(self.codec.decoder, self._place)
+        return self._loaded.read(self.codec.decoder, self._put)
 
-    def _place(self, value: np.ndarray) -> Array:
+    def _put(self, value: np.ndarray) -> Array:
         return jax.device_put(value, NamedSharding(self.mesh, P()))
 
     @functools.cached_property
     def _encode(self) -> Callable:
         def encode(params, audio, lengths, quirks):
-            codec = self.codec if quirks == NO_QUIRKS else self.codec.with_quirks(quirks)
-            return codec.encode(params, audio, lengths)
+            return self.codec.with_quirks(quirks).encode(params, audio, lengths)
 
         options = compiler_options(self._encoder)
         return jax.jit(encode, static_argnames="quirks", compiler_options=options)

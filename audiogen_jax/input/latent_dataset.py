@@ -50,7 +50,7 @@ class DatasetInfo:
     """What `dataset.json` says.
 
     Attributes:
-      tokenizer_sha256: of the encoder that made the latents, see `checkpoints.encoder_hash`.
+      tokenizer_sha256: of the encoder that made the latents, see `checkpoints.parameter_hash`.
       sample_rate: of the audio that was encoded, Hz.
       latent_rate: frames per second.
       channels: of each frame.

@@ -12,8 +12,8 @@ import soundfile
 
 import audiogen_jax as ag
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
-from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
 from audiogen_jax.checkpoints.folder import CheckpointFolder
+from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.cli import main
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.latent_dataset import LatentDataset

@@ -1,15 +1,11 @@
 """What turns clips into embeddings, and says what it is: distances compare only what it made."""
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
-import jax
 import numpy as np
 from jaxtyping import Float
-
-from audiogen_jax.types import Params
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,17 +62,6 @@ class Embedder(Protocol):
           sample_rate: of the clips, Hz.
         """
         ...
-
-
-def params_sha256(params: Params) -> str:
-    """One hash over the names, shapes and values of a parameter tree."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree.leaves_with_path(params):
-        values = np.ascontiguousarray(leaf)
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
-        digest.update(f"{name} {values.dtype} {values.shape}\n".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
 
 
 def check_comparable(*embeddings: Embeddings) -> None:

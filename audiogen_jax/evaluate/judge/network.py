@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from audiogen_jax.evaluate.embedders.embedder import Embeddings, Identity, params_sha256
+from audiogen_jax.checkpoints.parameter_hash import params_sha256
+from audiogen_jax.evaluate.embedders.embedder import Embeddings, Identity
 from audiogen_jax.evaluate.judge.features import SAMPLE_RATE, mel_power, normalise, windows
 from audiogen_jax.evaluate.judge.tasks import Task
 from audiogen_jax.evaluate.waveforms import RESAMPLER

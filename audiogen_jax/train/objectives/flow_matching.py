@@ -16,7 +16,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.checkpoints.adapters import ADAPTERS, save_adapters
-from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
+from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.checkpoints.registry import LoadedCodec
 from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.loss import flow_matching_loss

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import soxr
 
+from audiogen_jax.checkpoints.parameter_hash import params_sha256
 from audiogen_jax.evaluate.embedders.embedder import (
     Embedder,
     Embeddings,
     check_comparable,
-    params_sha256,
 )
 from tests.evaluate.embedded import IDENTITY, embedded
 from tests.evaluate.melodies import RECORDINGS

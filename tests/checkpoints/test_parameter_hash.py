@@ -5,8 +5,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import pytest
 
-from audiogen_jax.checkpoints.encoder_hash import encoder_sha256
 from audiogen_jax.checkpoints.mapping import on_host
+from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.checkpoints.registry import open_codec
 
 FOLDER = Path(__file__).parent.parent / "written_by_0_1"
