@@ -22,6 +22,7 @@ from audiogen_jax.input.mixture import (
     Bucket,
     check_crop,
     check_weighted,
+    collate_condition,
     mixed_batches,
 )
 from audiogen_jax.input.text import TextTokenizer
@@ -104,14 +105,8 @@ class _Collate:
         batch = {
             "latents": latents.view(ml_dtypes.bfloat16),
             "lengths": np.array([len(example.latents) for example in examples], np.int32),
-            "drop_condition": np.array([example.drop_condition for example in examples]),
-            "id": np.array([example.clip_id for example in examples]),
         }
-        if self.tokenizer is not None:
-            texts = [example.text for example in examples]
-            tokens = self.tokenizer.encode_batch(texts, self.max_tokens)
-            batch |= {"token_ids": tokens.ids, "token_mask": tokens.mask}
-        return batch
+        return batch | collate_condition(examples, self.tokenizer, self.max_tokens)
 
 
 def make_latent_iterator(

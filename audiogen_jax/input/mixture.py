@@ -6,7 +6,7 @@ processes, workers or threads. Built on grain; numpy only.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import grain
 import numpy as np
@@ -15,6 +15,7 @@ from grain.python import DatasetSelectionMap
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.input.manifest import SPLITS
+from audiogen_jax.input.text import TextTokenizer
 
 Batch: TypeAlias = dict[str, np.ndarray]
 Clip = TypeVar("Clip")
@@ -108,6 +109,31 @@ def check_crop(crop: str, choices: Sequence[str]) -> None:
         raise ValueError(f"crop={crop!r}: expected one of {tuple(choices)}")
 
 
+class Conditioned(Protocol):
+    """An example with its text and what else decides its condition."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def drop_condition(self) -> bool: ...
+    @property
+    def clip_id(self) -> str: ...
+
+
+def collate_condition(
+    examples: Sequence[Conditioned], tokenizer: TextTokenizer | None, max_tokens: int
+) -> Batch:
+    """`drop_condition` and `id` of examples, and with a tokenizer `token_ids` and `token_mask`."""
+    batch: Batch = {
+        "drop_condition": np.array([example.drop_condition for example in examples]),
+        "id": np.array([example.clip_id for example in examples]),
+    }
+    if tokenizer is not None:
+        tokens = tokenizer.encode_batch([example.text for example in examples], max_tokens)
+        batch |= {"token_ids": np.asarray(tokens.ids), "token_mask": np.asarray(tokens.mask)}
+    return batch
+
+
 @dataclasses.dataclass(frozen=True)
 class Bucket(Generic[Clip, Example]):
     """The clips of about one length, whose batches have one shape.
@@ -162,8 +188,10 @@ def mixed_batches(
         if examples:
             mixed = grain.MapDataset.mix(examples, shares)
             rows = _Rows(len(mixed) // batch_size, batch_size, process_index, process_count)
-            own = grain.MapDataset.select_from_datasets([mixed], rows)
-            batches.append(own.batch(rows.count, drop_remainder=True, batch_fn=bucket.collate))
+            of_process = grain.MapDataset.select_from_datasets([mixed], rows)
+            batches.append(
+                of_process.batch(rows.count, drop_remainder=True, batch_fn=bucket.collate)
+            )
             rates.append(sum(shares) / batch_size)
 
     dataset = grain.MapDataset.mix(batches, rates).to_iter_dataset(
