@@ -62,10 +62,10 @@ class Sampler:
         self.mesh = Mesh(np.array(devices or jax.local_devices()[:1]), ("data",))
         self._everywhere = NamedSharding(self.mesh, P())
         self._split = NamedSharding(self.mesh, P("data"))
-        self.params = jax.tree.map(lambda leaf: _place(leaf, self._everywhere), params)
+        self.params = jax.tree.map(lambda leaf: _put(leaf, self._everywhere), params)
         options = compiler_options(self.params)
         self._options = options
-        # All parameters are on the devices whichever a program reads, and plans count them so.
+        # Unused parameters stay arguments: they are on the devices, and plans count arguments.
         self._condition = jax.jit(
             self._condition_rows,
             out_shardings=self._everywhere,
@@ -73,7 +73,6 @@ class Sampler:
             keep_unused=True,
         )
         self._pad = jax.jit(_pad, static_argnums=1, out_shardings=self._everywhere)
-        # Parameters that condition prompts stay on the devices too: a plan counts its arguments.
         self._sample = jax.jit(self._integrate_split, static_argnames="static", keep_unused=True)
         self.programs: dict[Hashable, jax.stages.Compiled] = {}
 
@@ -105,7 +104,7 @@ class Sampler:
         Raises:
           ValueError: a prediction is not finite.
         """
-        return np.concatenate([self.generator.frames(row) for row in jax.device_get(conditions)])
+        return np.concatenate([self.generator.frames(condition) for condition in conditions])
 
     def sample(
         self,
@@ -159,7 +158,7 @@ class Sampler:
         prompts = Tokens(split((clips, tokens), jnp.int32), split((clips, tokens), jnp.bool_))  # type: ignore[arg-type]
         condition = self._condition.lower(self.params, prompts)
         shapes = jax.eval_shape(self._condition_rows, self.params, prompts)
-        kind = jax.tree.map(lambda leaf: _place(leaf, self._everywhere), shapes)
+        kind = jax.tree.map(lambda leaf: _put(leaf, self._everywhere), shapes)
         kinds = (kind,) * ((options.negative is not None) + 1 + len(options.view_guidance))
         lengths = split((clips,), jnp.int32)
         noise = split((clips, frames, self.generator.latent_dim), jnp.float32)
@@ -233,7 +232,7 @@ class Sampler:
         mask = length_mask(lengths, noise.shape[1])
         conditions = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *kinds)
         velocity, levels = guided_velocity(
-            self._with(static.quirks),
+            self.generator.with_quirks(static.quirks),
             params,
             conditions,
             guidance,
@@ -247,13 +246,8 @@ class Sampler:
         final_mask = None if static.quirks.sample_padding else mask
         return sample(velocity, start, plan, final_mask, prepare=levels, constrain=constrain)
 
-    def _with(self, quirks: Quirks) -> Generator:
-        if quirks == self.generator.quirks:
-            return self.generator
-        return self.generator.with_quirks(quirks)
 
-
-def _place(
+def _put(
     leaf: ArrayLike | jax.ShapeDtypeStruct, sharding: NamedSharding
 ) -> Array | jax.ShapeDtypeStruct:
     """An array on its devices; a shape only says where it would be."""

@@ -64,7 +64,7 @@ def guided_velocity(
     cache = generator.cache(params, conditions, clips if unconditional else 0)
     all_conditions, prompts_only = velocity(cache, count), None
     if guidance.interval is not None:
-        start = 0 if unconditional or count == 1 else clips
+        start = 0 if unconditional else clips
         prompts = jax.tree.map(lambda leaf: leaf[start : start + clips], conditions)
         prompts_only = velocity(generator.cache(params, prompts), 1)
     guided = guide(all_conditions, guidance, prompts_only) if count > 1 else all_conditions
