@@ -35,10 +35,10 @@ def find_devices(topology: str) -> tuple[Chip, list[Device], str]:
     from jax.experimental import topologies
 
     try:
-        found = topologies.get_topology_desc(platform="tpu", topology_name=topology)
+        described = topologies.get_topology_desc(platform="tpu", topology_name=topology)
     except Exception as error:  # of libtpu, any kind
         raise ValueError(
             f"topology={topology!r}: {str(error).splitlines()[0]}. TPU programs are compiled by "
             "libtpu: pip install 'audiogen-jax[tpu]'"
         ) from error
-    return CHIPS[kind], list(found.devices), found.devices[0].device_kind
+    return CHIPS[kind], list(described.devices), described.devices[0].device_kind

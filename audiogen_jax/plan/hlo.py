@@ -73,28 +73,28 @@ def program_cost(text: str) -> ProgramCost:
     loops: set[str] = set()
     _count_runs(computations, entry, 1, runs, loops)
     flops = 0.0
-    found: dict[str, list[float]] = {}
+    totals: dict[str, list[float]] = {}
     seen: set[Any] = set()
     for name, times in runs.items():
-        results = {one.name: one.result for one in computations[name]}
-        for one in computations[name]:
-            flops += times * _flops(one, results)
-            kind = one.opcode.removesuffix("-start")
+        results = {instruction.name: instruction.result for instruction in computations[name]}
+        for instruction in computations[name]:
+            flops += times * _flops(instruction, results)
+            kind = instruction.opcode.removesuffix("-start")
             if kind not in COLLECTIVES:
                 continue
-            channel = re.search(r"channel_id=(\d+)", one.rest)
-            same = channel and (channel[1], tuple(_shapes(one.result)))
+            channel = re.search(r"channel_id=(\d+)", instruction.rest)
+            same = channel and (channel[1], tuple(_shapes(instruction.result)))
             # TPU programs repeat a collective in each part of the work that it runs beside.
             if same not in seen:
                 seen |= {same} if same else set()
                 # and write a reduce-scatter as a sum of which each device keeps its slice.
                 if name.startswith("all-reduce-scatter"):
                     kind = "reduce-scatter"
-                size, sent = _traffic(kind, one)
-                row = found.setdefault(kind, [0, 0.0, 0.0])
+                size, sent = _traffic(kind, instruction)
+                row = totals.setdefault(kind, [0, 0.0, 0.0])
                 for i, value in enumerate((1, size, sent)):
                     row[i] += times * value
-    rows = (Collective(kind, int(row[0]), row[1], row[2]) for kind, row in sorted(found.items()))
+    rows = (Collective(kind, int(row[0]), row[1], row[2]) for kind, row in sorted(totals.items()))
     return ProgramCost(flops, tuple(rows), tuple(sorted(loops)))
 
 
@@ -121,17 +121,21 @@ def _count_runs(
 ) -> None:
     """Adds how often a computation and what it calls run."""
     runs[name] = runs.get(name, 0) + times
-    for one in computations[name]:
+    for instruction in computations[name]:
         rounds = times
-        if one.opcode == "while":
-            known = _rounds(one, computations)
+        if instruction.opcode == "while":
+            known = _rounds(instruction, computations)
             rounds = times * (known or 1)
             if known is None:
-                loops.add(one.name)
+                loops.add(instruction.name)
         for called in itertools.chain.from_iterable(
-            re.findall(r"%([\w.\-]+)", match[1]) for match in _CALLED.finditer(one.rest)
+            re.findall(r"%([\w.\-]+)", match[1]) for match in _CALLED.finditer(instruction.rest)
         ):
-            if called in computations and one.opcode not in ("reduce", "all-reduce", "sort"):
+            if called in computations and instruction.opcode not in (
+                "reduce",
+                "all-reduce",
+                "sort",
+            ):
                 _count_runs(computations, called, rounds, runs, loops)
 
 
@@ -143,9 +147,10 @@ def _rounds(loop: _Instruction, computations: dict[str, list[_Instruction]]) -> 
     condition = computations.get(called.get("condition", ""), [])
     bounds = _constants(condition)
     counters = [
-        re.search(r"index=(\d+)", one.rest)
-        for one in condition
-        if one.opcode == "get-tuple-element" and one.result.startswith(("s32[]", "u32[]"))
+        re.search(r"index=(\d+)", instruction.rest)
+        for instruction in condition
+        if instruction.opcode == "get-tuple-element"
+        and instruction.result.startswith(("s32[]", "u32[]"))
     ]
     if len(bounds) != 1 or len(counters) != 1 or counters[0] is None:
         return None
@@ -156,15 +161,18 @@ def _rounds(loop: _Instruction, computations: dict[str, list[_Instruction]]) -> 
 def _constants(body: list[_Instruction]) -> dict[str, int]:
     """The whole numbers that a computation names."""
     return {
-        one.name: int(one.rest.split(")")[0])
-        for one in body
-        if one.opcode == "constant" and one.result.startswith(("s32[]", "u32[]"))
+        instruction.name: int(instruction.rest.split(")")[0])
+        for instruction in body
+        if instruction.opcode == "constant" and instruction.result.startswith(("s32[]", "u32[]"))
     }
 
 
 def _increment(body: list[_Instruction], counter: int) -> int:
     """What a round adds to the counter: 1 but in loops that XLA unrolled in part."""
-    instructions, constants = {one.name: one for one in body}, _constants(body)
+    instructions, constants = (
+        {instruction.name: instruction for instruction in body},
+        _constants(body),
+    )
     results = re.findall(r"%([\w.\-]+)", body[-1].rest.split(")")[0]) if body else []
     last = instructions.get(results[counter]) if counter < len(results) else None
     if last is None or last.opcode != "add":
@@ -179,15 +187,17 @@ def _shapes(text: str) -> Iterator[tuple[str, tuple[int, ...]]]:
             yield kind, tuple(int(size) for size in sizes.split(",") if size)
 
 
-def _traffic(kind: str, one: _Instruction) -> tuple[float, float]:
+def _traffic(kind: str, instruction: _Instruction) -> tuple[float, float]:
     """(bytes of the result, bytes that a device sends in a ring)."""
-    sizes = [_BYTES[name] * math.prod(shape) for name, shape in _shapes(one.result) if shape]
-    if one.opcode.endswith("-start") and kind != "all-reduce":
+    sizes = [
+        _BYTES[name] * math.prod(shape) for name, shape in _shapes(instruction.result) if shape
+    ]
+    if instruction.opcode.endswith("-start") and kind != "all-reduce":
         # A started collective gives its operand and its result.
         sizes = [min(sizes) if kind == "reduce-scatter" else max(sizes)]
     size = float(sum(sizes))
-    group = _group_size(one.rest)
-    if kind == "reduce-scatter" and one.opcode.startswith("all-reduce"):
+    group = _group_size(instruction.rest)
+    if kind == "reduce-scatter" and instruction.opcode.startswith("all-reduce"):
         size /= group
     share = (group - 1) / group
     sent = {
@@ -215,41 +225,45 @@ def _group_size(text: str) -> int:
     return math.prod(int(sizes[axis]) for axis in re.findall(r"'(\w+)'", match["axes"]))
 
 
-def _flops(one: _Instruction, results: dict[str, str]) -> float:
-    if one.opcode == "dot":
-        left = _operand_shape(one, results, 0)
-        axes = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", one.rest)
+def _flops(instruction: _Instruction, results: dict[str, str]) -> float:
+    if instruction.opcode == "dot":
+        left = _operand_shape(instruction, results, 0)
+        axes = re.search(r"lhs_contracting_dims=\{([\d,]*)\}", instruction.rest)
         contracted = [left[int(axis)] for axis in axes[1].split(",") if axis] if axes else []
-        return 2.0 * math.prod(_result_shape(one)) * math.prod(contracted)
-    if one.opcode == "convolution":
-        return _convolution_flops(one, results)
+        return 2.0 * math.prod(_result_shape(instruction)) * math.prod(contracted)
+    if instruction.opcode == "convolution":
+        return _convolution_flops(instruction, results)
     return 0.0
 
 
-def _result_shape(one: _Instruction) -> tuple[int, ...]:
-    return next(_shapes(one.result))[1]
+def _result_shape(instruction: _Instruction) -> tuple[int, ...]:
+    return next(_shapes(instruction.result))[1]
 
 
-def _operand_shape(one: _Instruction, results: dict[str, str], index: int) -> tuple[int, ...]:
-    names = re.findall(r"%([\w.\-]+)", one.rest.split("), ")[0])
+def _operand_shape(
+    instruction: _Instruction, results: dict[str, str], index: int
+) -> tuple[int, ...]:
+    names = re.findall(r"%([\w.\-]+)", instruction.rest.split("), ")[0])
     return next(_shapes(results[names[index]]))[1]
 
 
-def _convolution_flops(one: _Instruction, results: dict[str, str]) -> float:
+def _convolution_flops(instruction: _Instruction, results: dict[str, str]) -> float:
     """Products of a convolution, those with padding and holes left out.
 
     TPU programs write every matrix product as a convolution, its batch axes as windows.
     """
-    labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", one.rest)
-    assert labels, one
-    left, kernel = (_operand_shape(one, results, i) for i in (0, 1))
-    out = _result_shape(one)
+    labels = re.search(r"dim_labels=(\w+)_(\w+)->(\w+)", instruction.rest)
+    assert labels, instruction
+    left, kernel = (_operand_shape(instruction, results, i) for i in (0, 1))
+    out = _result_shape(instruction)
     named = [
         dict(zip(names, shape, strict=True))
         for names, shape in zip(labels.groups(), (left, kernel, out), strict=True)
     ]
     window = dict(
-        re.findall(r"(\w+)=([\dx_\-]+)", (re.search(r"window=\{([^}]*)\}", one.rest) or [""])[0])
+        re.findall(
+            r"(\w+)=([\dx_\-]+)", (re.search(r"window=\{([^}]*)\}", instruction.rest) or [""])[0]
+        )
     )
     flops = 2.0 * named[2]["b"] * named[2]["f"] * named[1]["i"]
     for axis in sorted(name for name in named[2] if name.isdigit()):
@@ -267,6 +281,6 @@ def _valid_positions(size: int, kernel: int, out: int, window: dict[str, str], a
     spread, holes = int(option("rhs_dilate", "1")), int(option("lhs_dilate", "1"))
     count = 0
     for position, tap in itertools.product(range(out), range(kernel)):
-        place = position * stride + tap * spread - low
-        count += 0 <= place < (size - 1) * holes + 1 and place % holes == 0
+        index = position * stride + tap * spread - low
+        count += 0 <= index < (size - 1) * holes + 1 and index % holes == 0
     return count
