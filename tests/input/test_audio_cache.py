@@ -47,11 +47,16 @@ UNREADABLE = {
     *(("AIFF", "DWVW_16"), ("AIFF", "DWVW_24"), ("CAF", "ALAC_20")),
 }
 """Libsndfile 1.2 does not read what it writes there."""
+UNWRITABLE = {
+    *(("AIFF", "DWVW_12"), ("WAV", "MPEG_LAYER_III")),
+    *(("MP3", "MPEG_LAYER_I"), ("MP3", "MPEG_LAYER_II")),
+}
+"""Libsndfile 1.2 reads these and does not write them."""
 FILES = [
     (format, subtype)
     for format in soundfile.available_formats()
     for subtype in soundfile.available_subtypes(format)
-    if not {format, (format, subtype)} & UNREADABLE
+    if not {format, (format, subtype)} & (UNREADABLE | UNWRITABLE)
 ]
 
 
@@ -82,8 +87,7 @@ def test_every_format_gives_its_samples_in_training_and_on_the_command_line(
             read = np.pad(read, ((0, len(expected) - len(read)), (0, 0)))
             for one, other in zip(read.T, expected.T, strict=True):
                 assert _similarity(one, other) > 0.98
-    if not written:
-        pytest.skip("libsndfile reads it and does not write it")
+    assert written
 
 
 def _similarity(first: np.ndarray, second: np.ndarray) -> float:
