@@ -11,8 +11,12 @@ from audiogen_jax.types import Params
 def use_compile_cache() -> None:
     """Lets jax keep compiled programs in `$XDG_CACHE_HOME/audiogen_jax`, by default in `~/.cache`.
 
-    A folder that the user set (`JAX_COMPILATION_CACHE_DIR` or `jax.config`) is left as it is.
+    A folder that the user set (`JAX_COMPILATION_CACHE_DIR` or `jax.config`) is left as it is. So
+    is the shortest compilation worth keeping (`JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS`), but
+    jax's own second would leave out conditioning and decoding of small models.
     """
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
         return
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
