@@ -4,8 +4,13 @@ import contextlib
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from audiogen_jax.files.lock import try_lock
+
+_STAGING = ".part-"
 
 
 def check_writable(path: str | Path) -> None:
@@ -28,24 +33,53 @@ def check_writable(path: str | Path) -> None:
 def written_atomically(path: str | Path) -> Iterator[Path]:
     """Gives a temporary path in the folder of `path`; it is renamed to `path` on success only.
 
-    Missing folders are made. On an exception the temporary file is removed.
+    Missing folders are made. On an exception the temporary file is removed; what a killed process
+    leaves is gone when the next one has written to `path`.
 
     Raises:
       OSError: the file cannot be written.
     """
     path = Path(path)
     check_writable(path)
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
-        yield temporary
-        os.replace(temporary, path)
+        temporary, lock = _temporary(path)
+        with lock:
+            try:
+                yield temporary
+                os.replace(temporary, path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
     except OSError as error:
         raise OSError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        if temporary.parent.is_dir():
+
+
+def _temporary(path: Path) -> tuple[Path, contextlib.AbstractContextManager]:
+    """An empty file, of the same name at every start unless a living process writes to that.
+
+    Returns:
+      Its path, and what to hold open meanwhile.
+    """
+    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    with contextlib.ExitStack() as stack, contextlib.suppress(PermissionError):  # another user's
+        file = stack.enter_context(temporary.open("ab"))
+        alone = try_lock(file.fileno())
+        # The one before may have renamed the file between our two calls.
+        if alone and _is_same(file.fileno(), temporary):
+            file.truncate(0)
+            return temporary, stack.pop_all()
+        if alone is None:
+            file.close()
             temporary.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    temporary.touch()
+    return temporary, contextlib.nullcontext()
+
+
+def _is_same(descriptor: int, path: Path) -> bool:
+    """Whether an open file or folder is the one at a path."""
+    return path.exists() and os.path.samestat(os.fstat(descriptor), path.stat())
 
 
 def write_bytes(path: str | Path, contents: bytes) -> None:
@@ -71,7 +105,8 @@ def write_text(path: str | Path, text: str) -> None:
 def staging_folder(parent: str | Path) -> Iterator[Path]:
     """Gives a temporary folder in `parent`, for files or folders that appear there together.
 
-    The caller renames what is finished out of it; the rest is removed at the end.
+    The caller renames what is finished out of it; the rest is removed at the end, and so is what
+    killed processes have left in `parent`.
 
     Args:
       parent: made if it does not exist.
@@ -80,11 +115,30 @@ def staging_folder(parent: str | Path) -> Iterator[Path]:
       OSError: no folder can be made there.
     """
     Path(parent).mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=parent, prefix=".staging-"))
+    for left in Path(parent).glob(f"{_STAGING}*"):
+        with _held(left) as alone:
+            if alone:
+                shutil.rmtree(left, ignore_errors=True)
+    staging = Path(tempfile.mkdtemp(dir=parent, prefix=_STAGING))
+    with _held(staging):
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(folder: Path) -> Iterator[bool | None]:
+    """Locks a folder if that can be done, see `try_lock`."""
     try:
-        yield staging
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:  # gone, another user's, or a folder on Windows
+        yield None
+        return
+    try:
+        yield try_lock(descriptor)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        os.close(descriptor)
 
 
 def write_synced(path: Path, contents: bytes) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from audiogen_jax.files.atomic import write_bytes
+from audiogen_jax.files.text import decode_text
 
 Row: TypeAlias = dict[str, Any]
 """A JSON object: names to whatever JSON holds."""
@@ -22,13 +23,9 @@ def numbered_lines(contents: bytes, name: str | Path) -> Iterator[tuple[int, str
       name: of the file, for the error.
 
     Raises:
-      ValueError: the file is not UTF-8.
+      ValueError: the file is no text, see `decode_text`.
     """
-    try:
-        text = contents.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{name} is not text in UTF-8: {error}") from error
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(decode_text(contents, name).split("\n"), 1):
         if line.strip():
             yield number, line
 
@@ -41,8 +38,10 @@ def parse_object(text: str) -> Row:
     """
     try:
         row = json.loads(text)
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # of syntax, or a number of thousands of digits
         raise ValueError(f"not JSON ({error})") from error
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deep to be read") from error
     if not isinstance(row, dict):
         raise ValueError(f"expected a JSON object, got {text[:60]!r}")
     return row
@@ -82,7 +81,14 @@ def read_rows(path: str | Path) -> list[Row]:
 
 def to_lines(rows: Iterable[Mapping[str, object]]) -> bytes:
     """The contents of a file of these rows."""
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    return b"".join(map(_line, rows))
+
+
+def _line(row: Mapping[str, object]) -> bytes:
+    try:
+        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # half a character, as errors quote them: escaped
+        return (json.dumps(row) + "\n").encode()
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, object]]) -> None:
@@ -116,8 +122,8 @@ def append_rows(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
             raise
 
 
-def recover_rows(path: Path) -> list[Row]:
-    """The rows of a file that was appended to; a last line without its end is cut off the file.
+def read_appended_rows(path: Path) -> list[Row]:
+    """The rows of a file that may be appended to right now; a last line without end is none.
 
     Returns:
       No rows if there is no file.
@@ -125,10 +131,17 @@ def recover_rows(path: Path) -> list[Row]:
     Raises:
       ValueError: another line is not a JSON object; it is named.
     """
-    if not path.exists():
-        return []
-    contents = path.read_bytes()
-    whole = contents.rfind(b"\n") + 1
-    if whole < len(contents):
-        os.truncate(path, whole)
-    return parse_rows(contents[:whole], path)
+    return parse_rows(_whole_lines(path), path)
+
+
+def recover_rows(path: Path) -> list[Row]:
+    """`read_appended_rows` of a file that nobody appends to: a last line without end is cut off."""
+    lines = _whole_lines(path)
+    if path.exists() and len(lines) < path.stat().st_size:
+        os.truncate(path, len(lines))
+    return parse_rows(lines, path)
+
+
+def _whole_lines(path: Path) -> bytes:
+    contents = path.read_bytes() if path.exists() else b""
+    return contents[: contents.rfind(b"\n") + 1]

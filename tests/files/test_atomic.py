@@ -1,9 +1,12 @@
 """What is written appears whole or not at all."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from audiogen_jax.files import atomic
 from audiogen_jax.files.atomic import (
     check_writable,
     staging_folder,
@@ -52,3 +55,51 @@ def test_a_failure_leaves_nothing_of_the_staging(tmp_path: Path):
         (staging / "half").write_text("half")
         raise RuntimeError
     assert not list(tmp_path.iterdir())
+
+
+def killed_while_writing(tmp_path: Path) -> None:
+    """Leaves what a process leaves that is killed in `written_atomically` and in a staging."""
+    program = f"""
+import os
+from audiogen_jax.files.atomic import staging_folder, written_atomically
+with written_atomically({str(tmp_path / "a.wav")!r}) as temporary:
+    temporary.write_bytes(b"half" * 9999)
+    with staging_folder({str(tmp_path)!r}) as staging:
+        (staging / "half").write_text("half")
+        os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 9
+
+
+def test_what_a_killed_process_leaves_is_gone_after_the_next(tmp_path: Path):
+    killed_while_writing(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    write_text(tmp_path / "a.wav", "whole")
+    with staging_folder(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+    assert (tmp_path / "a.wav").read_text() == "whole"
+
+
+def test_two_that_write_to_one_path_do_not_mix(tmp_path: Path):
+    path = tmp_path / "a.txt"
+    with written_atomically(path) as first, written_atomically(path) as second:
+        assert first != second
+        first.write_text("first, longer")
+        second.write_text("second")
+    assert path.read_text() == "first, longer"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_stagings_in_use_are_left(tmp_path: Path):
+    with staging_folder(tmp_path) as first, staging_folder(tmp_path) as second:
+        assert first != second and first.is_dir() and second.is_dir()
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(atomic, "try_lock", lambda descriptor: None)
+    with written_atomically(tmp_path / "a.txt") as temporary, staging_folder(tmp_path) as staging:
+        temporary.write_text("whole")
+        assert staging.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
