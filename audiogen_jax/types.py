@@ -1,11 +1,13 @@
-"""Array aliases, names of dtypes and of parameters shared by the whole package.
+"""Array aliases, ranges of settings, names of dtypes and parameters, for the whole package.
 
 One letter per axis everywhere: b batch, t latent frames, n samples, a audio channels, d model,
 c latent channels, l text tokens, f mel bins, h heads, k head dim.
 """
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeAlias, TypedDict, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 import jax
 import ml_dtypes
@@ -43,6 +45,48 @@ class Tokens(NamedTuple):
 
     ids: Int[Array | np.ndarray, "b l"]
     mask: Bool[Array | np.ndarray, "b l"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Range:
+    """The finite numbers that a setting may have; stands in the annotation of its field.
+
+    Attributes:
+      low: the least, or with `above` what all are above.
+      high: the most, or with `below` what all are below.
+      above: whether `low` itself is left out.
+      below: whether `high` itself is left out.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: float) -> bool:
+        low = value > self.low if self.above else value >= self.low
+        high = value < self.high if self.below else value <= self.high
+        return (isinstance(value, int) or math.isfinite(value)) and low and high
+
+    def __str__(self) -> str:
+        low = f"{'above' if self.above else 'at least'} {self.low:g}"
+        high = f"{'below' if self.below else 'at most'} {self.high:g}"
+        limits = [low] * (self.low > -math.inf) + [high] * (self.high < math.inf)
+        return " and ".join(limits) or "a finite number"
+
+
+Whole: TypeAlias = Annotated[int, Range(0, 2**31, below=True)]
+"""A number of steps, samples or layers that may be 0."""
+AtLeastOne: TypeAlias = Annotated[int, Range(1, 2**31, below=True)]
+Bytes: TypeAlias = Annotated[int, Range(0)]
+Seed: TypeAlias = Annotated[int, Range(0, 2**32, below=True)]
+"""Keys of jax take no more bits."""
+Finite: TypeAlias = Annotated[float, Range()]
+NotNegative: TypeAlias = Annotated[float, Range(0)]
+Positive: TypeAlias = Annotated[float, Range(0, above=True)]
+Probability: TypeAlias = Annotated[float, Range(0, 1)]
+Decay: TypeAlias = Annotated[float, Range(0, 1, below=True)]
+"""What an average keeps of itself at every step."""
 
 
 class ModuleDTypes(TypedDict):
@@ -87,12 +131,16 @@ def path_name(path: KeyPath) -> str:
     return jax.tree_util.keystr(path, simple=True, separator="/")
 
 
-def compute_dtype(dtype: str | DTypeLike) -> np.dtype:
+def compute_dtype(dtype: str | DTypeLike, name: str = "dtype") -> np.dtype:
     """The type to compute in, float32 or bfloat16: activations overflow in float16.
+
+    Args:
+      dtype: a spelling of it, or the type itself.
+      name: of the argument, for the error.
 
     Raises:
       ValueError: it is another.
     """
-    if dtype_name(dtype) == "float16":
-        raise ValueError(f"dtype={dtype!r}: expected 'float32' or 'bfloat16' to compute in")
-    return parse_dtype(dtype)
+    if (spelling := dtype_name(dtype, name)) == "float16":
+        raise ValueError(f"{name}={spelling!r}: expected 'float32' or 'bfloat16' to compute in")
+    return DTYPES[spelling]

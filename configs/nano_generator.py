@@ -80,6 +80,7 @@ def get_config(arg: str = "") -> ConfigDict:
 
     if arg == "mixtures":
         config.steps = 12000
+        config.needs_init = True
         config.optimizer.learning_rate = 5e-4
         config.data.max_tokens = (28, 32, 112, 128)  # captions of mixtures are long: see them whole
         config.data.manifests = (

@@ -70,6 +70,7 @@ def get_config(arg: str = "") -> ConfigDict:
 
     if arg in ("finetune", "lora"):
         config.steps = 20_000
+        config.needs_init = True
         config.optimizer.learning_rate = 5e-5 if arg == "finetune" else 2e-4
         config.optimizer.warmup_steps = 500
         config.data.batch_sizes = (64,)

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple, TypeAlias
 
 import grain
 import numpy as np
 from jaxtyping import Float32
 
+from audiogen_jax.files.audio import MAX_CHANNELS
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import CROPS, crop_window, pad_to
 from audiogen_jax.input.manifest import AudioRecord
@@ -22,6 +23,10 @@ from audiogen_jax.input.mixture import (
 )
 from audiogen_jax.input.text import TextTokenizer
 from audiogen_jax.input.webdataset import read_clips
+from audiogen_jax.types import AtLeastOne, Bytes, Positive, Range
+
+Channels: TypeAlias = Annotated[int, Range(1, MAX_CHANNELS)]
+Decibels: TypeAlias = Annotated[float, Range(0, 120)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,12 +43,12 @@ class DataConfig(BatchConfig):
         at 16 kHz.
     """
 
-    manifests: tuple[tuple[str, float], ...]
+    manifests: tuple[tuple[str, Positive], ...]
     crop: str = "loud"
-    sample_rate: int = 16000
-    channels: int = 1
-    gain_db: float = 0.0
-    cache_bytes: int = 4 << 30
+    sample_rate: AtLeastOne = 16000
+    channels: Channels = 1
+    gain_db: Decibels = 0.0
+    cache_bytes: Bytes = 4 << 30
 
     def __post_init__(self):
         super().__post_init__()

@@ -26,6 +26,7 @@ from audiogen_jax.input.mixture import (
     mixed_batches,
 )
 from audiogen_jax.input.text import TextTokenizer
+from audiogen_jax.types import Positive
 
 CROPS = ("random", "start")
 
@@ -40,7 +41,7 @@ class LatentDataConfig(BatchConfig):
       tokenizer_hash: of the encoder that must have made all latents; any if empty, but one.
     """
 
-    datasets: tuple[tuple[str, float], ...]
+    datasets: tuple[tuple[str, Positive], ...]
     crop: str = "random"
     tokenizer_hash: str = ""
 

@@ -16,6 +16,7 @@ from grain.python import DatasetSelectionMap
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.input.manifest import SPLITS
 from audiogen_jax.input.text import TextTokenizer
+from audiogen_jax.types import AtLeastOne, Positive, Probability, Seed, Whole
 
 Batch: TypeAlias = dict[str, np.ndarray]
 Clip = TypeVar("Clip")
@@ -43,15 +44,15 @@ class BatchConfig:
     """
 
     split: str = "train"
-    buckets: tuple[float, ...] = (5.0,)
-    batch_sizes: tuple[int, ...] = (16,)
-    view_dropout: float = 0.2
-    condition_dropout: float = 0.1
+    buckets: tuple[Positive, ...] = (5.0,)
+    batch_sizes: tuple[AtLeastOne, ...] = (16,)
+    view_dropout: Probability = 0.2
+    condition_dropout: Probability = 0.1
     text_tokenizer: str | None = None
-    max_tokens: int | tuple[int, ...] = 128
-    seed: int = 0
-    num_workers: int = 0
-    num_threads: int = 2
+    max_tokens: AtLeastOne | tuple[AtLeastOne, ...] = 128
+    seed: Seed = 0
+    num_workers: Whole = 0
+    num_threads: AtLeastOne = 2
 
     def __post_init__(self):
         if self.split not in SPLITS:

@@ -3,16 +3,17 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
 import jax
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from audiogen_jax.types import Device
+from audiogen_jax.types import AtLeastOne, Device, Range
 
 Batch = TypeVar("Batch")
+MeshSize: TypeAlias = Annotated[int, Range(-1)]
 AXES = ("data", "fsdp", "tensor")
 BATCH = P(("data", "fsdp"))
 """A batch is split over every device that does not share a clip's layers with others."""
@@ -32,10 +33,10 @@ class MeshConfig:
     One of data, fsdp and tensor may be -1: what the devices leave for it.
     """
 
-    data: int = -1
-    fsdp: int = 1
-    tensor: int = 1
-    dcn_data: int = 1
+    data: MeshSize = -1
+    fsdp: MeshSize = 1
+    tensor: MeshSize = 1
+    dcn_data: AtLeastOne = 1
 
 
 def make_mesh(config: MeshConfig, devices: Sequence[Device] | None = None) -> Mesh:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
-from audiogen_jax.types import Params, path_name
+from audiogen_jax.types import Decay, NotNegative, Params, Positive, Whole, path_name
 
 FINAL_FRACTION = 0.1
 """The cosine ends at this part of the peak learning rate."""
@@ -28,12 +28,12 @@ class OptimizerConfig:
       clip_norm: longest gradient.
     """
 
-    learning_rate: float
-    warmup_steps: int
-    b1: float
-    b2: float
-    weight_decay: float
-    clip_norm: float
+    learning_rate: Positive
+    warmup_steps: Whole
+    b1: Decay
+    b2: Decay
+    weight_decay: NotNegative
+    clip_norm: Positive
 
 
 def learning_rate_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Schedule:

@@ -2,12 +2,15 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 
 from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.input.latent_batches import LatentDataConfig
 from audiogen_jax.sharding.mesh import MeshConfig
+from audiogen_jax.sharding.placement import PRESETS
 from audiogen_jax.train.optimizer import OptimizerConfig
+from audiogen_jax.types import AtLeastOne, NotNegative, Seed, Whole, compute_dtype
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +22,8 @@ class GuardConfig:
       limit: how many steps in a row may fail to count before the training stops.
     """
 
-    spike: float
-    limit: int
+    spike: NotNegative
+    limit: Whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,9 +36,9 @@ class EvalConfig:
       seed: of their order, noise and masks.
     """
 
-    every: int
-    batches: int
-    seed: int
+    every: AtLeastOne
+    batches: Whole
+    seed: Seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,29 +68,37 @@ class TrainConfig:
     """
 
     objective: str
-    seed: int
-    steps: int
-    max_seconds: float
+    seed: Seed
+    steps: AtLeastOne
+    max_seconds: NotNegative
     data: DataConfig | LatentDataConfig
     optimizer: OptimizerConfig
     mesh: MeshConfig
     sharding: str
     gradient_dtype: np.dtype
     remat: str | None
-    accumulate: int
+    accumulate: AtLeastOne
     guard: GuardConfig
-    log_every: int
-    checkpoint_every: int
-    export_every: int
-    keep_checkpoints: int
-    keep_every: int
-    sample_every: int
+    log_every: AtLeastOne
+    checkpoint_every: AtLeastOne
+    export_every: AtLeastOne
+    keep_checkpoints: AtLeastOne
+    keep_every: Whole
+    sample_every: Whole
     eval: EvalConfig
 
     def __post_init__(self):
-        counts = ("steps", "accumulate", "log_every", "checkpoint_every", "export_every")
-        for name in (*counts, "keep_checkpoints"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
-        if self.eval.every < 1:
-            raise ValueError(f"eval.every={self.eval.every}: expected at least 1")
+        if 0 < self.guard.spike <= 1:
+            raise ValueError(f"guard.spike={self.guard.spike}: expected above 1, or 0 for none")
+        compute_dtype(self.gradient_dtype, "gradient_dtype")
+        if self.sharding not in PRESETS:
+            raise ValueError(f"sharding={self.sharding!r}: expected one of {sorted(PRESETS)}")
+        if self.remat is not None and not hasattr(jax.checkpoint_policies, self.remat):
+            raise ValueError(
+                f"remat={self.remat!r}: expected a policy of jax.checkpoint_policies, such as "
+                "nothing_saveable"
+            )
+        if uneven := [size for size in self.data.batch_sizes if size % self.accumulate]:
+            raise ValueError(
+                f"accumulate={self.accumulate} does not divide data.batch_sizes {uneven}"
+            )

@@ -2,16 +2,21 @@
 
 import dataclasses
 import difflib
+import math
 import types
 import typing
 from collections.abc import Mapping
-from typing import TypeVar, get_args, get_origin
+from typing import Annotated, TypeVar, get_args, get_origin
 
 import numpy as np
 
-from audiogen_jax.types import parse_dtype
+from audiogen_jax.types import Range, parse_dtype
 
 T = TypeVar("T")
+
+
+class _OutOfRangeError(ValueError):
+    """A number of the right type that a setting may not have."""
 
 
 def typed(kind: type[T], values: Mapping[str, object], key: str = "") -> T:
@@ -26,7 +31,8 @@ def typed(kind: type[T], values: Mapping[str, object], key: str = "") -> T:
       key: of `values` in the config, for errors.
 
     Raises:
-      ValueError: a key is unknown or missing, or its value is of another type.
+      ValueError: a key is unknown or missing, or its value is of another type or out of the range
+        that the annotation of its field gives.
     """
     prefix = f"{key}." if key else ""
     fields = {field.name: field for field in dataclasses.fields(kind)}  # pyright: ignore
@@ -39,7 +45,7 @@ def typed(kind: type[T], values: Mapping[str, object], key: str = "") -> T:
         optional = field.default, field.default_factory
         if name not in values and optional == (dataclasses.MISSING, dataclasses.MISSING):
             raise ValueError(f"config key {prefix + name!r} is missing")
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     return kind(
         **{name: _convert(hints[name], value, prefix + name) for name, value in values.items()}
     )
@@ -47,14 +53,22 @@ def typed(kind: type[T], values: Mapping[str, object], key: str = "") -> T:
 
 def _convert(hint: object, value: object, key: str) -> object:
     """A value as what a field is annotated with."""
+    if get_origin(hint) is Annotated:
+        hint, *notes = get_args(hint)
+        converted = _convert(hint, value, key)
+        for range_ in (note for note in notes if isinstance(note, Range)):
+            assert isinstance(converted, int | float)
+            if converted not in range_:
+                raise _OutOfRangeError(f"{key}={converted!r}: expected {range_}")
+        return converted
     if isinstance(hint, types.UnionType) or get_origin(hint) is typing.Union:
         return _convert_union(get_args(hint), value, key)
     if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
         return typed(hint, value, key)
-    if hint is np.dtype and isinstance(value, str):
-        return parse_dtype(value, key)
+    if hint is np.dtype:
+        return parse_dtype(value, key)  # pyright: ignore[reportArgumentType]
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < 2**1023 else math.inf
     if get_origin(hint) is tuple:
         if isinstance(value, list | tuple):
             items = get_args(hint)
@@ -89,6 +103,8 @@ def _convert_union(hints: tuple[object, ...], value: object, key: str) -> object
     for hint in hints:
         try:
             return _convert(hint, value, key)
+        except _OutOfRangeError:
+            raise
         except ValueError:
             continue
     raise ValueError(f"config key {key!r}: {value!r} is no {' or '.join(map(_name, hints))}")
@@ -104,4 +120,6 @@ def _required(kind: type) -> set[str]:
 
 def _name(hint: object) -> str:
     """`int`, `DataConfig`, `tuple[float, ...]`."""
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
     return hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)

@@ -14,6 +14,7 @@ from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.jobs.encode_latents import encode_dataset
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.loop import train_model
+from audiogen_jax.train.stages import load_objective, parse_config
 from tests.train.conftest import ROOT, metrics_rows
 
 
@@ -105,3 +106,21 @@ def test_sizes_must_be_those_of_the_checkpoint(small, tiny_checkpoint, tmp_path)
         config.model.audiogen.dit_num_heads = 4
     with pytest.raises(ValueError, match="another size .*'dit_num_heads is 2, here 4'"):
         train_model(config, tmp_path)
+
+
+def test_adapters_without_alpha_count_once(small, tiny_checkpoint):
+    """With the alpha of 0 that configs have, they learnt nothing: no gradient reached them."""
+    config = small("smoke", f"init={tiny_checkpoint}", "lora.rank=2")
+    objective = load_objective(parse_config(config))
+    shapes = jax.eval_shape(objective.init_state, jax.random.key(0)).params
+    adapters = jax.tree.map(lambda leaf: np.full(leaf.shape, 0.1, np.float32), shapes)
+    before = objective.frozen["audiogen"]["dit"]["mid_block"]["attention"]["query"]["kernel"]
+    after = objective.assemble(adapters, objective.frozen)
+    kernel = after["audiogen"]["dit"]["mid_block"]["attention"]["query"]["kernel"]
+    np.testing.assert_allclose(kernel, before + 2 * 0.1 * 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("variant", ["finetune", "lora"])
+def test_fine_tuning_needs_a_generator(small, variant: str):
+    with pytest.raises(ValueError, match="init is not set: fine-tuning and adapters go on from"):
+        load_objective(parse_config(small(variant)))

@@ -126,11 +126,6 @@ class FlowMatching(SamplingObjective[Batch]):
         return make_optimizer(self.config.optimizer, self.config.steps, untrained)
 
     @property
-    def adapter_scale(self) -> float:
-        """Of the products of adapters."""
-        return self.config.lora.alpha / self.config.lora.rank
-
-    @property
     def _frozen_names(self) -> tuple[str, ...]:
         """Of the generator's parameters that stay as they are."""
         if self.config.lora.rank:
@@ -168,7 +163,9 @@ class FlowMatching(SamplingObjective[Batch]):
         params = {**frozen, **trained}
         network = self.generator.network
         if "adapters" in trained:
-            params[network] = lora.merge(frozen[network], trained["adapters"], self.adapter_scale)
+            params[network] = lora.merge(
+                frozen[network], trained["adapters"], self.config.adapter_scale
+            )
         return {name: params[name] for name in (network, *self.generator.encoders)}
 
     def frame_lengths(self, batch: Batch) -> Int[Array | np.ndarray, " b"]:
@@ -292,7 +289,7 @@ class FlowMatching(SamplingObjective[Batch]):
         whole = jax.tree.map(np.asarray, self.assemble(params, self.frozen))
         write_generator(folder, self.config, self.generator, self.codec, whole)
         if "adapters" in params:
-            save_adapters(folder / ADAPTERS, params["adapters"], self.adapter_scale)
+            save_adapters(folder / ADAPTERS, params["adapters"], self.config.adapter_scale)
 
 
 def drop(generator: Generator, condition: Condition, clips: Bool[Array, " b"]) -> Condition:

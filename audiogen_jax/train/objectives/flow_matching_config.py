@@ -12,6 +12,7 @@ from audiogen_jax.flow.path import logit_normal, uniform
 from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.train.train_config import TrainConfig
+from audiogen_jax.types import Decay, Finite, NotNegative, Positive, Whole, compute_dtype
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,11 +21,11 @@ class AdapterConfig:
 
     Attributes:
       rank: of the adapters that are trained in place of the network; 0: the network is.
-      alpha: their products count alpha / rank times (section 4.1).
+      alpha: their products count alpha / rank times (section 4.1); 0: as `rank`, so once.
     """
 
-    rank: int
-    alpha: float
+    rank: Whole
+    alpha: NotNegative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +39,8 @@ class TimeSamplingConfig:
     """
 
     kind: str
-    mean: float
-    std: float
+    mean: Finite
+    std: Positive
 
     def __post_init__(self):
         if self.kind not in ("uniform", "logit_normal"):
@@ -69,18 +70,20 @@ class FlowMatchingConfig(TrainConfig):
       dtype: of activations; parameters, moments and averages are float32.
       model: sizes of the generator, as its family reads them.
       model_type: the family, a key of `checkpoints.registry.GENERATORS`.
+      needs_init: whether random weights instead of `init` would be a mistake.
     """
 
     tokenizer: str | None
     init: str | None
     text_encoder: str | None
     lora: AdapterConfig
-    ema_decay: float
+    ema_decay: Decay
     time_sampling: TimeSamplingConfig
-    duration_weight: float
+    duration_weight: NotNegative
     dtype: np.dtype
     model: Mapping[str, object]
     model_type: str = "dasheng_audiogen"
+    needs_init: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -88,8 +91,14 @@ class FlowMatchingConfig(TrainConfig):
             raise ValueError(
                 f"model_type={self.model_type!r}: expected one of {sorted(GENERATORS)}"
             )
+        compute_dtype(self.dtype)
         if self.data.text_tokenizer is None:
             raise ValueError("data.text_tokenizer is not set: expected a tokenizer.json")
+
+    @property
+    def adapter_scale(self) -> float:
+        """How often the products of adapters count."""
+        return (self.lora.alpha or self.lora.rank) / self.lora.rank
 
     @property
     def has_audio(self) -> bool:

@@ -30,8 +30,10 @@ def read_generator(
             "tokenizer is not set: expected a tokenizer's folder, such as the export of its stage "
             "(--set tokenizer=WORKDIR/export)"
         )
-    if config.lora.rank and config.init is None:
-        raise ValueError("lora.rank is set but init is not: adapters need a generator to adapt")
+    if config.init is None and (config.needs_init or config.lora.rank):
+        raise ValueError(
+            "init is not set: fine-tuning and adapters go on from a generator (--set init=FOLDER)"
+        )
     generator = config.make_generator()
     codec = open_codec(config.tokenizer, dtype="float32", param_dtype="float32")
     if generator.latent_dim != codec.codec.latent_dim:

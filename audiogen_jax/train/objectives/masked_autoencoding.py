@@ -26,7 +26,7 @@ from audiogen_jax.train.optimizer import make_optimizer
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.train.statistics import mean_and_variance
 from audiogen_jax.train.train_config import TrainConfig
-from audiogen_jax.types import Params
+from audiogen_jax.types import AtLeastOne, Params
 
 SAMPLES = 16000
 """Samples of the audio that shapes are traced with; parameters do not depend on it."""
@@ -42,7 +42,7 @@ class AutoencoderConfig:
     """
 
     tokenizer: TokenizerConfig
-    decoder_depth: int
+    decoder_depth: AtLeastOne
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +56,7 @@ class MaskedAutoencodingConfig(TrainConfig):
 
     data: DataConfig
     model: AutoencoderConfig
-    statistics_batches: int
+    statistics_batches: AtLeastOne
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -40,7 +40,7 @@ from audiogen_jax.train.objectives.tokenizer_losses import (
 from audiogen_jax.train.optimizer import OptimizerConfig, make_optimizer
 from audiogen_jax.train.state import DiscriminatorState, TrainState
 from audiogen_jax.train.train_config import TrainConfig
-from audiogen_jax.types import Latents, Params
+from audiogen_jax.types import AtLeastOne, Decay, Latents, NotNegative, Params, Whole
 
 SAMPLES = 16000
 """Samples of the audio that shapes are traced with; parameters do not depend on it."""
@@ -66,10 +66,10 @@ class EncoderConfig:
 class LossWeights:
     """Of the losses of the same names."""
 
-    mel: float
-    semantic: float
-    adversarial: float
-    feature_matching: float
+    mel: NotNegative
+    semantic: NotNegative
+    adversarial: NotNegative
+    feature_matching: NotNegative
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,15 +78,19 @@ class AdversaryConfig:
 
     Attributes:
       start_step: finished steps from which it joins.
-      n_ffts: its scales.
+      n_ffts: its scales, multiples of 64 samples.
       channels: its width.
       optimizer: AdamW of its own.
     """
 
-    start_step: int
-    n_ffts: tuple[int, ...]
-    channels: int
+    start_step: Whole
+    n_ffts: tuple[AtLeastOne, ...]
+    channels: AtLeastOne
     optimizer: OptimizerConfig
+
+    def __post_init__(self):
+        if not self.n_ffts or any(n_fft % 64 for n_fft in self.n_ffts):
+            raise ValueError(f"gan.n_ffts={self.n_ffts}: expected multiples of 64")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,9 +108,9 @@ class TokenizerGANConfig(TrainConfig):
 
     data: DataConfig
     init: EncoderConfig
-    freeze_injection_after: int
-    ema_decay: float
-    statistics_batches: int
+    freeze_injection_after: Whole
+    ema_decay: Decay
+    statistics_batches: AtLeastOne
     weights: LossWeights
     gan: AdversaryConfig
 
