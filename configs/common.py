@@ -20,6 +20,7 @@ def training(objective: str, steps: int, **changes: Any) -> ConfigDict:
             seed=0,
             steps=steps,
             max_seconds=0.0,  # > 0: stop with a checkpoint after this time
+            stuck_seconds=600.0,  # a process without progress for so long ends; 0: never
             mesh=dict(data=-1, fsdp=1, tensor=1, dcn_data=1),  # -1: all devices
             sharding="dp",
             gradient_dtype="float32",  # "bfloat16": half the traffic between devices

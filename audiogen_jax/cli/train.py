@@ -1,11 +1,15 @@
 """`audiogen train`."""
 
+import logging
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.logging import RichHandler
 
-from audiogen_jax.cli.app import app
+from audiogen_jax.cli.app import app, stderr
+from audiogen_jax.sharding.stop import UNFINISHED, ended_by_signals
 
 
 @app.command(
@@ -27,14 +31,36 @@ def train(
 ) -> None:
     """Train a model as a config file says, or go on from the last checkpoint in WORKDIR."""
     steps = None if profile_steps is None else _first_and_last(profile_steps)
-    if distributed:
-        from audiogen_jax.sharding.distributed import initialize
+    with ended_by_signals("start again to go on from the last checkpoint"):
+        _configure_logging()
+        from audiogen_jax.infer.compile import use_compile_cache
+        from audiogen_jax.sharding.distributed import ended_together, initialize
 
-        initialize()
-    from audiogen_jax.train.config import load_config
-    from audiogen_jax.train.loop import train_model
+        use_compile_cache()
+        if distributed:
+            initialize()
+        with ended_together():
+            from audiogen_jax.train.config import load_config
+            from audiogen_jax.train.loop import train_model
 
-    train_model(load_config(config, set_ or []), workdir, steps)
+            settings = load_config(config, set_ or [])
+            step = int(train_model(settings, workdir, steps).step)
+    if step < settings.steps:
+        typer.echo(
+            f"stopped after step {step} of {settings.steps}: start again to go on from there",
+            err=True,
+        )
+        raise typer.Exit(UNFINISHED)
+
+
+def _configure_logging() -> None:
+    """Sends what happens to stderr: above the bar on a terminal, with the time elsewhere."""
+    if sys.stderr.isatty():
+        handler, form = RichHandler(console=stderr, show_path=False), "%(message)s"
+    else:
+        handler, form = logging.StreamHandler(), "%(asctime)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, handlers=[handler])
+    logging.getLogger("absl").setLevel(logging.WARNING)
 
 
 def _first_and_last(text: str) -> tuple[int, int]:

@@ -1,6 +1,14 @@
 """Several processes as one program."""
 
+import contextlib
+import logging
 import os
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -9,30 +17,130 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 from jaxtyping import PyTree
 
+from audiogen_jax.sharding.stop import UNFINISHED, leave, name_process, process_name
+
+VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+CONNECT = "AUDIOGEN_CONNECT_SECONDS"
+"""Variable of the environment: how long processes wait for each other at the start."""
+CONNECT_SECONDS = 50.0
+HEARTBEAT_SECONDS = 30
+"""A process that was not heard of for so long is taken for dead, and jax ends the others."""
+NAMING_SECONDS = HEARTBEAT_SECONDS + 10
+"""How long a failed step waits for jax to say which process has died."""
+
 
 def initialize() -> None:
     """Joins the processes of one job; call it once, before anything touches a device.
 
     With JAX_COORDINATOR_ADDRESS (host:port), JAX_NUM_PROCESSES and JAX_PROCESS_ID in the
     environment these say who takes part; without them jax asks the cluster (SLURM, Open MPI,
-    Kubernetes, TPU VMs).
+    Kubernetes, TPU VMs). A process that the others do not join within AUDIOGEN_CONNECT_SECONDS
+    ends with exit code 1.
 
     Raises:
       ValueError: the environment is incomplete, or no cluster is found.
     """
-    names = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
-    if names[0] not in os.environ:
+    address, count, index = _environment()
+    seconds = _connect_seconds()
+    if index is not None and count is not None:
+        name_process(index, count)
+    # jax's own handler of SIGTERM tells the other processes and leaves this one running.
+    jax.config.update("jax_enable_preemption_service", False)
+    # jax aborts without a word of ours, and only after twice its time.
+    alarm = threading.Timer(seconds, _not_joined, (address, seconds))
+    alarm.daemon = True
+    alarm.start()
+    try:
+        jax.distributed.initialize(
+            address,
+            count,
+            index,
+            initialization_timeout=int(seconds) + 60,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=HEARTBEAT_SECONDS,
+        )
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"--distributed: no cluster found ({reason}); set {', '.join(VARIABLES)}"
+        ) from error
+    finally:
+        alarm.cancel()
+    name_process(jax.process_index(), jax.process_count())
+    logging.info("%s has joined", process_name())
+
+
+def _environment() -> tuple[str | None, int | None, int | None]:
+    """Address of the coordinator, number of processes and index, or nothing of them."""
+    values = [os.environ.get(name) for name in VARIABLES]
+    address, count, index = values
+    if address is None:
+        return None, None, None
+    if not (address and count and index):
+        missing = [name for name, value in zip(VARIABLES, values, strict=True) if not value]
+        raise ValueError(f"--distributed: {missing} must be set beside {VARIABLES[0]}")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError(f"{VARIABLES[0]}={address!r}: expected host:port, such as node0:8476")
+    if not (count.isdigit() and index.isdigit() and int(index) < int(count)):
+        raise ValueError(
+            f"{VARIABLES[1]}={count} {VARIABLES[2]}={index}: expected a number of processes and an "
+            "index below it"
+        )
+    return address, int(count), int(index)
+
+
+def _connect_seconds() -> float:
+    text = os.environ.get(CONNECT, str(CONNECT_SECONDS))
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise ValueError(f"{CONNECT}={text!r}: expected seconds") from None
+    if not 0 < seconds < float("inf"):
+        raise ValueError(f"{CONNECT}={text!r}: expected seconds above 0")
+    return seconds
+
+
+def _not_joined(address: str | None, seconds: float) -> None:
+    reason = "the processes have not all joined"
+    if address is not None:
+        host, _, port = address.rpartition(":")
         try:
-            jax.distributed.initialize()
-        except (ValueError, RuntimeError) as error:
-            raise ValueError(
-                f"--distributed: no cluster found ({str(error).splitlines()[0]}); set {names}"
-            ) from error
-        return
-    if missing := [name for name in names if not os.environ.get(name)]:
-        raise ValueError(f"--distributed: {missing} must be set beside {names[0]}")
-    address, count, index = (os.environ[name] for name in names)
-    jax.distributed.initialize(address, int(count), int(index))
+            socket.create_connection((host, int(port)), timeout=3).close()
+            reason = f"the coordinator at {address} answers, but not all processes have joined it"
+        except OSError as error:
+            reason = f"no coordinator at {address} ({error.strerror or error}): is it the address "
+            reason += f"of process 0 ({VARIABLES[0]}), and does that one run?"
+    leave(f"--distributed: after {seconds:g} s {reason} ({CONNECT} is the time to wait)", 1)
+
+
+@contextlib.contextmanager
+def ended_together() -> Iterator[None]:
+    """Ends this process when the block raises, without waiting for the others at a barrier.
+
+    A line on stderr names it and the cause. The others are ended by jax, which misses its
+    heartbeats, or by the collective that it does not take part in. Does nothing for one process.
+    """
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if jax.process_count() == 1:
+            raise
+        leave(str(error), 2)
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1:
+            raise
+        if "RESOURCE_EXHAUSTED" in str(error):
+            leave(str(error), 1)
+        # Mostly another process has gone. jax says which, and ends this one, when it is sure.
+        print(f"audiogen: {process_name()}: {error}", file=sys.stderr, flush=True)
+        time.sleep(NAMING_SECONDS)
+        leave(f"a step over all processes failed: {error}", UNFINISHED)
+    except Exception as error:
+        if jax.process_count() == 1:
+            raise
+        traceback.print_exc()
+        leave(f"{type(error).__name__}: {error}", 1)
 
 
 def any_process(flag: bool) -> bool:

@@ -2,7 +2,19 @@
 
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from audiogen_jax.sharding.stop import SIGNALS
+
+AGREE_EVERY = 10
+"""Steps at most after which several processes ask each other whether to stop."""
+AGREE_SECONDS = 10.0
+"""They ask more often where as many steps take longer."""
 
 
 class Interruption:
@@ -11,16 +23,14 @@ class Interruption:
     A second signal acts as if this did not exist.
     """
 
-    SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
     def __init__(self) -> None:
         self.requested = False
         self._previous: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():  # only it may set handlers
-            self._previous = {number: signal.getsignal(number) for number in self.SIGNALS}
-            for number in self.SIGNALS:
+            self._previous = {number: signal.getsignal(number) for number in SIGNALS}
+            for number in SIGNALS:
                 signal.signal(number, self._handle)
         return self
 
@@ -39,3 +49,30 @@ class Interruption:
     def _restore(self) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
+
+
+class StopVote:
+    """Stops several processes after the same step when one of them wants to."""
+
+    def __init__(self, step: int):
+        """Args: number of finished steps, the same on all processes."""
+        self._asked, self._next = step, step + AGREE_EVERY
+        self._since = time.monotonic()
+
+    def __call__(self, step: int, stop: bool) -> bool:
+        """Whether to stop after a step; all processes must call it after each.
+
+        Args:
+          step: number of finished steps.
+          stop: whether this process wants to.
+        """
+        if jax.process_count() == 1:
+            return stop
+        if step < self._next:
+            return False
+        seconds = (time.monotonic() - self._since) / (step - self._asked)
+        wishes = multihost_utils.process_allgather(np.array([stop, seconds], np.float32))
+        slowest = max(float(wishes[:, 1].max()), 1e-6)
+        self._asked, self._since = step, time.monotonic()
+        self._next = step + max(1, min(AGREE_EVERY, int(AGREE_SECONDS / slowest)))
+        return bool(wishes[:, 0].any())

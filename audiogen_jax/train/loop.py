@@ -5,6 +5,7 @@ import functools
 import itertools
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,28 +14,28 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from audiogen_jax.files.atomic import written_atomically
 from audiogen_jax.sharding.distributed import any_process, to_host
 from audiogen_jax.sharding.mesh import make_mesh, shard_batch
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
+from audiogen_jax.sharding.watchdog import Watchdog
 from audiogen_jax.train.batches import Batch, HostBatch, host_batch, open_batches
 from audiogen_jax.train.checkpoint import Checkpoints
 from audiogen_jax.train.flops import matmul_flops
 from audiogen_jax.train.gradients import Metrics
-from audiogen_jax.train.interruption import Interruption
-from audiogen_jax.train.meter import SPEED, StepMetrics
+from audiogen_jax.train.interruption import Interruption, StopVote
+from audiogen_jax.train.meter import SPEED, StepMetrics, summary
 from audiogen_jax.train.objective import Objective, SamplingObjective, StepFn
 from audiogen_jax.train.profiling import Profile
 from audiogen_jax.train.samples import Samples
 from audiogen_jax.train.stages import load_objective, parse_config
 from audiogen_jax.train.state import TrainState
+from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.train.writer import MetricsWriter
 from audiogen_jax.types import Params
-
-AGREE_EVERY = 10
-"""Steps between which several processes do not ask each other whether to stop."""
 
 
 class DivergedError(ValueError):
@@ -64,14 +65,25 @@ def train_model(
       DivergedError: too many steps in a row were not finite, or spikes.
       OSError: the last checkpoint could not be written.
     """
-    started = time.monotonic()
-    workdir = Path(workdir).absolute()
-    workdir.mkdir(parents=True, exist_ok=True)
     settings = parse_config(config)
+    with Watchdog(settings.stuck_seconds) as watchdog:
+        return _train(config, settings, Path(workdir).absolute(), profile_steps, watchdog)
+
+
+def _train(
+    config: ConfigDict,
+    settings: TrainConfig,
+    workdir: Path,
+    profile_steps: tuple[int, int] | None,
+    watchdog: Watchdog,
+) -> TrainState:
+    started = time.monotonic()
+    workdir.mkdir(parents=True, exist_ok=True)
     is_writer = jax.process_index() == 0
 
     # ------------------------------------------------------ objective, data
     mesh = make_mesh(settings.mesh)
+    watchdog.beat("opening the data")
     objective = load_objective(settings)
     open_split = functools.partial(
         open_batches,
@@ -87,6 +99,7 @@ def train_model(
     ]
 
     # ---------------------------------------------------------------- state
+    watchdog.beat("making or restoring the state")
     key = jax.random.key(settings.seed)
     abstract = jax.eval_shape(objective.init_state, key)
     shardings = tree_shardings(abstract, mesh, settings.sharding, objective.axes)
@@ -134,16 +147,18 @@ def train_model(
         contextlib.closing(writer) if writer else contextlib.nullcontext(),
         contextlib.closing(profile),
         Interruption() as interruption,
-        _progress(is_writer) as progress,
+        _progress(is_writer and sys.stderr.isatty()) as progress,
     ):
         bar = progress.add_task(
             settings.objective, total=settings.steps, completed=step, loss=math.nan, rate=0.0
         )
-        stop = step >= settings.steps
+        stop, vote = step >= settings.steps, StopVote(step)
         while not stop:
+            watchdog.beat(f"loading the data of step {step + 1}")
             with meter.time("data"):
                 clip_ids, arrays = host_batch(next(batches))
                 batch = shard_batch(mesh, arrays)
+            watchdog.beat(f"running step {step + 1}")
             step_fn = compiled(objective.step_at(step))
             profile.before(step)
             with jax.set_mesh(mesh), profile.step(step):
@@ -158,35 +173,41 @@ def train_model(
             _check_steps_count(meter, settings.guard.limit)
 
             out_of_time = 0 < settings.max_seconds <= time.monotonic() - started
-            stop = interruption.requested or out_of_time
-            if jax.process_count() > 1:
-                stop = step % AGREE_EVERY == 0 and any_process(stop)
+            stop = vote(step, interruption.requested or out_of_time)
             stop |= step >= settings.steps
             saving = stop or step % settings.checkpoint_every == 0
             evaluating = step >= settings.steps or step % settings.eval.every == 0
             if saving or evaluating or step % settings.log_every == 0:
                 meter.settle()
                 _check_steps_count(meter, settings.guard.limit)
+                watchdog.expect_steps()
                 row = {}
                 if evaluating and validation:
+                    watchdog.beat(f"evaluating after step {step}")
                     with meter.time("eval"):
                         row = _evaluate(evaluate, state, frozen, mesh, validation)
                 if saving:
+                    watchdog.beat(f"writing the checkpoint of step {step}")
                     with meter.time("checkpoint"):
                         checkpoints.save(step, state, batches)
                 row = meter.drain() | row
                 if writer:
                     writer.write(step, row)
+                    if progress.disable:
+                        logging.info("step %d of %d: %s", step, settings.steps, summary(row))
                 progress.update(
                     bar, loss=row.get("loss", math.nan), rate=row[SPEED + "clips_per_second"]
                 )
             if samples and step % settings.sample_every == 0:
+                watchdog.beat(f"making samples after step {step}")
                 with meter.time("eval"):
                     samples.write(step, state, frozen)
             if step % settings.export_every == 0 and not stop:
+                watchdog.beat(f"exporting after step {step}")
                 _export(objective, state, workdir)
             progress.update(bar, completed=step)
 
+        watchdog.beat("exporting")
         if not any_process(interruption.requested):  # whoever sent a signal gives little time
             _export(objective, state, workdir)
     return state
@@ -226,7 +247,7 @@ def _export(objective: Objective, state: TrainState, workdir: Path) -> None:
 
 
 def _progress(shown: bool) -> Progress:
-    """A bar whose tasks have the fields `loss` and `rate` (clips per second)."""
+    """A bar on stderr whose tasks have the fields `loss` and `rate` (clips per second)."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -234,5 +255,6 @@ def _progress(shown: bool) -> Progress:
         TextColumn("loss {task.fields[loss]:.4f}"),
         TextColumn("{task.fields[rate]:.1f} clips/s"),
         TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(stderr=True),
         disable=not shown,
     )

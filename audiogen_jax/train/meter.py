@@ -6,7 +6,7 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import jax
 
@@ -117,6 +117,18 @@ class StepMetrics:
                 speed["mfu"] = rate / chip.flops
         self._reset()
         return row | {SPEED + name: value for name, value in speed.items()}
+
+
+def summary(row: Mapping[str, float]) -> str:
+    """A row of metrics as a few words of a log."""
+    shown = {"loss": "loss {:.4f}", "val_loss": "val_loss {:.4f}", "learning_rate": "lr {:.3g}"}
+    shown |= {
+        "gradient_norm": "gradient_norm {:.3g}",
+        SPEED + "steps_per_second": "{:.3g} steps/s",
+        SPEED + "clips_per_second": "{:.3g} clips/s",
+        SPEED + "share_data": "{:.0%} of the time waiting for data",
+    }
+    return ", ".join(words.format(row[name]) for name, words in shown.items() if name in row)
 
 
 def memory_in_use() -> float:

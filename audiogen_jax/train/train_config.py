@@ -50,6 +50,8 @@ class TrainConfig:
       seed: of the parameters, the order of the data, and all that steps draw.
       steps: length of the training and of its schedules.
       max_seconds: stop with a checkpoint after this time; 0: no limit.
+      stuck_seconds: a process without progress for so long ends, to be started again; three times
+        as long until the first steps are done; 0: never.
       data: what batches are made of.
       optimizer: AdamW and its schedule.
       mesh: sizes of the device mesh.
@@ -71,6 +73,7 @@ class TrainConfig:
     seed: Seed
     steps: AtLeastOne
     max_seconds: NotNegative
+    stuck_seconds: NotNegative
     data: DataConfig | LatentDataConfig
     optimizer: OptimizerConfig
     mesh: MeshConfig

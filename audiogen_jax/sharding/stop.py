@@ -1,0 +1,86 @@
+"""How a process ends that has not finished: at once, with a line that names it and the cause."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+UNFINISHED = 75
+"""Exit code of work that was stopped and goes on when it is started again: EX_TEMPFAIL of
+sysexits.h. The launchers start again what ends with it."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_name = f"process on {socket.gethostname()}"
+
+
+def name_process(index: int, count: int) -> None:
+    """Sets what messages call this process, once it is known which of how many it is."""
+    global _name
+    _name = f"process {index} of {count} on {socket.gethostname()}"
+
+
+def process_name() -> str:
+    """What messages call this process; asks no device."""
+    return _name
+
+
+def leave(reason: str, code: int = UNFINISHED) -> NoReturn:
+    """Ends this process now, from any thread; nothing at exit waits for other processes.
+
+    Args:
+      reason: ends the line on stderr.
+      code: of the exit.
+    """
+    with contextlib.suppress(OSError, ValueError):  # nobody reads, or the stream is closed
+        sys.stdout.flush()
+        if sys.stderr.isatty():
+            sys.stderr.write("\x1b[?25h\n")  # a moving bar hides the cursor
+        sys.stderr.write(f"audiogen: {process_name()}: {' '.join(reason.split())}\n")
+        sys.stderr.flush()
+    os._exit(code)
+
+
+@contextlib.contextmanager
+def ended_by_signals(what: str) -> Iterator[None]:
+    """Lets SIGTERM and SIGINT end the process with `UNFINISHED`, whatever it waits for.
+
+    Python runs handlers between two of its own instructions: never while it compiles, or waits for
+    other processes. A thread reads the signals here, so that such waits end too. Handlers that are
+    set inside take over.
+
+    Args:
+      what: is stopped, and what becomes of it.
+    """
+    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
+        yield
+        return
+
+    def ours(number: int, frame: FrameType | None) -> None:
+        """Marks the signals that the thread acts on."""
+
+    def watch() -> None:
+        while received := os.read(reading, 1):
+            number = received[0]
+            if number in SIGNALS and signal.getsignal(number) is ours:
+                leave(f"stopped by {signal.Signals(number).name}: {what}")
+
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = {number: signal.signal(number, ours) for number in SIGNALS}
+    wakeup = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    thread = threading.Thread(target=watch, name="signals", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(writing)
+        thread.join()
+        os.close(reading)

@@ -1,0 +1,65 @@
+"""Ends a process that makes no progress, so that it is started again."""
+
+import faulthandler
+import sys
+import threading
+import time
+from types import TracebackType
+
+import jax
+
+from audiogen_jax.sharding.stop import leave
+
+START_FACTOR = 3
+"""Until the first step is done (opening data, restoring, compiling) it may take so much longer."""
+CLOSING_SECONDS = 30.0
+"""How long one of several processes may close files after an error: that waits for the others."""
+
+
+class Watchdog:
+    """Context manager: a thread that waits for `beat`.
+
+    Without one for too long it writes the stacks of all threads and a line to stderr, and ends the
+    process with `UNFINISHED`. It starts lenient, and is strict after `expect_steps`.
+    """
+
+    def __init__(self, seconds: float):
+        """Args: the longest time without progress; 0: any."""
+        self._seconds, self._limit = seconds, START_FACTOR * seconds
+        self._doing, self._since = "starting", time.monotonic()
+        self._done = threading.Event()
+
+    def __enter__(self) -> "Watchdog":
+        if self._seconds:
+            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        if error is not None and jax.process_count() > 1:
+            reason = f"{error} (and its files could not be closed in {CLOSING_SECONDS:g} s)"
+            timer = threading.Timer(CLOSING_SECONDS, leave, (reason, 1))
+            timer.daemon = True
+            timer.start()
+
+    def beat(self, doing: str) -> None:
+        """Says that there was progress, and what is done from now on."""
+        self._doing, self._since = doing, time.monotonic()
+
+    def expect_steps(self) -> None:
+        """From now on the time without progress is that of a step."""
+        self._limit = self._seconds
+
+    def _watch(self) -> None:
+        while not self._done.wait(min(1.0, self._seconds / 4)):
+            if time.monotonic() - self._since > self._limit:
+                faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
+                leave(
+                    f"no progress for {self._limit:g} s (stuck_seconds={self._seconds:g}) while "
+                    f"{self._doing}; the stacks of its threads stand above"
+                )

@@ -1,0 +1,57 @@
+"""A process without progress ends, and says where it stood."""
+
+import time
+
+import pytest
+
+from audiogen_jax.sharding import watchdog
+from audiogen_jax.sharding.watchdog import START_FACTOR, Watchdog
+
+SHORT = 0.05
+
+
+@pytest.fixture
+def left(monkeypatch) -> list[str]:
+    """What would have ended this process."""
+    reasons: list[str] = []
+    monkeypatch.setattr(watchdog, "leave", reasons.append)
+    return reasons
+
+
+def wait(left: list[str]) -> None:
+    deadline = time.monotonic() + 30
+    while not left and time.monotonic() < deadline:
+        time.sleep(SHORT / 5)
+
+
+def test_stuck(left, capfd):
+    with Watchdog(SHORT) as dog:
+        dog.beat("loading the data of step 7")
+        wait(left)
+    assert "no progress for 0.15 s (stuck_seconds=0.05) while loading the data of step 7" in left[0]
+    stacks = capfd.readouterr().err
+    assert "Thread 0x" in stacks and "in wait" in stacks  # this one waits in `wait`
+
+
+def test_steps_are_shorter_than_the_start(left):
+    with Watchdog(1000 * SHORT) as dog:
+        dog.expect_steps()
+        dog._since -= 1000 * SHORT * (START_FACTOR + 1) / 2
+        wait(left)
+    assert "no progress for 50 s" in left[0]
+
+
+def test_progress(left):
+    with Watchdog(10 * SHORT) as dog:
+        dog.expect_steps()
+        for step in range(20):
+            dog.beat(f"running step {step}")
+            time.sleep(SHORT)
+    assert not left
+
+
+def test_off(left):
+    with Watchdog(0.0) as dog:
+        dog._since -= 1e9
+        time.sleep(SHORT)
+    assert not left
