@@ -8,6 +8,7 @@ import typer
 from audiogen_jax.cli.app import app, job_progress, speed
 from audiogen_jax.cli.options import (
     Checkpoint,
+    Distributed,
     Dtype,
     ParamDtype,
     Revision,
@@ -17,12 +18,14 @@ from audiogen_jax.cli.options import (
     sampling_options,
 )
 from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.sharding.stop import ended_by_signals
 
 
 @app.command(
     epilog="Example: `audiogen batch prompts.jsonl --output clips --steps 12 --solver unipc "
     "--schedule logistic`. "
-    "Start it again to go on after a stop. On four machines: `… --share 0/4` to `… --share 3/4`"
+    "Start it again to go on after a stop. On four machines: `… --share 0/4` to `… --share 3/4`, "
+    "or `srun … --distributed`"
 )
 @sampling_options
 def batch(
@@ -43,6 +46,7 @@ def batch(
     batch_size: Annotated[int, typer.Option(help="Clips sampled together, over all devices.")] = 8,
     share: ShareText = None,
     shard: ShardText = None,
+    distributed: Distributed = False,
     format: Annotated[str, typer.Option(help="wav or flac, 16-bit")] = "wav",
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Try clips again that failed before.")
@@ -53,6 +57,7 @@ def batch(
     from audiogen_jax.jobs.generate_clips import BatchSettings, run_batch
 
     use_compile_cache()
+    this_share = read_share(share, shard, distributed)
     settings = BatchSettings(
         options=options,
         seed=seed,
@@ -62,14 +67,17 @@ def batch(
         batch_size=batch_size,
         suffix=f".{format}",
     )
-    with job_progress("generating") as report:
+    with (
+        ended_by_signals(f"what is in {output} stays, start again to go on"),
+        job_progress("generating") as report,
+    ):
         done = run_batch(
             prompts,
             output,
             settings,
             checkpoint=checkpoint,
             revision=revision,
-            share=read_share(share, shard),
+            share=this_share,
             retry_errors=retry_errors,
             report=report,
         )

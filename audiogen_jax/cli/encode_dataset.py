@@ -8,19 +8,22 @@ import typer
 from audiogen_jax.cli.app import app, job_progress, speed
 from audiogen_jax.cli.options import (
     Checkpoint,
+    Distributed,
     Dtype,
     Revision,
     ShardText,
     ShareText,
     read_share,
 )
+from audiogen_jax.sharding.stop import ended_by_signals
 
 
 @app.command(
     name="encode-dataset",
     epilog="Example: `audiogen encode-dataset speech.jsonl sounds.jsonl --output latents`. "
     "Audio in tar files: `audiogen encode-dataset shards/*.tar --output latents`. "
-    "Start it again to go on after a stop. On four machines: `… --share 0/4` to `… --share 3/4`",
+    "Start it again to go on after a stop. On four machines: `… --share 0/4` to `… --share 3/4`, "
+    "or `srun … --distributed`",
 )
 def encode_dataset(
     manifests: Annotated[
@@ -37,13 +40,18 @@ def encode_dataset(
     ] = None,
     share: ShareText = None,
     shard: ShardText = None,
+    distributed: Distributed = False,
 ) -> None:
     """Encode the clips of manifests to latents for training; may be killed and started again."""
     from audiogen_jax.infer.compile import use_compile_cache
     from audiogen_jax.jobs.encode_latents import encode_dataset
 
     use_compile_cache()
-    with job_progress("encoding") as report:
+    this_share = read_share(share, shard, distributed)
+    with (
+        ended_by_signals(f"what is in {output} stays, start again to go on"),
+        job_progress("encoding") as report,
+    ):
         done = encode_dataset(
             manifests,
             output,
@@ -53,7 +61,7 @@ def encode_dataset(
             batch_size=batch_size,
             shard_size=shard_size,
             max_seconds=max_seconds,
-            share=read_share(share, shard),
+            share=this_share,
             report=report,
         )
     typer.echo(f"{output}: {done.done} of {done.total} clips, {done.made} made now, {speed(done)}")

@@ -25,6 +25,10 @@ ShareText = Annotated[
 ]
 ShardText = Annotated[str | None, typer.Option("--shard", hidden=True)]
 """The name of `--share` in version 0.1."""
+Distributed = Annotated[
+    bool,
+    typer.Option(help="One of several processes: the share is what SLURM, MPI, JAX_* or TPUs say."),
+]
 ParamDtype = Annotated[str, typer.Option(help="Of the weights in memory: float32 or bfloat16.")]
 
 
@@ -100,14 +104,20 @@ def attribute_docs(cls: type) -> dict[str, str]:
     return {name: text[0].upper() + text[1:] for name, text in texts.items()}
 
 
-def read_share(share: str | None, shard: str | None) -> "Share | None":
-    """The share of a job that `--share`, or its old name, gives; None if neither does.
+def read_share(share: str | None, shard: str | None, distributed: bool = False) -> "Share | None":
+    """The share of a job that `--share`, its old name or `--distributed` gives; None if none does.
 
     Raises:
-      ValueError: it is not I/N, or both are given.
+      ValueError: it is not I/N, two are given, or nobody says which process this is.
     """
     from audiogen_jax.jobs.job import Share
 
+    if distributed:
+        if share is not None or shard is not None:
+            raise ValueError("--share and --distributed: give one of them")
+        from audiogen_jax.sharding.distributed import launched_process
+
+        return Share(*launched_process())
     if share is not None and shard is not None:
         raise ValueError("--shard is the old name of --share: give --share alone")
     text = share or shard

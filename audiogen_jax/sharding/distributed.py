@@ -20,6 +20,13 @@ from jaxtyping import PyTree
 from audiogen_jax.sharding.stop import UNFINISHED, leave, name_process, process_name
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+LAUNCHERS = (
+    ("JAX_PROCESS_ID", "JAX_NUM_PROCESSES"),
+    ("SLURM_PROCID", "SLURM_NTASKS"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("JOB_COMPLETION_INDEX", "JAX_NUM_PROCESSES"),
+)
+"""Variables of the environment: index of a process, number of processes."""
 CONNECT = "AUDIOGEN_CONNECT_SECONDS"
 """Variable of the environment: how long processes wait for each other at the start."""
 CONNECT_SECONDS = 50.0
@@ -68,6 +75,30 @@ def initialize() -> None:
         alarm.cancel()
     name_process(jax.process_index(), jax.process_count())
     logging.info("%s has joined", process_name())
+
+
+def launched_process() -> tuple[int, int]:
+    """Which process this is, and of how many, by its launcher; they need not join one another.
+
+    The variables of jax, SLURM, Open MPI and indexed jobs of Kubernetes are looked at, then the
+    hosts of a TPU slice.
+
+    Raises:
+      ValueError: none of them knows of several processes, or a variable is no such number.
+    """
+    for index, count in LAUNCHERS:
+        if index in os.environ and count in os.environ:
+            values = os.environ[index], os.environ[count]
+            if not all(value.isdigit() for value in values) or not int(values[0]) < int(values[1]):
+                raise ValueError(
+                    f"--distributed: {index}={values[0]} {count}={values[1]}: expected an index "
+                    "below a number of processes"
+                )
+            return int(values[0]), int(values[1])
+    if jax.process_count() > 1:
+        return jax.process_index(), jax.process_count()
+    known = ", ".join(f"{index} and {count}" for index, count in LAUNCHERS)
+    raise ValueError(f"--distributed: no launcher found; set {known}, or give --share I/N")
 
 
 def _environment() -> tuple[str | None, int | None, int | None]:
