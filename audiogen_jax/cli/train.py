@@ -30,7 +30,7 @@ def train(
     ] = False,
 ) -> None:
     """Train a model as a config file says, or go on from the last checkpoint in WORKDIR."""
-    steps = None if profile_steps is None else _first_and_last(profile_steps)
+    profiled = None if profile_steps is None else _first_and_last(profile_steps)
     with ended_by_signals("start again to go on from the last checkpoint"):
         _configure_logging()
         from audiogen_jax.infer.compile import use_compile_cache
@@ -44,12 +44,9 @@ def train(
             from audiogen_jax.train.loop import train_model
 
             settings = load_config(config, set_ or [])
-            step = int(train_model(settings, workdir, steps).step)
-    if step < settings.steps:
-        typer.echo(
-            f"stopped after step {step} of {settings.steps}: start again to go on from there",
-            err=True,
-        )
+            step = int(train_model(settings, workdir, profiled).step)
+    if step < (last := int(str(settings.steps))):
+        typer.echo(f"stopped after step {step} of {last}: start again to go on", err=True)
         raise typer.Exit(UNFINISHED)
 
 

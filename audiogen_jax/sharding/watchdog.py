@@ -1,7 +1,6 @@
 """Ends a process that makes no progress, so that it is started again."""
 
 import faulthandler
-import sys
 import threading
 import time
 from types import TracebackType
@@ -12,6 +11,7 @@ from audiogen_jax.sharding.stop import leave
 
 START_FACTOR = 3
 """Until the first step is done (opening data, restoring, compiling) it may take so much longer."""
+_STDERR = 2
 CLOSING_SECONDS = 30.0
 """How long one of several processes may close files after an error: that waits for the others."""
 
@@ -58,7 +58,7 @@ class Watchdog:
     def _watch(self) -> None:
         while not self._done.wait(min(1.0, self._seconds / 4)):
             if time.monotonic() - self._since > self._limit:
-                faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
+                faulthandler.dump_traceback(_STDERR, all_threads=True)
                 leave(
                     f"no progress for {self._limit:g} s (stuck_seconds={self._seconds:g}) while "
                     f"{self._doing}; the stacks of its threads stand above"
