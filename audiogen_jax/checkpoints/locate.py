@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from audiogen_jax.checkpoints.hub import HUB_NAME, download
+from audiogen_jax.files.remote import is_remote, local_copy
 
 NANO = Path(__file__).parent.parent / "nano"
 """Folder of the embedded model, part of the package."""
@@ -11,7 +12,8 @@ NANO = Path(__file__).parent.parent / "nano"
 def find_checkpoint(source: str | Path, revision: str | None = None) -> Path:
     """The folder of a checkpoint.
 
-    A hub repository is downloaded to the hub's cache, or found there (see `hub`).
+    A hub repository is downloaded to the hub's cache, or found there (see `hub`); a folder in an
+    object store to ours (see `files.remote`).
 
     Args:
       source: "nano" for the embedded model, a folder with config.json and weights, or the name of
@@ -22,6 +24,8 @@ def find_checkpoint(source: str | Path, revision: str | None = None) -> Path:
       ValueError: there is no such checkpoint, or the hub cannot be reached and has not been.
     """
     folder = NANO if str(source) == "nano" else Path(source)
+    if is_remote(source):
+        folder = local_copy(source)
     if not folder.is_dir() and HUB_NAME.fullmatch(str(source)):
         return download(str(source), revision)
     if revision is not None:

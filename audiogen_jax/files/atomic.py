@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audiogen_jax.files.lock import try_lock
+from audiogen_jax.files.remote import require_local
 
 _STAGING = ".part-"
 
@@ -18,8 +19,9 @@ def check_writable(path: str | Path) -> None:
 
     Raises:
       OSError: `path` is a folder, or no file can be made where it should stand.
+      ValueError: it is in an object store.
     """
-    path = Path(path)
+    path = require_local(path, "what is written")
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder, give a file name")
     folder = next(parent for parent in path.absolute().parents if parent.exists())
@@ -39,8 +41,8 @@ def written_atomically(path: str | Path) -> Iterator[Path]:
     Raises:
       OSError: the file cannot be written.
     """
-    path = Path(path)
     check_writable(path)
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary, lock = _temporary(path)
@@ -114,7 +116,7 @@ def staging_folder(parent: str | Path) -> Iterator[Path]:
     Raises:
       OSError: no folder can be made there.
     """
-    Path(parent).mkdir(parents=True, exist_ok=True)
+    require_local(parent, "what is written").mkdir(parents=True, exist_ok=True)
     for left in Path(parent).glob(f"{_STAGING}*"):
         with _held(left) as alone:
             if alone:

@@ -18,6 +18,7 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 from jaxtyping import Bool, DTypeLike, Int32, UInt8
 
+from audiogen_jax.files.remote import local_copy
 from audiogen_jax.input.latent_records import DTYPE, LatentRecord, decode_record
 from audiogen_jax.input.manifest import SPLITS
 
@@ -146,13 +147,14 @@ class LatentDataset:
     """
 
     def __init__(self, folder: str | Path):
-        """Reads the description and the indices.
+        """Reads the description and the indices; what is in an object store is downloaded first.
 
         Raises:
           FileNotFoundError: no finished dataset, or a shard or an index of it is missing.
           ValueError: a shard or an index is not what the description says; it is named.
         """
-        self.folder = Path(folder)
+        # Shards are read at random, by a reader of local files.
+        self.folder = local_copy(folder)
         self.info = DatasetInfo.read(self.folder)
         indices = [
             self._read_index(shard, "frames", "split", "captioned") for shard in self.info.shards

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from audiogen_jax.caption import VIEWS
 from audiogen_jax.files.jsonl import Row, numbered_lines, parse_object
+from audiogen_jax.files.remote import join, parse_path
 
 SPLITS = ("train", "val")
 
@@ -51,7 +52,7 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
       FileNotFoundError: no such manifest.
       ValueError: a malformed row, named by its line, a repeated id, or no rows.
     """
-    path = Path(path)
+    path = parse_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no manifest at {path}")
     records: list[AudioRecord] = []
@@ -84,7 +85,7 @@ def parse_row(row: Row, folder: Path, line: int, member: Member | None = None) -
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}, expected one of {SPLITS}")
     views = {view: _phrasings(view, row[view]) for view in VIEWS if row.get(view)}
-    path = folder / row["path"]
+    path = join(folder, row["path"])
     return AudioRecord(row["audio_id"], path, row["duration"], views, split, line, member)
 
 

@@ -14,6 +14,7 @@ from typing import Self
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.files.jsonl import numbered_lines, parse_object
+from audiogen_jax.files.remote import local_copy
 
 _MECAT_VIEWS = {
     "caption": "long", "speech": "speech", "sfx": "sound", "music": "music", "env": "environment"
@@ -103,7 +104,7 @@ def scan_prompts(path: str | Path) -> tuple[list[PromptRecord], list[RowError]]:
       FileNotFoundError: no such file.
       ValueError: unknown suffix, a file that cannot be read, a repeated id, or no rows at all.
     """
-    path = Path(path)
+    path = local_copy(path)
     if not path.is_file():
         raise FileNotFoundError(f"no prompt file at {path}")
     readers = {".jsonl": _jsonl_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}

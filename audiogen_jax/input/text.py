@@ -11,6 +11,7 @@ import numpy as np
 import sentencepiece
 import tokenizers
 
+from audiogen_jax.files.remote import local_copy
 from audiogen_jax.types import Tokens
 
 PAD = "<pad>"
@@ -50,7 +51,7 @@ class TextTokenizer:
           FileNotFoundError: no such file.
           ValueError: not a tokenizer file, or one without a `<pad>` token.
         """
-        return cls.with_special_tokens(Path(path), ())[0]
+        return cls.with_special_tokens(local_copy(path), ())[0]
 
     @classmethod
     def with_special_tokens(

@@ -12,6 +12,7 @@ from pathlib import Path
 import soundfile
 
 from audiogen_jax.files.jsonl import Row, parse_object
+from audiogen_jax.files.remote import parse_path
 from audiogen_jax.input.manifest import AudioRecord, Member, parse_row, read_manifest
 
 AUDIO = ("flac", "wav", "ogg", "opus", "mp3")
@@ -24,7 +25,8 @@ def read_clips(path: str | Path) -> list[AudioRecord]:
       FileNotFoundError: no such file.
       ValueError: malformed; the row or the sample is named.
     """
-    return read_tar(path) if Path(path).suffix == ".tar" else read_manifest(path)
+    path = parse_path(path)
+    return read_tar(path) if path.suffix == ".tar" else read_manifest(path)
 
 
 def read_tar(path: str | Path) -> list[AudioRecord]:
@@ -37,13 +39,13 @@ def read_tar(path: str | Path) -> list[AudioRecord]:
       FileNotFoundError: no such file.
       ValueError: not a tar file, a malformed sample, named by its key, or no clips.
     """
-    path = Path(path)
+    path = parse_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no tar file at {path}")
     samples: dict[str, dict[str, tarfile.TarInfo]] = {}
     records = []
     try:
-        with tarfile.open(path, "r:") as tar:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
                 folder, _, name = member.name.rpartition("/")
                 stem, _, kind = name.partition(".")

@@ -21,6 +21,7 @@ from jax.sharding import Mesh
 from jaxtyping import BFloat16, Float32
 
 from audiogen_jax.files.fingerprint import sha256
+from audiogen_jax.files.remote import parse_path, require_local
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import pad_to
@@ -141,7 +142,9 @@ def encode_dataset(
     for name, value in (("batch_size", batch_size), ("shard_size", shard_size)):
         if value < 1:
             raise ValueError(f"{name}={value}: expected at least 1")
-    clips = _read_manifests([Path(manifest) for manifest in manifests])
+    output = require_local(output, "the dataset that is written")
+    paths = [parse_path(manifest) for manifest in manifests]
+    clips = _read_manifests(paths)
     mesh = Mesh(np.array(jax.local_devices()), ("data",))
     codec = Codec.load(checkpoint, revision=revision, dtype=dtype, mesh=mesh)
     max_samples = _max_samples(codec, max_seconds)
@@ -156,12 +159,12 @@ def encode_dataset(
     job = {
         "tokenizer_sha256": info.tokenizer_sha256,
         "dtype": dtype,
-        "manifests_sha256": [sha256(Path(manifest)) for manifest in manifests],
+        "manifests_sha256": [sha256(path) for path in paths],
         "max_seconds": max_seconds,
         "shard_size": shard_size,
     }
     shards = [clips[start : start + shard_size] for start in range(0, len(clips), shard_size)]
-    with LatentFolder(Path(output), job, share, len(shards)) as folder:
+    with LatentFolder(output, job, share, len(shards)) as folder:
         mine = range(share.index, len(shards), share.count)
         before = [folder.counts(number) for number in mine if folder.has(number)]
         now = EncodeProgress(

@@ -17,6 +17,7 @@ import numpy as np
 from audiogen_jax.files.audio import FORMATS, encode_audio
 from audiogen_jax.files.fingerprint import sha256
 from audiogen_jax.files.jsonl import Row
+from audiogen_jax.files.remote import local_copy, require_local
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline, Submitted
 from audiogen_jax.infer.requests import MAX_BATCH, Clip, ClipError, Request, batches
@@ -113,7 +114,8 @@ def run_batch(
     """
     settings = settings or BatchSettings()
     share = share or Share(jax.process_index(), jax.process_count())
-    prompts = Path(prompts)
+    output = require_local(output, "the folder of the clips")
+    prompts = local_copy(prompts)
     records, malformed = scan_prompts(prompts)
     mine = records[share.index :: share.count]
     pipeline = Pipeline.load(
@@ -132,7 +134,7 @@ def run_batch(
         "checkpoint": str(checkpoint),
         "checkpoint_sha256": checkpoint_sha256,
     }
-    with ClipFolder(Path(output), job, share) as folder:
+    with ClipFolder(output, job, share) as folder:
         if retry_errors:
             folder.forget_errors()
         if share.index == 0:

@@ -34,6 +34,7 @@ from audiogen_jax.train.samples import Samples
 from audiogen_jax.train.stages import load_objective, parse_config
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.train.train_config import TrainConfig
+from audiogen_jax.train.workdir import open_workdir
 from audiogen_jax.train.writer import MetricsWriter
 from audiogen_jax.types import Params
 
@@ -53,7 +54,7 @@ def train_model(
     Args:
       config: what `load_config` returns.
       workdir: receives checkpoints/, metrics.jsonl, tensorboard/, config.json and export/; common
-        to all processes.
+        to all processes. Of one process it may be in an object store, see `workdir`.
       profile_steps: (first, last) step of a trace, written to `workdir`/profile.
 
     Returns:
@@ -66,8 +67,8 @@ def train_model(
       OSError: the last checkpoint could not be written.
     """
     settings = parse_config(config)
-    with Watchdog(settings.stuck_seconds) as watchdog:
-        return _train(config, settings, Path(workdir).absolute(), profile_steps, watchdog)
+    with open_workdir(workdir) as folder, Watchdog(settings.stuck_seconds) as watchdog:
+        return _train(config, settings, folder, profile_steps, watchdog)
 
 
 def _train(

@@ -1,0 +1,179 @@
+"""A training's folder in an object store: a local one that is mirrored there as it goes.
+
+Checkpoints, metrics and exports are written with renames, locks and appends, which stores do not
+have. So they are written here, and a thread uploads what has changed. The last file of a checkpoint
+or an export to go up is the one that makes it whole; before an export is replaced, it goes first.
+"""
+
+import contextlib
+import hashlib
+import logging
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import jax
+
+from audiogen_jax.files.lock import locked
+from audiogen_jax.files.remote import cache_folder, in_store, is_remote, parse_path
+
+CHECKPOINTS, COMPLETE = "checkpoints", "_CHECKPOINT_METADATA"
+"""The folder of checkpoints, and the file without which one is not whole."""
+LAST = (COMPLETE, "config.json")
+"""Names of the files that make a folder whole."""
+PULLED = 2
+"""Checkpoints that are downloaded to go on from, the newest ones."""
+EVERY_SECONDS = 30.0
+
+
+@contextlib.contextmanager
+def open_workdir(workdir: str | Path) -> Iterator[Path]:
+    """Gives the local folder of a workdir, which is the workdir itself but in an object store.
+
+    Raises:
+      ValueError: one in an object store, and several processes, which write checkpoints together.
+      OSError: what was written last could not be uploaded.
+    """
+    remote = parse_path(workdir)
+    if not is_remote(remote):
+        yield remote.absolute()
+        return
+    if jax.process_count() > 1:
+        raise ValueError(
+            f"{remote}: {jax.process_count()} processes write each checkpoint together, on one "
+            "file system: mount the store on every host (gcsfuse, Mountpoint for S3)"
+        )
+    name = hashlib.sha256(str(remote).encode()).hexdigest()[:20]
+    local = cache_folder() / "workdirs" / name
+    with locked(local.with_suffix(".lock"), f"{remote}: another training is running there"):
+        shutil.rmtree(local, ignore_errors=True)
+        local.mkdir(parents=True)
+        mirror = Mirror(local, remote)
+        mirror.pull()
+        logging.info("%s is mirrored in %s", remote, local)
+        with mirror:
+            yield local
+        shutil.rmtree(local, ignore_errors=True)
+
+
+class Mirror:
+    """Uploads a folder again and again while it is written; a context manager."""
+
+    def __init__(self, local: Path, remote: Path):
+        """Args: the folder; where it goes, of `parse_path`."""
+        self._local = local
+        self._store, self._root = in_store(remote)
+        self._url = str(remote)
+        self._there: dict[str, tuple[int, int]] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upload", daemon=True)
+
+    def pull(self) -> None:
+        """Downloads what a training goes on from: its logs and its newest whole checkpoints."""
+        self._store.invalidate_cache()
+        start = len(self._root.rstrip("/")) + 1
+        names = [name[start:] for name in self._store.find(self._root)]
+        steps = {_unit(name) for name in names if name.startswith(f"{CHECKPOINTS}/")}
+        whole = [unit for unit in steps if f"{unit}/{COMPLETE}" in names]
+        newest = sorted((u for u in whole if _step(u).isdigit()), key=lambda u: int(_step(u)))
+        left_there = {*whole} - {*newest[-PULLED:]}
+        for name in names:
+            unit = _unit(name)
+            if unit in left_there:
+                continue
+            # What is left of a checkpoint that is not whole is removed by `push`: it is not here.
+            self._there[name] = (-1, -1)
+            if unit in steps and unit not in whole:
+                continue
+            target = self._local / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._store.get_file(f"{self._root}/{name}", str(target))
+            self._there[name] = _version(target)
+
+    def push(self) -> None:
+        """Uploads what has changed, and removes what is gone, of what was up- or downloaded.
+
+        Raises:
+          OSError: the store does not take it.
+        """
+        files: dict[str, tuple[int, int]] = {}
+        while files != (files := self._files()):  # until nothing has changed meanwhile
+            changed = {_unit(n) for n, version in files.items() if self._there.get(n) != version}
+            changed |= {_unit(name) for name in self._there if name not in files}
+            for unit in sorted(changed):
+                self._push_unit({n: v for n, v in files.items() if _unit(n) == unit}, unit)
+
+    def _push_unit(self, files: dict[str, tuple[int, int]], unit: str) -> None:
+        """What is whole together: a checkpoint, an export, or a file by itself."""
+        for name in sorted(self._there, key=_order, reverse=True):
+            if _unit(name) == unit and (name not in files or (_is_last(name) and name != unit)):
+                self._store.rm_file(f"{self._root}/{name}")
+                del self._there[name]
+        for name in sorted(files, key=_order):
+            if self._there.get(name) == files[name]:
+                continue
+            try:
+                self._store.put_file(str(self._local / name), f"{self._root}/{name}")
+            except FileNotFoundError:
+                if (self._local / name).exists():
+                    raise
+                return  # replaced or removed meanwhile: `push` comes again
+            self._there[name] = files[name]
+
+    def __enter__(self) -> "Mirror":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        try:
+            self.push()
+        except Exception as error:  # stores raise many kinds
+            raise OSError(
+                f"{self._url}: the last files could not be uploaded ({error}); they are in "
+                f"{self._local}: copy them before the training is started again"
+            ) from error
+
+    def _run(self) -> None:
+        while not self._stop.wait(EVERY_SECONDS):
+            try:
+                self.push()
+            except Exception as error:
+                logging.warning("%s: not uploaded, tried again: %s", self._url, error)
+
+    def _files(self) -> dict[str, tuple[int, int]]:
+        """What is to be there: name -> version; nothing that is being written."""
+        files = {}
+        for path in self._local.rglob("*"):
+            relative = path.relative_to(self._local)
+            hidden = any(part.startswith(".") or "-tmp" in part for part in relative.parts)
+            with contextlib.suppress(FileNotFoundError):
+                if not hidden and path.is_file():
+                    files[relative.as_posix()] = _version(path)
+        return files
+
+
+def _version(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _unit(name: str) -> str:
+    """What a file is whole together with: its checkpoint, or its first folder."""
+    parts = name.split("/")
+    return "/".join(parts[: 1 + (parts[0] == CHECKPOINTS)])
+
+
+def _step(unit: str) -> str:
+    return unit.rpartition("/")[2]
+
+
+def _order(name: str) -> tuple[bool, int, str]:
+    """Of uploads in a unit: what makes it whole comes last, of several the one above the others."""
+    return _is_last(name), -name.count("/"), name
+
+
+def _is_last(name: str) -> bool:
+    return PurePosixPath(name).name in LAST
