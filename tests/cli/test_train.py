@@ -19,7 +19,9 @@ def ended(monkeypatch):
     """step -> the exit code of a training that ended after it."""
 
     def run(step: int) -> int:
-        monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as it is without pytest
+        root = logging.getLogger()
+        monkeypatch.setattr(root, "handlers", [])  # as it is without pytest
+        monkeypatch.setattr(root, "level", root.level)
 
         def train_model(*arguments, **options):
             logging.info("step %d", step)
