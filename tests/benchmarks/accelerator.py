@@ -46,12 +46,12 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "train, cuDNN attention": Part("accelerator_jax", "train_cudnn", 80),
+    "train, cuDNN attention": Part("accelerator_jax", "train_cudnn", 110),
     "train, PyTorch compiled": Part("accelerator_torch", "train", 110),
-    "train, XLA attention": Part("accelerator_jax", "train_xla", 70),
-    "generate": Part("accelerator_jax", "generate", 170),
-    "generate, PyTorch eager float32": Part("accelerator_torch", "generate", 60),
-    "generate, compiled before": Part("accelerator_jax", "first_clip", 60),
+    "train, XLA attention": Part("accelerator_jax", "train_xla", 80),
+    "generate": Part("accelerator_jax", "generate", 150),
+    "generate, PyTorch eager float32": Part("accelerator_torch", "generate", 40),
+    "generate, compiled before": Part("accelerator_jax", "first_clip", 30),
 }
 RATIOS = {
     "train step: ours with cuDNN / PyTorch": (0, 1, "step_seconds"),
