@@ -5,11 +5,13 @@ path calls `parse_path` where it can work in a store, `local_copy` where it read
 files, and `require_local` where it cannot.
 """
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -62,6 +64,26 @@ def parse_path(path: str | os.PathLike[str]) -> Path:
     return cast(Path, UPath(url))
 
 
+@contextlib.contextmanager
+def store_errors(path: object) -> Iterator[None]:
+    """Names the path in what a store raises, and makes an OSError of it: stores raise many kinds.
+
+    Raises:
+      OSError: of the block, or of the store; a FileNotFoundError stays one.
+      ValueError: of the block.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_remote(path) or (
+            isinstance(error, ValueError | OSError) and str(path) in str(error)
+        ):
+            raise
+        kind = FileNotFoundError if isinstance(error, FileNotFoundError) else OSError
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise kind(f"{path}: {reason}") from error
+
+
 def join(folder: Path, name: str) -> Path:
     """The path that a file in a folder names: relative to the folder, absolute, or of a store."""
     if is_remote(name):
@@ -90,7 +112,7 @@ def require_local(path: str | os.PathLike[str], what: str) -> Path:
 def in_store(path: Path) -> tuple["fsspec.AbstractFileSystem", str]:
     """The store of a remote path of `parse_path`, and its name there."""
     url = cast("UPath", path)
-    return url.fs, url.path
+    return url.fs, url.path.rstrip("/")
 
 
 def local_copy(path: str | os.PathLike[str]) -> Path:
@@ -107,6 +129,11 @@ def local_copy(path: str | os.PathLike[str]) -> Path:
     source = parse_path(path)
     if not is_remote(source):
         return source
+    with store_errors(source):
+        return _download(source)
+
+
+def _download(source: Path) -> Path:
     store, root = in_store(source)
     files = {in_store(entry)[1]: entry for entry in _files(source)}
     described = "".join(f"{name} {store.ukey(name)}\n" for name in sorted(files))

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from audiogen_jax.files.audio import read_audio, trim_silence
-from audiogen_jax.files.remote import is_remote
+from audiogen_jax.files.remote import is_remote, store_errors
 from audiogen_jax.input.manifest import Member
 
 
@@ -59,7 +59,8 @@ class AudioCache:
                 source = io.BytesIO(tar.read(member.size))
             name = str(path / member.name)
         elif is_remote(path):
-            source = io.BytesIO(path.read_bytes())
+            with store_errors(path):
+                source = io.BytesIO(path.read_bytes())
         try:
             audio = read_audio(source, self._sample_rate, self._channels, name)
         except ValueError as error:

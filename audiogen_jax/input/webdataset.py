@@ -12,7 +12,7 @@ from pathlib import Path
 import soundfile
 
 from audiogen_jax.files.jsonl import Row, parse_object
-from audiogen_jax.files.remote import parse_path
+from audiogen_jax.files.remote import parse_path, store_errors
 from audiogen_jax.input.manifest import AudioRecord, Member, parse_row, read_manifest
 
 AUDIO = ("flac", "wav", "ogg", "opus", "mp3")
@@ -26,7 +26,8 @@ def read_clips(path: str | Path) -> list[AudioRecord]:
       ValueError: malformed; the row or the sample is named.
     """
     path = parse_path(path)
-    return read_tar(path) if path.suffix == ".tar" else read_manifest(path)
+    with store_errors(path):
+        return read_tar(path) if path.suffix == ".tar" else read_manifest(path)
 
 
 def read_tar(path: str | Path) -> list[AudioRecord]:

@@ -15,6 +15,8 @@ UNFINISHED = 75
 sysexits.h. The launchers start again what ends with it."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
+_taken = 0
+"""Signals on which a handler acted that then gave its place back."""
 _name = f"process on {socket.gethostname()}"
 
 
@@ -27,6 +29,12 @@ def name_process(index: int, count: int) -> None:
 def process_name() -> str:
     """What messages call this process; asks no device."""
     return _name
+
+
+def take_signal() -> None:
+    """Called by a handler that acts on a signal and gives its place back to `ended_by_signals`."""
+    global _taken
+    _taken += 1
 
 
 def leave(reason: str, code: int = UNFINISHED) -> NoReturn:
@@ -64,9 +72,14 @@ def ended_by_signals(what: str) -> Iterator[None]:
         """Marks the signals that the thread acts on."""
 
     def watch() -> None:
+        count = _taken
         while received := os.read(reading, 1):
             number = received[0]
-            if number in SIGNALS and signal.getsignal(number) is ours:
+            if number not in SIGNALS:
+                continue
+            count += 1
+            # A handler may have acted on it, and given its place back, before it was read here.
+            if signal.getsignal(number) is ours and count > _taken:
                 leave(f"stopped by {signal.Signals(number).name}: {what}")
 
     reading, writing = os.pipe()

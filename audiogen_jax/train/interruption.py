@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from audiogen_jax.sharding.stop import SIGNALS
+from audiogen_jax.sharding.stop import SIGNALS, take_signal
 
 AGREE_EVERY = 10
 """Steps at most after which several processes ask each other whether to stop."""
@@ -44,6 +44,7 @@ class Interruption:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
+        take_signal()
         self._restore()
 
     def _restore(self) -> None:

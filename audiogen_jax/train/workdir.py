@@ -16,12 +16,14 @@ from pathlib import Path, PurePosixPath
 import jax
 
 from audiogen_jax.files.lock import locked
-from audiogen_jax.files.remote import cache_folder, in_store, is_remote, parse_path
+from audiogen_jax.files.remote import cache_folder, in_store, is_remote, parse_path, store_errors
 
 CHECKPOINTS, COMPLETE = "checkpoints", "_CHECKPOINT_METADATA"
 """The folder of checkpoints, and the file without which one is not whole."""
 LAST = (COMPLETE, "config.json")
 """Names of the files that make a folder whole."""
+FOLDERS = (CHECKPOINTS, "export", "tensorboard")
+"""Folders of a workdir; others that are there belong to somebody else."""
 PULLED = 2
 """Checkpoints that are downloaded to go on from, the newest ones."""
 EVERY_SECONDS = 30.0
@@ -50,7 +52,8 @@ def open_workdir(workdir: str | Path) -> Iterator[Path]:
         shutil.rmtree(local, ignore_errors=True)
         local.mkdir(parents=True)
         mirror = Mirror(local, remote)
-        mirror.pull()
+        with store_errors(remote):
+            mirror.pull()
         logging.info("%s is mirrored in %s", remote, local)
         with mirror:
             yield local
@@ -72,8 +75,9 @@ class Mirror:
     def pull(self) -> None:
         """Downloads what a training goes on from: its logs and its newest whole checkpoints."""
         self._store.invalidate_cache()
-        start = len(self._root.rstrip("/")) + 1
+        start = len(self._root) + 1
         names = [name[start:] for name in self._store.find(self._root)]
+        names = [name for name in names if "/" not in name or name.split("/")[0] in FOLDERS]
         steps = {_unit(name) for name in names if name.startswith(f"{CHECKPOINTS}/")}
         whole = [unit for unit in steps if f"{unit}/{COMPLETE}" in names]
         newest = sorted((u for u in whole if _step(u).isdigit()), key=lambda u: int(_step(u)))
@@ -97,7 +101,7 @@ class Mirror:
         Raises:
           OSError: the store does not take it.
         """
-        files: dict[str, tuple[int, int]] = {}
+        files: dict[str, tuple[int, int]] | None = None
         while files != (files := self._files()):  # until nothing has changed meanwhile
             changed = {_unit(n) for n, version in files.items() if self._there.get(n) != version}
             changed |= {_unit(name) for name in self._there if name not in files}

@@ -58,7 +58,7 @@ def randomised(module: torch.nn.Module) -> torch.nn.Module:
 
 
 def train(size: Size, record: Record) -> None:
-    """The step of `accelerator_jax.train`: compiled by blocks, autocast to bfloat16, fused AdamW."""
+    """The step of `accelerator_jax.train`: compiled by blocks, in autocast, fused AdamW."""
     record(environment=about())
     torch.set_default_device(DEVICE)
     torch.set_float32_matmul_precision("high")

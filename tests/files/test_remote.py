@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from audiogen_jax.files.atomic import check_writable, staging_folder, write_text
-from audiogen_jax.files.remote import is_remote, join, local_copy, parse_path, require_local
+from audiogen_jax.files.remote import (
+    is_remote,
+    join,
+    local_copy,
+    parse_path,
+    require_local,
+    store_errors,
+)
 
 ROOT = "memory://bucket/audiogen"
 
@@ -80,6 +87,17 @@ def test_copies_are_made_once_until_the_contents_change(store, monkeypatch):
 def test_nothing_is_there(store):
     with pytest.raises(FileNotFoundError, match="nothing at memory://bucket/audiogen/none"):
         local_copy(f"{ROOT}/none")
+
+
+def test_errors_of_stores_are_one_line(store):
+    with pytest.raises(OSError, match=f"^{ROOT}: no credentials$"), store_errors(store):
+        raise RuntimeError("no\n  credentials")
+    with pytest.raises(FileNotFoundError, match=f"^{ROOT}: bucket"), store_errors(store):
+        raise FileNotFoundError("bucket")
+    with pytest.raises(ValueError, match=f"^{ROOT}, line 2: bad$"), store_errors(store):
+        raise ValueError(f"{ROOT}, line 2: bad")
+    with pytest.raises(RuntimeError, match="^ours$"), store_errors("local/file"):
+        raise RuntimeError("ours")
 
 
 def test_a_download_that_fails_leaves_nothing(store, monkeypatch, tmp_path):

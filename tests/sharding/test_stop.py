@@ -55,6 +55,33 @@ def test_handlers_inside_take_over():
     assert not [thread for thread in threading.enumerate() if thread.name == "signals"]
 
 
+TAKEN = """
+import os, signal, time
+from audiogen_jax.sharding.stop import ended_by_signals
+from audiogen_jax.train.interruption import Interruption
+with ended_by_signals("start again"):
+    for attempt in range(200):
+        with Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGTERM)
+            while not interruption.requested:
+                pass
+            # Its handler is gone by now; the thread may only now see the signal.
+            time.sleep(0.0005 * (attempt % 3))
+    print("ready", flush=True)
+    with Interruption():
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+"""
+
+
+def test_a_training_takes_the_first_signal_and_not_the_second():
+    done = subprocess.run([sys.executable, "-c", TAKEN], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "ready\n", done.stderr
+    assert done.returncode == UNFINISHED and "stopped by SIGTERM: start again" in done.stderr
+
+
 def test_other_threads_set_no_handlers():
     before, inside = signal.getsignal(signal.SIGTERM), []
 

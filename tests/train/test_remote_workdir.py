@@ -130,6 +130,24 @@ def test_what_cannot_be_uploaded_is_kept_and_named(remote, monkeypatch):
     assert str(folder) in str(error.value) and (folder / "metrics.jsonl").is_file()
 
 
+def test_what_others_keep_there_is_left_alone(remote):
+    write(remote, "metrics.jsonl", "other/checkpoints/1/a", "other/metrics.jsonl")
+    with open_workdir(URL) as folder:
+        assert names(folder) == {"metrics.jsonl"}
+        (folder / "metrics.jsonl").unlink()
+    assert names(remote) == {"other/checkpoints/1/a", "other/metrics.jsonl"}
+
+
+def test_a_store_that_cannot_be_reached(remote, monkeypatch):
+    def failing(*arguments, **options):
+        raise RuntimeError("no\ncredentials")
+
+    monkeypatch.setattr(type(remote.fs), "find", failing)
+    with pytest.raises(OSError, match=f"^{URL}: no credentials$"):
+        with open_workdir(URL):
+            pass
+
+
 def test_two_trainings(remote):
     with open_workdir(URL):
         with pytest.raises(OSError, match="another training is running there"):
