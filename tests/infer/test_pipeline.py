@@ -192,7 +192,7 @@ def test_bfloat16(tiny_checkpoint, pipeline):
         (clip,) = make(half, SCENES[0], duration=0.5, guidance=2.0)
         error = np.linalg.norm(clip.audio - exact.audio) / np.linalg.norm(exact.audio)
         assert 0 < error < 0.2
-    with pytest.raises(ValueError, match="dtype='fp16': expected 'float32' or 'bfloat16'"):
+    with pytest.raises(ValueError, match="dtype='float16': expected 'float32' or 'bfloat16'"):
         ag.load(tiny_checkpoint, dtype="fp16")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from audiogen_jax.caption import VIEWS
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.manifest import read_manifest
 from data.train_text_tokenizer import SPECIAL_TOKENS
@@ -204,27 +205,29 @@ def tag_rates(config, count):
     }
 
 
-def test_views_are_dropped_at_their_rate_and_the_caption_never(config):
-    words = one_set(config, "words", batch_sizes=(50,), buckets=(1.0,), max_tokens=96)
-    rates = tag_rates(words, 12)
-    assert rates["caption"] == 1.0
-    assert rates["speech"] == pytest.approx(0.8, abs=0.05)
-    assert rates["asr"] == pytest.approx(0.8, abs=0.05)
-    assert rates["music"] == 0.0
-    kept = tag_rates(dataclasses.replace(words, view_dropout=0.0), 2)
-    assert kept["speech"] == kept["asr"] == 1.0
-    gone = tag_rates(dataclasses.replace(words, view_dropout=1.0), 2)
-    assert (gone["caption"], gone["speech"], gone["asr"]) == (1.0, 0.0, 0.0)
+def test_views_and_conditions_are_dropped_at_their_rates(config):
+    config = dataclasses.replace(config, view_dropout=0.2, condition_dropout=0.3)
+    views = {"caption": ("a word",), "speech": ("a voice", "a man"), "asr": ("yes",)}
+    rng = np.random.default_rng(0)
+    texts, drops = zip(*(config.draw_condition(views, rng) for _ in range(3000)), strict=True)
+    rates = {view: np.mean([f"<|{view}|>" in text for text in texts]) for view in VIEWS}
+    assert rates["caption"] == 1.0 and rates["music"] == rates["sfx"] == rates["env"] == 0.0
+    assert rates["speech"] == pytest.approx(0.8, abs=0.03)
+    assert rates["asr"] == pytest.approx(0.8, abs=0.03)
+    assert np.mean(drops) == pytest.approx(0.3, abs=0.03)
 
 
-def test_conditions_are_dropped_at_their_rate(config):
-    config = one_set(config, "words", batch_sizes=(50,), condition_dropout=0.3)
-    drops = np.concatenate([batch["drop_condition"] for batch in take(make_iterator(config), 12)])
-    assert drops.mean() == pytest.approx(0.3, abs=0.05)
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_batches_show_what_was_not_dropped(config, rate):
+    config = one_set(config, "words", batch_sizes=(8,), buckets=(1.0,), max_tokens=96)
+    config = dataclasses.replace(config, view_dropout=rate, condition_dropout=rate)
+    rates = tag_rates(config, 1)
+    assert rates["caption"] == 1.0 and rates["speech"] == rates["asr"] == 1.0 - rate
+    assert (next(make_iterator(config))["drop_condition"] == bool(rate)).all()
 
 
 def test_phrasings_vary(config):
-    config = one_set(config, "words", batch_sizes=(50,), view_dropout=1.0)
+    config = one_set(config, "words", batch_sizes=(24,), view_dropout=1.0)
     tokens = {row.tobytes() for row in next(make_iterator(config))["token_ids"]}
     assert len(tokens) > 5  # four clips
 
