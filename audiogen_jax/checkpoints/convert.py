@@ -3,8 +3,6 @@
 import dataclasses
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,9 +12,12 @@ from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.adapters import load_adapters
 from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
+from audiogen_jax.checkpoints.hub import HUB_NAME
 from audiogen_jax.checkpoints.orbax import save_orbax
-from audiogen_jax.checkpoints.registry import FOLDERS, GENERATORS, family_of
-from audiogen_jax.files.atomic import check_writable
+from audiogen_jax.checkpoints.registry import FOLDERS, GENERATORS, Component, family_of
+from audiogen_jax.files.atomic import check_writable, staging_folder
+from audiogen_jax.files.content_hashes import check_contents, record_contents
+from audiogen_jax.files.lock import locked
 from audiogen_jax.input.text import FAST, SENTENCEPIECE, SETTINGS
 from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.lora import merge
@@ -38,8 +39,9 @@ def convert_checkpoint(
 ) -> dict[str, int]:
     """Reads a checkpoint, checks every tensor, and writes it anew.
 
-    A generator's text encoder and audio tokenizer are converted with it if its config.json names
-    folders, and stay names if it names hub repositories. Text tokenizers are copied.
+    A generator's text encoder and audio tokenizer are converted with it, into `text_encoder` and
+    `tokenizer`, if its config.json names folders; they stay names if it names hub repositories.
+    Text tokenizers are copied. Whatever config.json names, nothing is written outside of `output`.
 
     Args:
       source: "nano", a folder in Hugging Face layout or the name of a hub repository.
@@ -55,8 +57,9 @@ def convert_checkpoint(
       Folder, relative to `output`, to its number of parameters.
 
     Raises:
-      ValueError: an unknown dtype, format or checkpoint; missing, surplus or misshapen tensors.
-      OSError: `output` exists or cannot be written.
+      ValueError: an unknown dtype, format or checkpoint; missing, surplus or misshapen tensors;
+        numbers that are not finite, or would not be in `dtype`.
+      OSError: `output` exists, cannot be written or is being written by another process.
     """
     dtype = dtype_name(dtype)
     if format not in FORMATS:
@@ -70,23 +73,17 @@ def convert_checkpoint(
     if output.exists():
         raise FileExistsError(f"{output} exists: give a folder to make")
     check_writable(output)
-    output.absolute().parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=output.absolute().parent, prefix=".convert-"))
-    try:
+    output = output.absolute()
+    lock = output.with_name(f".{output.name}.lock")
+    with (
+        locked(lock, f"another process is converting to {output}"),
+        staging_folder(output.parent) as staging,
+    ):
         counts = _convert(opened, staging / output.name, dtype, format, max_shard_bytes, merged)
+        if output.exists():
+            raise FileExistsError(f"{output} was made by somebody else meanwhile")
         os.replace(staging / output.name, output)
-    finally:
-        _remove(staging)
     return counts
-
-
-def _remove(folder: Path) -> None:
-    """Removes a folder that orbax may still write to for a moment after a write failed."""
-    for _ in range(50):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not folder.exists():
-            return
-        time.sleep(0.1)
 
 
 def _convert(
@@ -105,30 +102,42 @@ def _convert(
         params = jax.tree.map(np.asarray, merge(params, *adapters))
     counts = {".": sum(leaf.size for leaf in jax.tree.leaves(params))}
     components = _local_components(opened, config, family.components)
-    names = {field: name for field, (_, name) in components.items()}
+    names = {field: family.components[field].folder for field in components}
     config = dataclasses.replace(config, **names)
     if format == "hf":
         family.save(output, config, params, dtype, max_shard_bytes)
     else:
         save_orbax(output, config.to_hf(derived=True), params)
     del params
-    for name in (FAST, *SENTENCEPIECE, SETTINGS):
-        if (opened.path / name).is_file():
-            shutil.copyfile(opened.path / name, output / name)
-    for component, name in components.values():
+    texts = [n for n in (FAST, *SENTENCEPIECE, SETTINGS) if (opened.path / n).is_file()]
+    check_contents(opened.path, texts)
+    for name in texts:
+        shutil.copyfile(opened.path / name, output / name)
+    record_contents(output, texts)
+    for field, component in components.items():
+        name = names[field]
         counts[name] = _convert(component, output / name, dtype, format, max_shard_bytes)["."]
     return counts
 
 
 def _local_components(
-    opened: CheckpointFolder, config: HFConfig, folders: Mapping[str, str]
-) -> dict[str, tuple[CheckpointFolder, str]]:
-    """Field of the configuration -> a checkpoint on this machine, and its folder in the copy."""
+    opened: CheckpointFolder, config: HFConfig, expected: Mapping[str, Component]
+) -> dict[str, CheckpointFolder]:
+    """Field of the configuration -> the checkpoint on this machine that it names.
+
+    Raises:
+      ValueError: it is none, or of another kind; those expected name no further ones, so that no
+        chain is endless.
+    """
     components = {}
-    for field, folder in folders.items():
+    for field, component in expected.items():
         name = getattr(config, field)
-        path = opened.path / name
-        if path.is_dir():
-            inside = path.resolve().is_relative_to(opened.path.resolve())
-            components[field] = opened.component(field, name), name if inside else folder
+        if (opened.path / name).is_dir() or not HUB_NAME.fullmatch(name):
+            components[field] = opened.component(field, name)
+            kind = components[field].model_type
+            if kind not in component.kinds:
+                raise ValueError(
+                    f"{opened.path}: {field}={name!r} is a {kind!r} checkpoint, expected one of "
+                    f"{component.kinds}"
+                )
     return components

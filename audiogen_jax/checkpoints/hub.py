@@ -16,7 +16,7 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import repo_folder_name
 
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _FILES = ("*.json", "*.safetensors", "*.model")
 # The hub's own account that offers old checkpoints, mT5 among them, as safetensors.
 _CONVERTER = "SFconvertbot"
@@ -38,10 +38,15 @@ def download(name: str, revision: str | None = None) -> Path:
     """
     at = name if revision is None else f"{name} at revision {revision!r}"
     folder = _snapshot(name, revision, at)
+    if (folder / "config.json").is_file() and _has_weights(folder):
+        return folder
+    if constants.HF_HUB_OFFLINE and any((folder.parent.parent / "blobs").glob("*.incomplete")):
+        raise ValueError(
+            f"the download of {at} was cut short: only a part of it is in the cache "
+            f"({constants.HF_HUB_CACHE}); unset HF_HUB_OFFLINE and run again to download the rest"
+        )
     if not (folder / "config.json").is_file():
         raise ValueError(f"hub repository {at} holds no config.json")
-    if _has_weights(folder):
-        return folder
     pull_request = _conversion(name) if revision is None else None
     if pull_request is not None:
         converted = _snapshot(name, pull_request, f"{name} at revision {pull_request!r}")
@@ -74,6 +79,10 @@ def _conversion(name: str) -> str | None:
 
 
 def _snapshot(name: str, revision: str | None, at: str) -> Path:
+    if constants.HF_HUB_CACHE.startswith("~"):
+        raise ValueError(
+            f"{at} cannot be looked up: there is no home folder, set HF_HOME to another"
+        )
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(_FILES)))
     except LocalEntryNotFoundError as error:

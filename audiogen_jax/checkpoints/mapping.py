@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import DTypeLike
@@ -49,6 +50,14 @@ class TensorFile(Protocol):
 
     def check_floating(self, names: Collection[str]) -> None:
         """Raises ValueError naming the tensors that do not hold floating-point numbers."""
+        ...
+
+    def verify(self) -> None:
+        """Waits until what was read is known to be what was written.
+
+        Raises:
+          ValueError: it is not; the file is named.
+        """
         ...
 
     def layout(self, released: Layout) -> Layout:
@@ -105,6 +114,9 @@ def import_params(file: TensorFile, layout: Layout, template: Params) -> Iterato
 
     Yields:
       The parameters, in C order, layer by layer where their layers are tensors of their own.
+
+    Raises:
+      ValueError: after the last one, if the files are not what was written.
     """
     flat = flat_leaves(template)
     for rule in layout.rules:
@@ -113,6 +125,7 @@ def import_params(file: TensorFile, layout: Layout, template: Params) -> Iterato
             values = _read(file, rule, layer, leaves)
             for path in rule.params:
                 yield Leaf(path, layer, values.pop(0))
+    file.verify()
 
 
 def stack_layers(leaves: Iterable[Leaf], template: Params, put: Put = on_host) -> Params:
@@ -167,6 +180,9 @@ def export_params(
       params: the stacked tree.
       layout: of the file.
       dtype: floating-point tensors are cast to it; None keeps theirs.
+
+    Raises:
+      ValueError: a parameter is not finite; see `check_finite`.
     """
     flat = flatten_dict(params, sep="/")
     for rule in layout.rules:
@@ -174,9 +190,28 @@ def export_params(
         for layer in rule.layers(values[0].shape):
             pieces = [rule.to_tensor(value if layer is None else value[layer]) for value in values]
             tensor = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
-            yield rule.name(layer), tensor.astype(file_dtype(tensor.dtype, dtype), copy=False)
+            with np.errstate(over="ignore"):
+                tensor = tensor.astype(file_dtype(tensor.dtype, dtype), copy=False)
+            check_finite(rule.name(layer), tensor)
+            yield rule.name(layer), tensor
     for buffer in layout.buffers:
         yield buffer.tensor, buffer.value.astype(file_dtype(buffer.value.dtype, dtype))
+
+
+def check_finite(name: str, tensor: np.ndarray | jax.Array) -> None:
+    """Checks what is about to be written: a model of NaN or infinite numbers is none.
+
+    Raises:
+      ValueError: the tensor has such numbers.
+    """
+    if not jnp.issubdtype(tensor.dtype, jnp.floating):
+        return
+    if count := np.size(tensor) - int(np.isfinite(tensor).sum()):
+        most = float(jnp.finfo(tensor.dtype).max)
+        raise ValueError(
+            f"{name}: {count} of {np.size(tensor)} numbers are NaN or beyond {most:.5g}, the "
+            f"largest {tensor.dtype}: nothing is written of a model that is not finite"
+        )
 
 
 def with_dtype(template: Params, dtype: str | DTypeLike) -> Params:
@@ -194,7 +229,11 @@ def _read(
     values = []
     for leaf, piece in zip(leaves, pieces, strict=True):
         value = rule.to_param(piece, leaf.shape[rule.layered :])
-        values.append(np.asarray(value, leaf.dtype, order="C"))
+        with np.errstate(over="ignore"):
+            cast = np.asarray(value, leaf.dtype, order="C")
+        if leaf.dtype == np.float16 and tensor.dtype != np.float16:
+            check_finite(f"{file.path}: {rule.name(layer)}", cast)
+        values.append(cast)
     return values
 
 
@@ -210,9 +249,14 @@ def _check_names(
     ]
     if missing or surplus or misshapen:
         raise ValueError(
-            f"{path} does not fit its configuration: missing tensors {missing}; "
-            f"surplus tensors {surplus}; misshapen tensors {misshapen}"
+            f"{path} does not fit its configuration: missing tensors {_first(missing)}; "
+            f"surplus tensors {_first(surplus)}; misshapen tensors {_first(misshapen)}"
         )
+
+
+def _first(names: list[str], most: int = 20) -> list[str]:
+    """A list that fits in one line."""
+    return names if len(names) <= most else [*names[:most], f"and {len(names) - most} more"]
 
 
 def _check_buffers(file: TensorFile, buffers: Sequence[Buffer]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +11,10 @@ import orbax.checkpoint as ocp
 from flax.traverse_util import unflatten_dict
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.config_file import write_config
+from audiogen_jax.checkpoints.config_file import CONFIG, write_config
 from audiogen_jax.checkpoints.layout import Layout, flat_leaves
+from audiogen_jax.checkpoints.mapping import check_finite
+from audiogen_jax.files.content_hashes import ContentCheck, record_contents
 from audiogen_jax.types import Params, parse_dtype
 
 PARAMS = "params"
@@ -31,6 +34,7 @@ class OrbaxFolder:
           ValueError: there is no whole Orbax tree.
         """
         self.path = (Path(folder) / PARAMS).absolute()
+        self._contents = ContentCheck(folder, [PARAMS]).start()
         # Of a `Checkpointer`, every read would wait for all processes.
         self._handler = ocp.PyTreeCheckpointHandler()
         try:
@@ -65,6 +69,10 @@ class OrbaxFolder:
         if wrong:
             raise ValueError(f"{self.path}: {sorted(wrong)} must hold floating-point numbers")
 
+    def verify(self) -> None:
+        """See `TensorFile`."""
+        self._contents.wait()
+
     def layout(self, released: Layout) -> Layout:
         """Every parameter under its own path, layers stacked; no buffers."""
         return released.by_path()
@@ -76,7 +84,7 @@ def save_orbax(
     params: Params,
     dtype: str | DTypeLike | None = None,
 ) -> None:
-    """Writes config.json and the parameter tree, its layers stacked as in training.
+    """Writes config.json, the parameter tree and their hashes; its layers stacked as in training.
 
     Args:
       folder: made if it does not exist; it must not hold an Orbax tree.
@@ -85,15 +93,19 @@ def save_orbax(
       dtype: parameters are cast to it; None keeps theirs.
 
     Raises:
+      ValueError: a parameter is not finite.
       OSError: the folder cannot be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if dtype is not None:
         params = jax.tree.map(lambda leaf: leaf.astype(parse_dtype(dtype)), params)
+    for name, leaf in flat_leaves(params).items():
+        check_finite(name, cast(np.ndarray, leaf))
     try:
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save((folder / PARAMS).absolute(), params)
     except ValueError as error:  # storage errors, a full disk among them
         raise OSError(f"cannot write {folder / PARAMS}: {error}") from error
     write_config(folder, values)
+    record_contents(folder, [PARAMS, CONFIG])

@@ -57,14 +57,14 @@ class LoadedGenerator:
     """A generator with everything that it names.
 
     Attributes:
-      folder: of the checkpoint.
+      folders: of the checkpoint, and of those that it names: all that decides what it makes.
       generator: the model.
       params: its parameters.
       codec: of its latents.
       tokenize: texts -> tokens padded to `generator.max_tokens`; reads its files on the first call.
     """
 
-    folder: Path
+    folders: tuple[Path, ...]
     generator: Generator
     params: Params
     codec: LoadedCodec
@@ -108,6 +108,19 @@ class GeneratorFamily(Generic[_Generator]):
 
 
 @dataclass(frozen=True)
+class Component:
+    """A checkpoint that another one names in its config.json.
+
+    Attributes:
+      folder: that it gets in a copy.
+      kinds: what its own config.json may call it; none of them has components.
+    """
+
+    folder: str
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class FolderFamily(Generic[_Config]):
     """How one folder is read and written anew, whatever the checkpoints that it names.
 
@@ -115,13 +128,12 @@ class FolderFamily(Generic[_Config]):
       load: (checkpoint, dtype) -> configuration, and parameters on the host.
       save: (folder, configuration, parameters, dtype, most bytes of a file) writes safetensors in
         the released layout.
-      components: field of the configuration that names a checkpoint -> the folder that it gets in
-        a copy if it stands outside of this one.
+      components: by the field of the configuration that names them.
     """
 
     load: Callable[[CheckpointFolder, DTypeLike], tuple[_Config, Params]]
     save: Callable[[Path, _Config, Params, DTypeLike, int | None], None]
-    components: Mapping[str, str] = field(default_factory=dict)
+    components: Mapping[str, Component] = field(default_factory=dict)
 
 
 def load_generator(
@@ -149,10 +161,13 @@ def load_generator(
     opened = open_checkpoint(source, revision)
     family = family_of(opened, GENERATORS)
     loaded = family.load(opened, dtype, param_dtype, put, for_sampling)
-    makes, reads = loaded.generator.latent_dim, loaded.codec.codec.latent_dim
+    generator, codec = loaded.generator, loaded.codec.codec
+    makes = generator.latent_dim, float(generator.latent_rate)
+    reads = codec.latent_dim, codec.sample_rate / codec.samples_per_latent
     if makes != reads:
         raise ValueError(
-            f"{opened.path}: the generator makes {makes}-channel latents, its codec reads {reads}"
+            f"{opened.path}: the generator makes latents of {makes[0]} channels, {makes[1]:g} a "
+            f"second, its codec reads {reads[0]} channels, {reads[1]:g} a second"
         )
     return loaded
 
@@ -224,6 +239,12 @@ def _load_audiogen(
     config, network = load_audiogen(opened, param_dtype, put, stacked=not for_sampling)
     opened_text = opened.component("text_encoder_name", config.text_encoder_name)
     text, text_encoder = load_t5(opened_text, param_dtype, put)
+    width = network["text_proj"]["kernel"].shape[0]
+    if text.d_model != width:
+        raise ValueError(
+            f"{opened_text.path}: d_model={text.d_model}, but {opened.path} was trained on a text "
+            f"encoder of width {width}"
+        )
     opened_codec = opened.component("tokenizer_name", config.tokenizer_name)
     codec = family_of(opened_codec, CODECS).open(opened_codec, dtype, param_dtype)
 
@@ -231,7 +252,7 @@ def _load_audiogen(
     def text_tokenizer() -> tuple[TextTokenizer, tuple[int, ...]]:
         # A tokenizer of the generator wins over the text encoder's.
         path = find_text_tokenizer(opened.path, opened_text.path)
-        return TextTokenizer.with_special_tokens(path, config.special_tokens)
+        return TextTokenizer.with_special_tokens(path, config.special_tokens, text.vocab_size)
 
     def tokenize(texts: list[str]) -> Tokens:
         return text_tokenizer()[0].encode_batch(texts, config.tokenizer_max_length)
@@ -241,7 +262,8 @@ def _load_audiogen(
     params: Params = {"text_encoder": text_encoder, "audiogen": network}
     if for_sampling:
         params = generator.for_sampling(params)
-    return LoadedGenerator(opened.path, generator, params, codec, tokenize)
+    folders = (opened.path, opened_text.path, opened_codec.path)
+    return LoadedGenerator(folders, generator, params, codec, tokenize)
 
 
 def _save_audiogen(folder: Path, generator: DashengAudioGen, params: Params) -> None:
@@ -294,7 +316,10 @@ FOLDERS: dict[str, FolderFamily[Any]] = {
     AudioGenConfig.MODEL_TYPE: FolderFamily(
         load_audiogen,
         save_audiogen,
-        components={"text_encoder_name": "text_encoder", "tokenizer_name": "tokenizer"},
+        components={
+            "text_encoder_name": Component("text_encoder", ("t5", "mt5")),
+            "tokenizer_name": Component("tokenizer", (TokenizerConfig.MODEL_TYPE,)),
+        },
     ),
     "t5": FolderFamily(load_t5, save_t5),
     "mt5": FolderFamily(load_t5, save_t5),

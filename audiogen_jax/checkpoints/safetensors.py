@@ -14,10 +14,12 @@ from jaxtyping import DTypeLike
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from audiogen_jax.checkpoints.config_file import read_object, write_config, write_object
+from audiogen_jax.checkpoints.config_file import CONFIG, write_config
 from audiogen_jax.checkpoints.layout import Layout
 from audiogen_jax.checkpoints.mapping import export_params
 from audiogen_jax.files.atomic import written_atomically
+from audiogen_jax.files.content_hashes import ContentCheck, check_contents, record_contents
+from audiogen_jax.files.json_object import read_object, write_object
 from audiogen_jax.types import Params
 
 WEIGHTS = "model.safetensors"
@@ -62,6 +64,7 @@ class SafetensorsFolder:
             self._tensors = _read_header(self.path)
         else:
             raise FileNotFoundError(f"no weights at {self.path}, nor {INDEX} beside it")
+        self._contents = ContentCheck(folder, {t.path.name for t in self._tensors.values()})
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """See `TensorFile`."""
@@ -73,6 +76,7 @@ class SafetensorsFolder:
         Raises:
           ValueError: it is of a type that no checkpoint has, or the file became shorter.
         """
+        self._contents.start()
         path, kind, shape, start = self._tensors[name]
         if kind not in _DTYPES:
             raise ValueError(f"{path}: {name} is {kind}, expected one of {', '.join(_DTYPES)}")
@@ -92,12 +96,17 @@ class SafetensorsFolder:
                 f"({', '.join(_FLOATS)})"
             )
 
+    def verify(self) -> None:
+        """See `TensorFile`."""
+        self._contents.wait()
+
     def layout(self, released: Layout) -> Layout:
         """That of the release."""
         return released
 
 
 def _read_index(index: Path) -> dict[str, _Tensor]:
+    check_contents(index.parent, [INDEX])
     weight_map = read_object(index).get("weight_map")
     if not isinstance(weight_map, dict) or not all(map(_is_file_name, weight_map.values())):
         raise ValueError(f"{index} has no weight_map of tensors to files: download it again")
@@ -149,7 +158,7 @@ def save_safetensors(
     dtype: str | DTypeLike | None = None,
     max_shard_bytes: int | None = None,
 ) -> None:
-    """Writes the weights and then config.json, each file whole or not at all.
+    """Writes the weights, config.json and their hashes, each file whole or not at all.
 
     Args:
       folder: made if it does not exist.
@@ -161,6 +170,7 @@ def save_safetensors(
         index; None writes one file.
 
     Raises:
+      ValueError: a parameter is not finite.
       OSError: the folder cannot be written.
     """
     folder = Path(folder)
@@ -181,6 +191,7 @@ def save_safetensors(
         index = {"metadata": plan.metadata, "weight_map": plan.tensor_to_filename}
         write_object(folder / INDEX, index)
     write_config(folder, values)
+    record_contents(folder, [*plan.filename_to_tensors, *([INDEX] * plan.is_sharded), CONFIG])
 
 
 def _write_tensors(path: Path, tensors: dict[str, np.ndarray]) -> None:

@@ -55,9 +55,13 @@ def evaluate_checkpoint(
     model = _load(checkpoint, any(suite.needs_generator for suite in suites))
     recordings = read_recordings(manifest, model.codec.sample_rate)
     context = Context(Path(cache), seed, options or SamplingOptions())
+    if model.pipeline is not None:
+        files_sha256 = model.pipeline.checkpoint_sha256()
+    else:
+        files_sha256 = checkpoint_sha256(find_checkpoint(checkpoint))
     protocol: dict[str, object] = {
         "checkpoint": Path(checkpoint).name,
-        "checkpoint_sha256": checkpoint_sha256(find_checkpoint(checkpoint)),
+        "checkpoint_sha256": files_sha256,
         "manifest": Path(manifest).name,
         "manifest_sha256": sha256(Path(manifest)),
         "seed": seed,

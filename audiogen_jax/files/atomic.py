@@ -3,7 +3,9 @@
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +50,9 @@ def written_atomically(path: str | Path) -> Iterator[Path]:
         temporary, lock = _temporary(path)
         with lock:
             try:
+                mode = stat.S_IMODE(temporary.stat().st_mode)
                 yield temporary
+                temporary.chmod(mode)  # some libraries make files that their owner alone may read
                 os.replace(temporary, path)
             except BaseException:
                 temporary.unlink(missing_ok=True)
@@ -126,7 +130,16 @@ def staging_folder(parent: str | Path) -> Iterator[Path]:
         try:
             yield staging
         finally:
-            shutil.rmtree(staging, ignore_errors=True)
+            _remove(staging)
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder that orbax may still write to for a moment after a write failed."""
+    for _ in range(50):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from audiogen_jax.files.content_hashes import HASHES
+
 _CHUNK = 1 << 24
 
 
@@ -16,7 +18,19 @@ def sha256(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def checkpoint_sha256(folder: Path) -> str:
-    """One hash over every weight and configuration file of a checkpoint folder, by name."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"]
-    return sha256(*sorted(files))
+def checkpoint_sha256(*folders: Path) -> str:
+    """One hash over every weight and configuration file of a checkpoint, by name.
+
+    Args:
+      folders: of the checkpoint and of those that it names; one that lies in another counts once.
+    """
+    files: list[Path] = []
+    for number, folder in enumerate(folders):
+        others = (other.resolve() for other in folders[:number])
+        if not any(folder.resolve().is_relative_to(other) for other in others):
+            files += sorted(
+                path
+                for path in folder.rglob("*")
+                if path.is_file() and path.suffix != ".md" and path.name != HASHES
+            )
+    return sha256(*files)

@@ -11,6 +11,8 @@ from audiogen_jax.types import Params
 def use_compile_cache() -> None:
     """Lets jax keep compiled programs in `$XDG_CACHE_HOME/audiogen_jax`, by default in `~/.cache`.
 
+    Nothing is kept where there is no home, or none that can be written to.
+
     A folder that the user set (`JAX_COMPILATION_CACHE_DIR` or `jax.config`) is left as it is. So
     is the shortest compilation worth keeping (`JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS`), but
     jax's own second would leave out conditioning and decoding of small models.
@@ -19,8 +21,14 @@ def use_compile_cache() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
     if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
         return
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    jax.config.update("jax_compilation_cache_dir", str(base / "audiogen_jax"))
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute()
+    except RuntimeError:  # a user without a home, as in many containers
+        return
+    folder = base / "audiogen_jax"
+    present = next(path for path in (folder, *folder.parents) if path.exists())
+    if present.is_dir() and os.access(present, os.W_OK | os.X_OK):
+        jax.config.update("jax_compilation_cache_dir", str(folder))
 
 
 def compiler_options(params: Params) -> dict[str, str | bool]:

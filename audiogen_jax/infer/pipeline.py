@@ -68,7 +68,7 @@ class Pipeline:
           devices: what batches are split over; the first if None.
         """
         self.generator = loaded.generator
-        self._folder, self._tokenize = loaded.folder, loaded.tokenize
+        self._folders, self._tokenize = loaded.folders, loaded.tokenize
         self._sampler = Sampler(loaded.generator, loaded.params, devices)
         self.codec = Codec(loaded.codec, self._sampler.mesh)
 
@@ -108,8 +108,8 @@ class Pipeline:
         return cls(loaded, devices)
 
     def checkpoint_sha256(self) -> str:
-        """One hash over the files of the checkpoint's folder."""
-        return checkpoint_sha256(self._folder)
+        """One hash over the files of the checkpoint, its text encoder and its codec."""
+        return checkpoint_sha256(*self._folders)
 
     def generate(
         self,

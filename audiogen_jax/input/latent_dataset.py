@@ -10,6 +10,7 @@ import io
 import json
 import threading
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -18,6 +19,8 @@ import numpy as np
 from array_record.python.array_record_module import ArrayRecordReader
 from jaxtyping import Bool, DTypeLike, Int32, UInt8
 
+from audiogen_jax.files.content_hashes import check_contents
+from audiogen_jax.files.json_object import read_object
 from audiogen_jax.files.remote import local_copy
 from audiogen_jax.input.latent_records import DTYPE, LatentRecord, decode_record
 from audiogen_jax.input.manifest import SPLITS
@@ -25,6 +28,7 @@ from audiogen_jax.input.manifest import SPLITS
 DATASET = "dataset.json"
 SHARD_OPTIONS = "group_size:1,uncompressed"
 """Of the ArrayRecord writer: each record is read by itself; the bits of latents do not compress."""
+_LONGEST_ID = 1 << 16
 _OPEN_SHARDS = 512
 """Readers kept open, each a file descriptor; 1024 is the usual limit of a process."""
 
@@ -74,7 +78,7 @@ class DatasetInfo:
 
         Raises:
           FileNotFoundError: there is none: no dataset, or one that is not finished.
-          ValueError: it does not hold what it should.
+          ValueError: it does not hold what it should, or was changed.
         """
         path = folder / DATASET
         if not path.is_file():
@@ -82,14 +86,21 @@ class DatasetInfo:
                 f"no {DATASET} in {folder}: expected a folder of audiogen encode-dataset, which "
                 "writes it when the last shard is there"
             )
+        check_contents(folder, [DATASET])
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_object(path)
             shards = tuple(LatentShard(**shard) for shard in values.pop("shards"))
             info = cls(shards=shards, **values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{path} does not describe a dataset of latents: {error}") from error
         if info.dtype != DTYPE:
             raise ValueError(f"{path}: dtype={info.dtype!r}, expected {DTYPE!r}")
+        for name in ("sample_rate", "latent_rate", "channels"):
+            value = getattr(info, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e7:
+                raise ValueError(f"{path}: {name}={value!r}, expected a number above 0")
+        for shard in shards:
+            _check_shard(path, shard)
         return info
 
     def with_shards(self, shards: tuple[LatentShard, ...]) -> Self:
@@ -99,6 +110,15 @@ class DatasetInfo:
     def to_json(self) -> str:
         """The text of `dataset.json`."""
         return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+
+def _check_shard(path: Path, shard: LatentShard) -> None:
+    if not isinstance(shard.file, str) or Path(shard.file).name != shard.file:
+        raise ValueError(f"{path}: file={shard.file!r}, expected the name of a file beside it")
+    counts = shard.clips, shard.bytes
+    # A record has more than a byte, so the size of the file bounds what its index may hold.
+    if any(type(count) is not int for count in counts) or not 0 <= shard.clips <= shard.bytes:
+        raise ValueError(f"{path}: {counts} clips and bytes of {shard.file}, expected counts")
 
 
 def index_file(shard: str) -> str:
@@ -156,6 +176,7 @@ class LatentDataset:
         # Shards are read at random, by a reader of local files.
         self.folder = local_copy(folder)
         self.info = DatasetInfo.read(self.folder)
+        check_contents(self.folder, [index_file(shard.file) for shard in self.info.shards])
         indices = [
             self._read_index(shard, "frames", "split", "captioned") for shard in self.info.shards
         ]
@@ -230,13 +251,12 @@ class LatentDataset:
         if not index.is_file():
             raise FileNotFoundError(f"{index} is missing, the index of {path}: restore the file")
         try:
-            with index.open("rb") as file, np.load(file) as arrays:
-                columns = {name: arrays[name] for name in names}
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{index} is no index of a shard: {error}") from error
-        if any(len(array) != shard.clips for array in columns.values()):
-            raise ValueError(f"{index} is not the index of the {shard.clips} records of {path}")
-        return columns
+            with zipfile.ZipFile(index) as arrays:
+                return {name: _read_column(arrays, name, shard.clips) for name in names}
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(
+                f"{index} is no index of the {shard.clips} records of {path}: {error}"
+            ) from error
 
     def _open_nothing(self) -> None:
         self._lock = threading.Lock()
@@ -248,6 +268,17 @@ class LatentDataset:
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._open_nothing()
+
+
+def _read_column(arrays: zipfile.ZipFile, name: str, clips: int) -> np.ndarray:
+    """An array of an index; its size is known before memory is taken for it."""
+    with arrays.open(f"{name}.npy") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    if shape != (clips,) or dtype.itemsize > _LONGEST_ID:
+        raise ValueError(f"{name} is {dtype.name} {list(shape)}, expected {clips} values")
+    with arrays.open(f"{name}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _joined(indices: Sequence[dict[str, np.ndarray]], name: str, dtype: DTypeLike) -> np.ndarray:

@@ -74,7 +74,7 @@ def decode_record(data: bytes) -> LatentRecord:
         frames, channels = header["shape"]
         views = {view: tuple(header["views"][view]) for view in VIEWS if view in header["views"]}
         audio_id, split = header["id"], header["split"]
-    except (struct.error, ValueError, TypeError, KeyError) as error:
+    except (struct.error, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError(f"{len(data)} bytes that are no record of latents ({error})") from error
     start = _LENGTH.size + length
     if len(data) != start + frames * channels * _STORED.itemsize or split not in SPLITS:

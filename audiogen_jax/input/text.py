@@ -1,8 +1,8 @@
 """Text to token ids with the tokenizer files of the Hugging Face hub, padded to a fixed length."""
 
 import itertools
-import json
 import re
+import reprlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
@@ -11,7 +11,10 @@ import numpy as np
 import sentencepiece
 import tokenizers
 
+from audiogen_jax.files.content_hashes import check_contents
+from audiogen_jax.files.json_object import read_object
 from audiogen_jax.files.remote import local_copy
+from audiogen_jax.input.tokenizer_limits import beyond, check_limits
 from audiogen_jax.types import Tokens
 
 PAD = "<pad>"
@@ -55,28 +58,37 @@ class TextTokenizer:
 
     @classmethod
     def with_special_tokens(
-        cls, path: Path, special_tokens: Sequence[str]
+        cls, path: Path, special_tokens: Sequence[str], vocab_size: int | None = None
     ) -> tuple[Self, tuple[int, ...]]:
         """Loads a tokenizer file and appends tokens to its vocabulary.
 
         Args:
           path: `tokenizer.json` or a sentencepiece `.model`.
           special_tokens: the tokens.
+          vocab_size: of the text encoder that reads the other ids, if that is known.
 
         Returns:
           The tokenizer and the ids of the special tokens.
 
         Raises:
           FileNotFoundError: no such file.
-          ValueError: not a tokenizer file, or one without a `<pad>` token.
+          ValueError: not a tokenizer file, one without a `<pad>` token, one whose ids the text
+            encoder does not have, or one that may take any time or memory (`tokenizer_limits`).
         """
         if not path.is_file():
             raise FileNotFoundError(f"no text tokenizer at {path}")
+        check_contents(path.parent, [path.name])
         if path.suffix == ".model":
-            return cls._from_sentencepiece(path, special_tokens)
+            return cls._from_sentencepiece(path, special_tokens, vocab_size)
+        try:
+            check_limits(read_object(path), vocab_size, special_tokens)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
         try:
             tokenizer = tokenizers.Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises plain Exception
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # the library raises plain Exception, and its panics
             raise ValueError(f"{path} is not a {FAST}: {error}") from error
         if special_tokens:
             tokenizer.add_special_tokens(list(special_tokens))
@@ -97,13 +109,20 @@ class TextTokenizer:
         tokenizer.no_truncation()
 
         def encode(texts: list[str]) -> list[list[int]]:
-            return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+            try:
+                return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # panics of the library too, of damaged tables
+                raise ValueError(
+                    f"the text tokenizer cannot read {reprlib.repr(texts)}: {error}"
+                ) from error
 
         return cls(encode, pad_id, tokenizer.get_vocab_size(with_added_tokens=True))
 
     @classmethod
     def _from_sentencepiece(
-        cls, path: Path, special_tokens: Sequence[str]
+        cls, path: Path, special_tokens: Sequence[str], vocab_size: int | None
     ) -> tuple[Self, tuple[int, ...]]:
         try:
             model = sentencepiece.SentencePieceProcessor(model_file=str(path))
@@ -111,6 +130,9 @@ class TextTokenizer:
             raise ValueError(f"{path} is not a sentencepiece model: {error}") from error
         if model.pad_id() < 0 or model.eos_id() < 0:
             raise ValueError(f"{path} has no {PAD} or no end of text: not the model of a T5")
+        # Sentinels may lie beyond: no text is encoded as one.
+        if vocab_size is not None and model.vocab_size() > vocab_size:
+            raise ValueError(f"{path}: {beyond(model.vocab_size() - 1, vocab_size)}")
         first_id = model.vocab_size() + _sentinels(path.parent)
         ids = {token: first_id + i for i, token in enumerate(special_tokens)}
         longest_first = sorted(map(re.escape, ids), key=len, reverse=True)
@@ -173,10 +195,8 @@ def _sentinels(folder: Path) -> int:
     path = folder / SETTINGS
     if not path.is_file():
         return _SENTINELS
-    try:
-        count = json.loads(path.read_text(encoding="utf-8")).get("extra_ids", _SENTINELS)
-    except (ValueError, AttributeError) as error:
-        raise ValueError(f"{path} is not a JSON object: {error}") from error
+    check_contents(folder, [SETTINGS])
+    count = read_object(path).get("extra_ids", _SENTINELS)
     if not isinstance(count, int) or count < 0:
         raise ValueError(f"{path}: extra_ids={count!r} must be a count of tokens")
     return count

@@ -16,6 +16,7 @@ from typing import Any, Self
 from array_record.python.array_record_module import ArrayRecordWriter
 
 from audiogen_jax.files.atomic import sync, write_synced
+from audiogen_jax.files.content_hashes import record_contents
 from audiogen_jax.files.fingerprint import sha256
 from audiogen_jax.files.jsonl import to_lines
 from audiogen_jax.input.latent_dataset import (
@@ -109,7 +110,9 @@ class LatentFolder:
                 f"none of {len(errors)} clips could be encoded, see {self._folder / ERRORS}; the "
                 f"first: {errors[0]['error']}. Remove {self._folder} to start again"
             )
+        record_contents(self._folder, [index_file(shard.file) for shard in shards])
         self._replace(DATASET, info.with_shards(shards).to_json().encode())
+        record_contents(self._folder, [DATASET])
         return 0
 
     def _name(self, number: int) -> str:

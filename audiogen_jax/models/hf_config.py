@@ -1,31 +1,41 @@
 """The base of model configurations: frozen dataclasses named like the fields of HF `config.json`.
 
-`from_hf` accepts the released files, refuses fields that select a variant this
-project does not build, and names every field it does not know.
+`from_hf` accepts the released files, refuses fields that select a variant this project does not
+build, and names every field it does not know. Sizes are bounded by their annotations, far above
+any model there is: a file of others can ask for no more than its own tensors then confirm.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import ClassVar, Self
+import functools
+import reprlib
+import typing
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Annotated, ClassVar, Self, TypeAlias
 
-# Written by the HF libraries or meaningful to torch alone; never change an output.
+from audiogen_jax.types import Range
+
+Width: TypeAlias = Annotated[int, Range(1, 2**16)]
+Depth: TypeAlias = Annotated[int, Range(1, 1024)]
+Fraction: TypeAlias = Annotated[float, Range(0, 1)]
+Factor: TypeAlias = Annotated[float, Range(0, 1e6)]
+
+# Written by the HF libraries and meaningful to torch, to training, to decoders or to the choice of
+# a token alone: whatever their values, they never change an output here.
 _BOOKKEEPING = frozenset(
-    "architectures auto_map dtype torch_dtype transformers_version model_type use_cache "
-    "_name_or_path is_encoder_decoder pad_token_id eos_token_id decoder_start_token_id "
-    "tie_word_embeddings tie_encoder_decoder output_past task_specific_params "
-    "num_decoder_layers initializer_factor classifier_dropout dropout_rate n_positions "
-    "tokenizer_class scale_decoder_outputs bos_token_id is_gated_act gradient_checkpointing "
-    "output_attentions output_hidden_states return_dict".split()
+    "architectures auto_map attn_implementation bad_words_ids begin_suppress_tokens bos_token_id "
+    "chunk_size_feed_forward classifier_dropout cross_attention_hidden_size decoder_start_token_id "
+    "diversity_penalty do_sample dropout_rate dtype early_stopping encoder_no_repeat_ngram_size "
+    "eos_token_id exponential_decay_length_penalty finetuning_task forced_bos_token_id "
+    "forced_eos_token_id gradient_checkpointing id2label initializer_factor is_encoder_decoder "
+    "label2id length_penalty max_length min_length model_type n_positions no_repeat_ngram_size "
+    "num_beam_groups num_beams num_decoder_layers num_return_sequences output_attentions "
+    "output_hidden_states output_past output_scores pad_token_id prefix problem_type "
+    "remove_invalid_values repetition_penalty return_dict return_dict_in_generate "
+    "scale_decoder_outputs sep_token_id suppress_tokens task_specific_params temperature "
+    "tf_legacy_loss tie_encoder_decoder tie_word_embeddings tokenizer_class top_k top_p "
+    "torch_dtype torchscript transformers_version typical_p use_bfloat16 use_cache".split()
 )
-
-
-def _like(default: object, value: object) -> bool:
-    """Is a value of config.json of the type of a field's default?"""
-    if isinstance(default, bool) or isinstance(value, bool):
-        return isinstance(default, bool) and isinstance(value, bool)
-    if isinstance(default, tuple):
-        return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-    return isinstance(value, int | float if isinstance(default, float) else type(default))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,41 +44,64 @@ class HFConfig:
 
     MODEL_TYPE: ClassVar[str]
     FIXED: ClassVar[Mapping[str, object]] = {}  # field -> the only value that is built
+    # The same for fields that are not written, as their absence says it.
+    IMPLIED: ClassVar[Mapping[str, object]] = {}
     # Fields that a release's config.json does not have: `to_hf` leaves them out.
     DERIVED: ClassVar[Mapping[str, type]] = {}
+
+    def __post_init__(self):
+        self._check(vars(self))
+
+    @classmethod
+    def _check(cls, values: Mapping[str, object]) -> None:
+        wrong = []
+        for field in dataclasses.fields(cls):
+            value = values.get(field.name, field.default)
+            given, range_ = f"{field.name}={reprlib.repr(value)}", _ranges(cls).get(field.name)
+            if not _like(field.default, value, cls.DERIVED.get(field.name)):
+                wrong.append(f"{given} (expected one like {field.default!r})")
+            elif range_ and isinstance(value, int | float) and value not in range_:
+                wrong.append(f"{given} (expected {range_})")
+        if wrong:
+            raise ValueError(f"{cls.__name__}: values that no model has: {wrong}")
 
     @classmethod
     def from_hf(cls, values: Mapping[str, object]) -> Self:
         """Builds the dataclass from the contents of a HF `config.json`.
 
+        Fields that are not known are ignored, with a note, where they can change no number: those
+        that are null or empty, and those of the library's own, which begin with an underscore.
+
         Raises:
-          ValueError: a field is unknown, of another type, or selects a variant that is not built.
+          ValueError: a field is unknown, of another type, out of range, or selects a variant that
+            is not built.
         """
-        fields = dataclasses.fields(cls)
-        defaults = {field.name: field.default for field in fields if field.name not in cls.DERIVED}
-        accepted, unknown, unbuilt, wrong = {}, [], [], []
+        known = {field.name for field in dataclasses.fields(cls)}
+        only = {**cls.FIXED, **cls.IMPLIED}
+        accepted, ignored, unknown, unbuilt = {}, [], [], []
         for name, value in values.items():
-            if name in cls.FIXED:
-                if value != cls.FIXED[name]:
-                    unbuilt.append(f"{name}={value!r} (only {cls.FIXED[name]!r})")
-            elif name in defaults:
-                if not _like(defaults[name], value):
-                    wrong.append(f"{name}={value!r} (expected one like {defaults[name]!r})")
+            if name in only:
+                if value != only[name] or type(value) is not type(only[name]):
+                    unbuilt.append(f"{name}={reprlib.repr(value)} (only {only[name]!r})")
+            elif name in known:
                 accepted[name] = tuple(value) if isinstance(value, list) else value
-            elif name in cls.DERIVED:
-                if not isinstance(value, cls.DERIVED[name]):
-                    wrong.append(f"{name}={value!r} (expected {cls.DERIVED[name].__name__})")
-                accepted[name] = value
+            elif name.startswith("_") or value is None or value in ([], {}, ""):
+                ignored.append(name)
             elif name not in _BOOKKEEPING:
                 unknown.append(name)
-        if wrong:
-            raise ValueError(f"{cls.__name__}: fields of another type: {wrong}")
         if unknown or unbuilt:
             raise ValueError(
-                f"{cls.__name__}: unknown fields {sorted(unknown)}; "
-                f"variants that are not built: {unbuilt}. "
-                f"Known fields: {sorted(set(defaults) | set(cls.FIXED))}"
+                f"{cls.__name__}: unknown fields {_some(unknown)}; "
+                f"variants that are not built: {_some(unbuilt)}. "
+                f"Known fields: {sorted(known | only.keys())}"
             )
+        if ignored := set(ignored) - _BOOKKEEPING - {"_name_or_path"}:
+            warnings.warn(
+                f"{cls.__name__}: fields of config.json that are not known and set nothing are "
+                f"ignored: {_some(ignored)}",
+                stacklevel=2,
+            )
+        cls._check(accepted)
         return cls(**accepted)
 
     def to_hf(self, derived: bool = False) -> dict[str, object]:
@@ -83,3 +116,32 @@ class HFConfig:
             if derived or name not in self.DERIVED
         }
         return {"model_type": self.MODEL_TYPE, **self.FIXED, **values}
+
+
+@functools.cache
+def _ranges(kind: type[HFConfig]) -> dict[str, Range]:
+    """Field -> what its annotation allows."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {
+        name: note
+        for name, hint in hints.items()
+        for note in getattr(hint, "__metadata__", ())
+        if isinstance(note, Range)
+    }
+
+
+def _like(default: object, value: object, derived: type | None) -> bool:
+    """Is a value of config.json of the type of a field's default?"""
+    if derived is not None:
+        return value is None or type(value) is derived
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
+    if isinstance(default, tuple):
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+    return isinstance(value, int | float if isinstance(default, float) else type(default))
+
+
+def _some(names: Iterable[str], most: int = 20) -> list[str]:
+    """The first names, shortened: a file of others may have any number, of any length."""
+    first = [name if len(name) < 100 else f"{name[:100]}…" for name in sorted(names)]
+    return first if len(first) <= most else [*first[:most], f"and {len(first) - most} more"]

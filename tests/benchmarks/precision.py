@@ -102,7 +102,7 @@ def measure(count: int) -> dict[str, Any]:
         "steps": STEPS,
         "against": f"fp32, {STEPS} Euler steps",
         "rows": rows,
-        "checkpoint_sha256": checkpoint_sha256(exact.loaded.folder),
+        "checkpoint_sha256": checkpoint_sha256(*exact.loaded.folders),
         **environment(),
     }
 

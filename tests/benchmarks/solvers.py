@@ -73,7 +73,7 @@ def measure(count: int) -> dict[str, Any]:
         "mean_relative_error": curves,
         "target": {" ".join(map(str, TARGET)): target},
         "fewest_calls_to_target": fewest,
-        "checkpoint_sha256": checkpoint_sha256(loaded.folder),
+        "checkpoint_sha256": checkpoint_sha256(*loaded.folders),
         **environment(),
     }
 

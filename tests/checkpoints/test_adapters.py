@@ -15,7 +15,8 @@ def test_round_trip(tmp_path):
     assert scale == 0.3 and found.keys() == ADAPTERS.keys()
     for part, value in ADAPTERS["dit/x/kernel"].items():
         np.testing.assert_array_equal(found["dit/x/kernel"][part], value)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
+    assert {path.name for path in tmp_path.iterdir()} == {"a.safetensors", "sha256.json"}
+    assert load_adapters(tmp_path / "a.safetensors")[1] == 0.3
 
 
 def test_files_that_are_none(tmp_path):

@@ -58,7 +58,8 @@ def test_round_trip(tmp_path, name, load, save):
             np.testing.assert_allclose(written[key], value, atol=2e-5)
         else:
             np.testing.assert_array_equal(written[key], value, err_msg=key)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    files = ["config.json", "model.safetensors", "sha256.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == files
 
 
 @pytest.mark.parametrize("model", ["audiogen", "tokenizer", "t5"])

@@ -8,7 +8,7 @@ import shutil
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 import audiogen_jax as ag
 from audiogen_jax.checkpoints.adapters import save_adapters
@@ -100,6 +100,39 @@ def test_a_full_disk_leaves_nothing(tmp_path, format):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("format", ["hf", "orbax"])
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [(1e6, "float16"), (np.nan, "float32"), (-np.inf, "float32"), (np.nan, "bfloat16")],
+)
+def test_what_is_not_finite_is_not_written(tmp_path, value, dtype, format):
+    folder = shutil.copytree(FOLDER / "t5_tiny", tmp_path / "t5")
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in sorted(tensors) if name.endswith("wo.weight"))
+    tensors[name][0, 0] = value
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=f"(wo.weight|mlp_out/kernel): 1 of .*{dtype}"):
+        convert_checkpoint(folder, tmp_path / "copy", dtype, format=format)
+    assert [path.name for path in tmp_path.iterdir()] == ["t5"]
+    if value == 1e6:
+        convert_checkpoint(folder, tmp_path / "copy", "bfloat16", format=format)
+
+
+@pytest.mark.parametrize(("factor", "scale"), [(np.nan, 1.0), (np.inf, 1.0), (1.0, np.inf)])
+def test_adapters_that_are_not_finite(tmp_path, tiny_checkpoint, factor, scale):
+    """Neither read, nor written."""
+    a = np.full((2, 1), factor, np.float32)
+    adapters = {"x": {"lora_a": a, "lora_b": np.ones((1, 2), np.float32)}}
+    with pytest.raises(ValueError, match="lora_a: 2 of 2 numbers|scale=inf"):
+        save_adapters(tmp_path / "a.safetensors", adapters, scale)
+    assert not list(tmp_path.iterdir())
+    tensors = {f"x/{name}": value for name, value in adapters["x"].items()}
+    save_file(tensors, tmp_path / "a.safetensors", {"scale": str(scale)})
+    with pytest.raises(ValueError, match="lora_a: 2 of 2 numbers|scale=inf"):
+        convert_checkpoint(tiny_checkpoint, tmp_path / "b", adapters=tmp_path / "a.safetensors")
+    assert not (tmp_path / "b").exists()
+
+
 def test_errors(tmp_path):
     source = FOLDER / "tokenizer_tiny"
     adapters = tmp_path / "adapters.safetensors"
@@ -116,4 +149,4 @@ def test_errors(tmp_path):
             convert_checkpoint(source, tmp_path / "copy", **options)
     with pytest.raises(FileExistsError, match="exists: give a folder to make"):
         convert_checkpoint(source, tmp_path)
-    assert list(tmp_path.iterdir()) == [adapters]
+    assert {path.name for path in tmp_path.iterdir()} == {adapters.name, "sha256.json"}

@@ -52,6 +52,9 @@ class Memory:
     def check_floating(self, names):
         assert all(self.tensors[name].dtype.kind == "f" for name in names)
 
+    def verify(self):
+        pass
+
     def layout(self, released):
         return released
 

@@ -1,6 +1,7 @@
 """Checkpoints by hub name, in shards, multilingual: the whole path on a cache laid out like the
 hub's, made of the goldens; and everything that can be wrong with one."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -23,6 +24,8 @@ from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.registry import LoadedGenerator
 from audiogen_jax.checkpoints.registry import load_generator as load_any_generator
 from audiogen_jax.checkpoints.safetensors import SafetensorsFolder
+from audiogen_jax.checkpoints.t5 import save_t5, t5_template
+from audiogen_jax.models.t5.config import T5Config
 from tests.parity.golden import FOLDER, golden
 
 IO = golden("audiogen_tiny")
@@ -40,14 +43,19 @@ def publish(cache: Path, name: str, folder: Path, **config) -> None:
     for part in (snapshot, repository / "blobs", repository / "refs"):
         part.mkdir(parents=True, exist_ok=True)
     (repository / "refs" / "main").write_text(COMMIT)
-    for number, file in enumerate(sorted(folder.iterdir())):
+    for file in sorted(folder.iterdir()):
         if file.name.startswith("io."):
             continue
-        blob = repository / "blobs" / f"{number:040x}"
-        if file.name == "config.json":
-            blob.write_text(json.dumps(json.loads(file.read_text()) | config))
+        contents = file.read_bytes()
+        if file.name == "config.json" and config:
+            contents = json.dumps(json.loads(contents) | config).encode()
+        if file.suffix == ".safetensors":
+            name = hashlib.sha256(contents).hexdigest()
         else:
-            shutil.copyfile(file, blob)
+            name = hashlib.sha1(b"blob %d\0" % len(contents) + contents).hexdigest()
+        blob = repository / "blobs" / name
+        blob.write_bytes(contents)
+        (snapshot / file.name).unlink(missing_ok=True)
         (snapshot / file.name).symlink_to(os.path.relpath(blob, snapshot))
 
 
@@ -113,7 +121,7 @@ def test_shards(hub, tmp_path):
 
 
 def test_revisions(published):
-    assert load_generator("org/generator", revision=COMMIT).folder.name == COMMIT
+    assert load_generator("org/generator", revision=COMMIT).folders[0].name == COMMIT
     with pytest.raises(ValueError, match="org/generator at revision 'v2' is not in the cache"):
         load_generator("org/generator", revision="v2")
     with pytest.raises(ValueError, match="revision='v2' is for hub repositories"):
@@ -321,3 +329,49 @@ def test_loading_holds_no_second_copy(tmp_path, dtype):
     ratio, kilobytes = map(float, done.stdout.split())
     assert kilobytes > 190_000
     assert ratio < 1.25, f"{ratio:.2f} times the parameters"
+
+
+def test_a_release_that_changed_on_the_disk(published):
+    """The hub's cache names its files by their hashes."""
+    blob = (published / "models--org--generator/snapshots" / COMMIT / "model.safetensors").resolve()
+    contents = bytearray(blob.read_bytes())
+    contents[-100] ^= 1
+    blob.write_bytes(contents)
+    with pytest.raises(ValueError, match=r"model.safetensors is not what was .*name in the cache"):
+        ag.load("org/generator")
+
+
+def test_a_download_that_was_cut_short(published, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    repository = published / "models--org--tokenizer"
+    weights = repository / "snapshots" / COMMIT / "model.safetensors"
+    blob = weights.resolve()
+    blob.rename(f"{blob}.incomplete")
+    weights.unlink()
+    with pytest.raises(
+        ValueError, match="the download of org/tokenizer was cut short: only a part"
+    ):
+        ag.load_tokenizer("org/tokenizer")
+
+
+def test_a_cache_without_a_home(monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "~/.cache/huggingface/hub")
+    with pytest.raises(ValueError, match="org/tokenizer .*: there is no home folder, set HF_HOME"):
+        ag.load_tokenizer("org/tokenizer")
+
+
+@pytest.mark.parametrize("field", ["sample_rate", "text width"])
+def test_a_text_encoder_or_codec_of_another_model(published, tmp_path, field):
+    reason, rate = "makes latents of .* channels, 50 a second, its codec reads .*, 25 a second", {}
+    if field == "sample_rate":
+        rate = {"sample_rate": 32000}
+    else:
+        reason = "d_model=8, but .* was trained on a text encoder of width"
+        config = T5Config(vocab_size=300, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)
+        params = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), t5_template(config))
+        save_t5(tmp_path / "t5", config, params)
+        publish(published, "google/t5", tmp_path / "t5")
+    names = {"text_encoder_name": "google/t5", "tokenizer_name": "org/tokenizer"}
+    publish(published, "org/generator", FOLDER / "audiogen_tiny", **names, **rate)
+    with pytest.raises(ValueError, match=reason):
+        ag.load("org/generator")

@@ -1,6 +1,8 @@
+import io
 import json
 import pickle
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -31,7 +33,10 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def folder(whole, tmp_path):
-    return shutil.copytree(whole, tmp_path / "latents")
+    """Without hashes, as folders of version 0.1: what is seen without them."""
+    shutil.copytree(whole, tmp_path / "latents")
+    (tmp_path / "latents" / "sha256.json").unlink()
+    return tmp_path / "latents"
 
 
 def test_the_index_tells_lengths_splits_and_captions(whole):
@@ -112,8 +117,49 @@ def test_a_folder_that_is_not_finished_is_named(folder):
         LatentDataset(folder)
 
 
+@pytest.mark.parametrize("name", ["dataset.json", "latents-00000-of-00003.npz"])
+def test_hashes_show_every_change(whole, tmp_path, name):
+    folder = shutil.copytree(whole, tmp_path / "latents")
+    contents = (folder / name).read_bytes()
+    (folder / name).write_bytes(contents.replace(b"6", b"7") + b" ")
+    with pytest.raises(ValueError, match=f"{name} is not what was written there"):
+        LatentDataset(folder)
+
+
+def test_an_index_of_terabytes_is_refused(folder):
+    """Zeros compress well: sizes are compared before memory is taken."""
+    index = folder / "latents-00000-of-00003.npz"
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "<i4", "fortran_order": False, "shape": (10**12,)}
+    )
+    for name, contents in (("frames.npy", header.getvalue()), ("split.npy", b"")):
+        with zipfile.ZipFile(index, "w") as arrays:
+            arrays.writestr(name, contents)
+        with pytest.raises(ValueError, match="00000-of-00003.npz is no index of the 3 records"):
+            LatentDataset(folder)
+
+
+SHARD = {"file": "latents-00000-of-00003.arrayrecord", "clips": 3, "bytes": 9, "sha256": ""}
+
+
 @pytest.mark.parametrize(
-    "change", [{"shards": None}, {"shards": [{"file": "x"}]}, {"new": 1}, {"dtype": "float32"}]
+    "change",
+    [
+        {"shards": None},
+        {"shards": [{"file": "x"}]},
+        {"new": 1},
+        {"dtype": "float32"},
+        {"channels": "64"},
+        {"channels": 10**9},
+        {"sample_rate": True},
+        {"latent_rate": 0},
+        {"shards": [SHARD | {"file": "../other"}]},
+        {"shards": [SHARD | {"file": 3}]},
+        {"shards": [SHARD | {"clips": 10**12}]},
+        {"shards": [SHARD | {"clips": 1.5}]},
+        {"shards": [SHARD | {"bytes": "9"}]},
+    ],
 )
 def test_a_wrong_description_is_named(folder, change):
     path = folder / "dataset.json"

@@ -60,7 +60,8 @@ def load_bag(
         tokenizer = TextTokenizer.from_file(opened.path / "tokenizer.json")
         return Tokens(*tokenizer.encode_batch(texts, generator.max_tokens))
 
-    return LoadedGenerator(opened.path, generator, read(opened.path, put), codec, tokenize)
+    folders = (opened.path, codec.folder)
+    return LoadedGenerator(folders, generator, read(opened.path, put), codec, tokenize)
 
 
 def save_bag(folder: Path, generator: BagGenerator, params: Params) -> None:

@@ -16,6 +16,7 @@ from audiogen_jax.evaluate.judge.tasks import Task
 from audiogen_jax.evaluate.judge.training import JudgeTraining, train_judge
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.files.atomic import written_atomically
+from audiogen_jax.files.content_hashes import check_contents, record_contents
 
 VERSION = 1
 """Of the judge's features, network and training: counted up when one of them changes."""
@@ -51,10 +52,17 @@ def save_judge(path: Path, judge: Judge) -> None:
     tensors = {name: np.asarray(value) for name, value in flat.items()}
     with written_atomically(path) as temporary:
         save_file(tensors, temporary, {"tasks": tasks})
+    record_contents(path.parent, [path.name])
 
 
 def load_judge(path: str | Path) -> Judge:
-    """Reads what `save_judge` wrote."""
+    """Reads what `save_judge` wrote.
+
+    Raises:
+      ValueError: the file has changed since.
+    """
+    path = Path(path)
+    check_contents(path.parent, [path.name])
     with safe_open(path, framework="numpy") as file:
         tasks = json.loads(file.metadata()["tasks"])
     params = unflatten_dict(load_file(path), sep="/")

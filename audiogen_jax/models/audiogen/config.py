@@ -1,8 +1,13 @@
 """Sizes of Dasheng AudioGen, named like the fields of its `config.json`."""
 
 import dataclasses
+from typing import Annotated, TypeAlias
 
-from audiogen_jax.models.hf_config import HFConfig
+from audiogen_jax.models.hf_config import Depth, Factor, Fraction, HFConfig, Width
+from audiogen_jax.types import Range
+
+Rate: TypeAlias = Annotated[int, Range(1, 2**20)]
+"""Hz, samples or frames."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,44 +30,45 @@ class AudioGenConfig(HFConfig):
     }
     DERIVED = {"instruction_length": int}
 
-    latent_dim: int = 1280
-    sample_rate: int = 16000
-    downsampling_ratio: int = 640
-    content_dim: int = 1024
-    task_instruction_dim: int = 1024
-    instruction_seq_len: int = 14
+    latent_dim: Width = 1280
+    sample_rate: Rate = 16000
+    downsampling_ratio: Rate = 640
+    content_dim: Width = 1024
+    task_instruction_dim: Width = 1024
+    instruction_seq_len: Width = 14
     use_zero_instruction: bool = False
-    adapter_num_heads: int = 8
-    adapter_dropout: float = 0.2
-    adapter_duration_grad_scale: float = 0.1
-    duration_offset: float = 1.0
-    duration_predictor_filter_channels: int = 512
-    duration_predictor_kernel_size: int = 3
-    duration_predictor_n_layers: int = 5
-    duration_predictor_p_dropout: float = 0.5
-    frame_resolution: float = 0.005
-    dit_embed_dim: int = 1536
-    dit_depth: int = 32
-    dit_num_heads: int = 24
-    dit_mlp_ratio: float = 4.0
-    dit_in_chans: int = 1280
-    dit_out_chans: int = 1280
-    dit_context_dim: int = 1024
-    dit_ta_context_dim: int = 1024
+    adapter_num_heads: Width = 8
+    adapter_dropout: Fraction = 0.2
+    adapter_duration_grad_scale: Factor = 0.1
+    duration_offset: Factor = 1.0
+    duration_predictor_filter_channels: Width = 512
+    duration_predictor_kernel_size: Depth = 3
+    duration_predictor_n_layers: Annotated[int, Range(1, 64)] = 5
+    duration_predictor_p_dropout: Fraction = 0.5
+    frame_resolution: Annotated[float, Range(0, 1e6, above=True)] = 0.005
+    dit_embed_dim: Width = 1536
+    dit_depth: Depth = 32
+    dit_num_heads: Width = 24
+    dit_mlp_ratio: Annotated[float, Range(0, 64, above=True)] = 4.0
+    dit_in_chans: Width = 1280
+    dit_out_chans: Width = 1280
+    dit_context_dim: Width = 1024
+    dit_ta_context_dim: Width = 1024
     dit_norm_layer: str = "layernorm"
     dit_qk_norm: str = "layernorm"
-    dit_img_size: int = 1000
-    dit_ada_sola_rank: int = 32
-    dit_ada_sola_alpha: int = 32
+    dit_img_size: Rate = 1000
+    dit_ada_sola_rank: Annotated[int, Range(0, 2**16)] = 32
+    dit_ada_sola_alpha: Annotated[int, Range(0, 2**16)] = 32
     special_tokens: tuple[str, ...] = ()
     train_special_tokens: bool = False
     text_encoder_name: str = "google/flan-t5-large"
     tokenizer_name: str = "mispeech/dashengtokenizer"
-    tokenizer_max_length: int = 512
+    tokenizer_max_length: Annotated[int, Range(1, 4096)] = 512
     # How much of the instruction is valid. The release has a tensor for it, not a field.
     instruction_length: int | None = None
 
     def __post_init__(self):
+        super().__post_init__()
         if self.content_dim != self.task_instruction_dim:
             raise ValueError(
                 f"content_dim={self.content_dim} and task_instruction_dim="
@@ -87,6 +93,29 @@ class AudioGenConfig(HFConfig):
                     f"{name}={getattr(self, name)!r} is not built: "
                     "expected 'layernorm' or 'rmsnorm'"
                 )
+        if self.content_dim % self.adapter_num_heads:
+            raise ValueError(
+                f"content_dim={self.content_dim} must be a multiple of "
+                f"adapter_num_heads={self.adapter_num_heads}"
+            )
+        if self.duration_predictor_kernel_size % 2 == 0:
+            raise ValueError(
+                f"duration_predictor_kernel_size={self.duration_predictor_kernel_size} must be odd "
+                "(a duration for each token)"
+            )
+        if self.sample_rate % self.downsampling_ratio:
+            raise ValueError(
+                f"sample_rate={self.sample_rate} must be a multiple of downsampling_ratio="
+                f"{self.downsampling_ratio} (whole latent frames per second)"
+            )
+        if int(self.dit_embed_dim * self.dit_mlp_ratio) < 1:
+            raise ValueError(
+                f"dit_mlp_ratio={self.dit_mlp_ratio} leaves no width of {self.dit_embed_dim}"
+            )
+        if len(self.special_tokens) > 4096 or not all(self.special_tokens):
+            raise ValueError(
+                f"{len(self.special_tokens)} special_tokens: expected at most 4096, none empty"
+            )
         if self.dit_depth % 2:
             raise ValueError(f"dit_depth={self.dit_depth} must be even (in-blocks + out-blocks)")
         if (

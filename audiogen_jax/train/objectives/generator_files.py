@@ -7,6 +7,7 @@ from audiogen_jax.checkpoints.config_file import read_config
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import GENERATORS, LoadedCodec, open_codec
 from audiogen_jax.files.atomic import staging_folder
+from audiogen_jax.files.content_hashes import record_contents
 from audiogen_jax.files.remote import local_copy
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
@@ -69,6 +70,7 @@ def write_generator(
     _copy(codec.folder, folder / read_config(folder).get(family.codec_field, family.default_codec))
     assert config.data.text_tokenizer is not None
     shutil.copyfile(local_copy(config.data.text_tokenizer), folder / "tokenizer.json")
+    record_contents(folder, ["tokenizer.json"])
 
 
 def _copy(source: Path, target: Path) -> None:
