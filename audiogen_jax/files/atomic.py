@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from audiogen_jax.files.lock import try_lock
-from audiogen_jax.files.remote import require_local
+from audiogen_jax.files.remote import is_remote, parse_path, require_local
 
 _STAGING = ".part-"
 
@@ -89,11 +89,14 @@ def _is_same(descriptor: int, path: Path) -> bool:
 
 
 def write_bytes(path: str | Path, contents: bytes) -> None:
-    """Writes a file whole or not at all.
+    """Writes a file whole or not at all; objects of a store appear so by themselves.
 
     Raises:
       OSError: it cannot be written.
     """
+    if is_remote(path):
+        parse_path(path).write_bytes(contents)
+        return
     with written_atomically(path) as temporary:
         temporary.write_bytes(contents)
 

@@ -24,6 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import Self
 
 from audiogen_jax.files.json_object import read_object, write_object
+from audiogen_jax.files.remote import parse_path
 
 HASHES = "sha256.json"
 _CHUNK = 1 << 20
@@ -42,7 +43,7 @@ def record_contents(folder: str | Path, names: Iterable[str]) -> None:
     Raises:
       OSError: a file cannot be read, or `sha256.json` cannot be written.
     """
-    folder, names = Path(folder), {*names}
+    folder, names = parse_path(folder), {*names}
     try:
         before = _recorded(folder)
     except ValueError:  # damaged: what stands in it is worth nothing
@@ -86,7 +87,7 @@ class ContentCheck:
           folder: that they are in.
           names: relative to it, of files or folders; what has no hash is not checked.
         """
-        self._folder, self._names = Path(folder), {*names}
+        self._folder, self._names = parse_path(folder), {*names}
         self._checks: list[Future[None]] | None = None
         self._start = threading.Lock()
 

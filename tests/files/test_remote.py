@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from audiogen_jax.files.atomic import check_writable, staging_folder, write_text
+from audiogen_jax.files.content_hashes import check_contents, record_contents
 from audiogen_jax.files.remote import (
     is_remote,
     join,
@@ -37,8 +38,6 @@ def test_remote(path):
         require_local(path, "the model")
     with pytest.raises(ValueError, match="mounted file system"):
         check_writable(path)
-    with pytest.raises(ValueError, match="mounted file system"):
-        write_text(path, "text")
     with pytest.raises(ValueError, match="mounted file system"), staging_folder(path):
         pass
     assert not Path("gs:").exists()
@@ -58,6 +57,16 @@ def test_a_package_is_missing(monkeypatch):
         parse_path("gs://b/x")
     with pytest.raises(ValueError, match="no object store is known as other://"):
         parse_path("other://b/x")
+
+
+def test_hashes_of_contents(store):
+    for name in ("a.txt", "part/b.txt"):
+        write_text(store / name, name)
+    record_contents(store, ["a.txt", "part"])
+    check_contents(ROOT, ["a.txt", "part"])
+    write_text(store / "part/b.txt", "changed")
+    with pytest.raises(ValueError, match=f"{ROOT}/part/b.txt is not what was written there"):
+        check_contents(store, ["a.txt", "part"])
 
 
 def test_join(store):
