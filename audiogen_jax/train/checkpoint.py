@@ -1,4 +1,8 @@
-"""Training checkpoints: the state and the position in the data, written together or not at all."""
+"""Training checkpoints: the state and the position in the data, written together or not at all.
+
+The hashes of all files are written with them, and checked before anything is read: a bit that flips
+on a disk would give other weights without a word.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -10,6 +14,9 @@ import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 from jaxtyping import PyTree
 
+from audiogen_jax.files.content_hashes import HASHES, check_contents, record_contents
+from audiogen_jax.files.json_object import read_object
+from audiogen_jax.sharding.distributed import any_process
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.types import path_name
 
@@ -32,7 +39,12 @@ class Checkpoints:
     """
 
     def __init__(
-        self, folder: Path, keep: int, keep_every: int = 0, facts: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        keep: int,
+        keep_every: int = 0,
+        facts: Mapping[str, str] | None = None,
+        start_over: bool = False,
     ):
         """Opens a folder of checkpoints.
 
@@ -42,10 +54,15 @@ class Checkpoints:
           keep_every: steps whose multiples are kept for good; 0: none.
           facts: what a checkpoint must have in common with this training (tokenizer, seed ..);
             written beside it and compared when it is read.
+          start_over: where all checkpoints are damaged, begin at step 0.
         """
         self._folder, self._facts = folder, dict(facts or {})
+        self._start_over, self._saving = start_over, -1
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, keep_period=keep_every or None, cleanup_tmp_directories=True
+            max_to_keep=keep,
+            keep_period=keep_every or None,
+            cleanup_tmp_directories=True,
+            async_options=ocp.options.AsyncOptions(post_finalization_callback=self._record),
         )
         registry = ocp.handlers.DefaultCheckpointHandlerRegistry()
         # Equal copies share the writing of large arrays only: to cut up small ones takes longer.
@@ -87,15 +104,17 @@ class Checkpoints:
             data=ocp.args.JsonSave(data.get_state()),  # pyright: ignore[reportCallIssue]
             facts=ocp.args.JsonSave(self._facts),  # pyright: ignore[reportCallIssue]
         )
+        self._saving = step
         try:
             self._manager.save(step, args=args)
         except OSError as error:
             logging.error("checkpoint of step %d was not written: %s", step, error)
 
     def restore_newest(self, abstract: TrainState, data: Position) -> tuple[int, TrainState] | None:
-        """Reads the newest checkpoint that can be read.
+        """Reads the newest checkpoint whose files are those that were written.
 
-        One that cannot is renamed to "N.damaged" and the one before it is tried.
+        One whose files are not is renamed to "N.damaged", and the one before it is read. All
+        processes must call it.
 
         Args:
           abstract: shapes, dtypes and shardings of the state, for any mesh.
@@ -105,26 +124,56 @@ class Checkpoints:
           (number of finished steps, state); None if there is no checkpoint at all.
 
         Raises:
-          ValueError: the newest one is of another training, or none can be read.
+          ValueError: the newest one is of another training or cannot be read, though its files are
+            as they were written; or all are damaged.
         """
-        steps = sorted(self._manager.all_steps(), reverse=True)
-        for step in steps:
-            try:
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            if not self._is_damaged(step):
                 return step, self._restore(step, abstract, data)
-            except _OtherTrainingError:
-                raise
-            except Exception as error:  # orbax and tensorstore raise many kinds
-                first_line = str(error).strip().splitlines()[:1]
-                logging.error("checkpoint of step %d cannot be read: %s", step, first_line)
-                self._set_aside(step)
-        if steps:
+            self._set_aside(step)
+        damaged = sorted(path.name for path in self._folder.glob("*.damaged*"))
+        if damaged and not self._start_over:
             raise ValueError(
-                f"{self._folder}: none of the checkpoints {steps} can be read; they were renamed "
-                "to N.damaged. Start again to train from the beginning"
+                f"{self._folder}: no checkpoint is whole, {damaged} are damaged. Put back whole "
+                "files, or ask for a start at step 0 with --start-over"
             )
         return None
 
+    def _record(self) -> None:
+        """Hashes the files of the checkpoint that is being written, before it gets its name."""
+        unnamed = self._folder.glob(f"{self._saving}.orbax-checkpoint-tmp*")
+        folder = next(unnamed, self._folder / str(self._saving))  # of object stores
+        # What else stands there, orbax still changes; nothing of it is read.
+        record_contents(folder, [path.name for path in folder.iterdir() if path.is_dir()])
+
+    def _is_damaged(self, step: int) -> bool:
+        """Are files of a checkpoint not those that were written? Processes share the reading."""
+        folder, damaged = self._folder / str(step), False
+        if not (folder / HASHES).exists():
+            logging.info("checkpoint of step %d has no hashes, as those of version 0.1", step)
+            return any_process(False)
+        try:
+            names = sorted(read_object(folder / HASHES))
+            check_contents(folder, names[jax.process_index() :: jax.process_count()])
+        except ValueError as error:
+            logging.error("checkpoint of step %d is damaged: %s", step, error)
+            damaged = True
+        return any_process(damaged)
+
     def _restore(self, step: int, abstract: TrainState, data: Position) -> TrainState:
+        try:
+            return self._read(step, abstract, data)
+        except _OtherTrainingError:
+            raise
+        except Exception as error:  # orbax and tensorstore raise many kinds
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise ValueError(
+                f"{self._folder / str(step)} cannot be restored: {reason}. Nothing was changed: "
+                "start again when the cause is gone, or move that folder away to go on from the "
+                "checkpoint before it"
+            ) from error
+
+    def _read(self, step: int, abstract: TrainState, data: Position) -> TrainState:
         metadata = self._manager.item_metadata(step)["state"]
         if metadata is None:
             raise ValueError("its state is missing")
@@ -172,6 +221,7 @@ class Checkpoints:
                     break
                 target = folder.with_name(f"{step}.damaged{attempt}")
             folder.rename(target)
+            logging.error("%s was renamed to %s", folder, target.name)
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("damaged checkpoint set aside")
         self._manager.reload()

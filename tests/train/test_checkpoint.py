@@ -2,6 +2,7 @@
 
 import gc
 import resource
+import shutil
 from pathlib import Path
 
 import jax
@@ -10,6 +11,7 @@ import numpy as np
 import optax
 import pytest
 
+from audiogen_jax.files.content_hashes import HASHES
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
 from audiogen_jax.sharding.placement import tree_shardings
 from audiogen_jax.train.checkpoint import Checkpoints
@@ -111,7 +113,7 @@ def test_damaged_newest(tmp_path, damage: str, caplog):
     step, found = checkpoints.restore_newest(placed(make_state(0), MeshConfig()), data)
     assert (step, data.place) == (1, 10)
     assert_is(found, 1)
-    assert "checkpoint of step 2 cannot be read" in caplog.text
+    assert "checkpoint of step 2 is damaged: " in caplog.text and str(tmp_path / "2") in caplog.text
     assert {p.name for p in tmp_path.iterdir()} == {"1", "2.damaged"}
     checkpoints.save(2, make_state(2), Data(20))  # its step is free again
     checkpoints.close()
@@ -119,12 +121,62 @@ def test_damaged_newest(tmp_path, damage: str, caplog):
 
 
 def test_all_damaged(tmp_path):
-    checkpoints = saved(tmp_path, 1, 2)
+    saved(tmp_path, 1, 2)
     for step in ("1", "2"):
         largest_file(tmp_path / step).unlink()
-    with pytest.raises(ValueError, match=r"none of the checkpoints \[2, 1\] can be read"):
-        checkpoints.restore_newest(placed(make_state(0), MeshConfig()), Data())
-    assert {p.name for p in tmp_path.iterdir()} == {"1.damaged", "2.damaged"}
+    target = placed(make_state(0), MeshConfig())
+    damaged = r"no checkpoint is whole, \['1.damaged', '2.damaged'\] are damaged.*--start-over"
+    for _ in range(2):
+        with pytest.raises(ValueError, match=damaged):
+            Checkpoints(tmp_path, 2).restore_newest(target, Data())
+        assert {p.name for p in tmp_path.iterdir()} == {"1.damaged", "2.damaged"}
+    assert Checkpoints(tmp_path, 2, start_over=True).restore_newest(target, Data()) is None
+
+
+@pytest.mark.parametrize("cause", ["an exhausted device", "hashes are missing"])
+def test_what_is_not_proven_damaged_stays(tmp_path, cause: str):
+    checkpoints, data = saved(tmp_path, 1, 2), Data()
+    if cause == "hashes are missing":  # as version 0.1 wrote them
+        (tmp_path / "2" / HASHES).unlink()
+        largest_file(tmp_path / "2").unlink()
+    else:
+
+        def exhausted(state: dict) -> None:
+            raise RuntimeError("RESOURCE_EXHAUSTED: 4 GiB\nat allocator.cc")
+
+        data.set_state = exhausted
+    with pytest.raises(ValueError, match=r"/2 cannot be restored: .*\. Nothing was changed: "):
+        checkpoints.restore_newest(placed(make_state(0), MeshConfig()), data)
+    assert {p.name for p in tmp_path.iterdir()} == {"1", "2"}
+
+
+def test_flipped_bits(tmp_path):
+    """None gives other weights: each is found, or changed nothing that is read."""
+    saved(tmp_path, 1)
+    target = placed(make_state(0), MeshConfig())
+    whole = tmp_path.with_name("whole")
+    shutil.copytree(tmp_path / "1", whole)
+    files = sorted(p for p in whole.rglob("*") if p.is_file() and p.stat().st_size)
+    assert {path.name for path in files} > {HASHES, "manifest.ocdbt"}
+    rng, found = np.random.default_rng(0), 0
+    for flip in range(50):
+        file = files[flip % len(files)]
+        shutil.rmtree(tmp_path)
+        shutil.copytree(whole, tmp_path / "1")
+        contents = bytearray(file.read_bytes())
+        contents[rng.integers(len(contents))] ^= 1 << rng.integers(8)
+        (tmp_path / "1" / file.relative_to(whole)).write_bytes(contents)
+        data = Data()
+        try:
+            step, state = Checkpoints(tmp_path, 2).restore_newest(target, data)
+        except ValueError as error:
+            assert "1.damaged" in str(error)
+            found += 1
+        else:
+            assert file.parent == whole and file.name != HASHES  # of which nothing is read
+            assert (step, data.place) == (1, 10)
+            assert_is(state, 1)
+    assert found > 40
 
 
 def test_of_another_training(tmp_path):

@@ -46,3 +46,18 @@ def test_processes_and_devices_agree(smoke, tmp_path, stage: str):
     train_model(smoke(stage, *STEPS, "mesh.data=4"), moved)
     assert_same(moved, one)
     assert (moved / "export" / "model.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_processes_agree_on_damage(smoke, tmp_path):
+    """One reads the file whose bit has flipped; both go on from the checkpoint before."""
+    steps = (*STEPS, *HOSTS, "checkpoint_every=5")
+    run_two("encoder", smoke("encoder"), tmp_path, *steps, "max_seconds=1e-9", code=UNFINISHED)
+    file = max((tmp_path / "checkpoints" / "10").rglob("*"), key=lambda path: path.stat().st_size)
+    contents = bytearray(file.read_bytes())
+    contents[len(contents) // 2] ^= 1
+    file.write_bytes(contents)
+    run_two("encoder", smoke("encoder"), tmp_path, *steps)
+    assert (tmp_path / "checkpoints" / "10.damaged").is_dir()
+    train_model(smoke("encoder", *STEPS, "mesh.data=1"), tmp_path / "one")
+    assert_same(tmp_path, tmp_path / "one")

@@ -1,4 +1,4 @@
-"""Ten times kill -9 at random moments, many of them in the middle of writing a checkpoint.
+"""Ten times kill -9 in the middle of writing a checkpoint.
 
 Two minutes, so it is not part of `make test`: python -m pytest -m slow
 """
@@ -37,21 +37,19 @@ def test_ten_kills(smoke, tmp_path):
         path = workdir / "metrics.jsonl"
         return path.read_text().count("\n") if path.exists() else 0
 
-    for kill in range(10):
+    for _ in range(10):
         process, before = launch(workdir), lines()
         while process.poll() is None and lines() <= before:
             time.sleep(0.01)
         deadline = time.monotonic() + rng.uniform(0.0, 1.5)
-        # Every second kill waits for a checkpoint that is half-written.
-        while process.poll() is None and not (
-            time.monotonic() > deadline and (kill % 2 or unfinished(workdir))
-        ):
+        while process.poll() is None and not (time.monotonic() > deadline and unfinished(workdir)):
             time.sleep(0.001)
+        time.sleep(rng.uniform(0.0, 0.03))  # a write takes about so long
         saving += unfinished(workdir)
         process.kill()
         assert process.wait(timeout=60) == -9, "it ended before it could be killed: more STEPS"
         interrupted.append(lines())
-    assert saving >= 3
+    assert saving >= 5
     assert launch(workdir).wait(timeout=600) == 0
     assert launch(tmp_path / "whole").wait(timeout=600) == 0
     assert metrics_rows(workdir) == metrics_rows(tmp_path / "whole")
