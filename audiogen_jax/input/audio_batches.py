@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple, TypeAlias
 
-import grain
 import numpy as np
 from jaxtyping import Float32
 
@@ -21,9 +20,10 @@ from audiogen_jax.input.mixture import (
     collate_condition,
     mixed_batches,
 )
+from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.input.text import TextTokenizer
 from audiogen_jax.input.webdataset import read_clips
-from audiogen_jax.types import AtLeastOne, Bytes, Positive, Range
+from audiogen_jax.types import AtLeastOne, Bytes, FilePath, Positive, Range
 
 Channels: TypeAlias = Annotated[int, Range(1, MAX_CHANNELS)]
 Decibels: TypeAlias = Annotated[float, Range(0, 120)]
@@ -43,7 +43,7 @@ class DataConfig(BatchConfig):
         at 16 kHz.
     """
 
-    manifests: tuple[tuple[str, Positive], ...]
+    manifests: tuple[tuple[FilePath, Positive], ...]
     crop: str = "loud"
     sample_rate: AtLeastOne = 16000
     channels: Channels = 1
@@ -103,7 +103,7 @@ class _Collate:
 
 def make_iterator(
     config: DataConfig, process_index: int = 0, process_count: int = 1
-) -> grain.DatasetIterator[Batch]:
+) -> ResumableBatches[Batch]:
     """Endless batches of this process; the buckets interleave alike on all processes.
 
     Each epoch of a manifest visits every clip once, over all processes together.
@@ -114,15 +114,16 @@ def make_iterator(
       process_count: must divide every batch size.
 
     Returns:
-      A grain iterator (`get_state`, `set_state` resume exactly) of dicts of numpy arrays:
+      An iterator (`get_state`, `set_state` resume exactly) of dicts of numpy arrays:
       `audio` float32 [b n a] zero-padded, `lengths` int32 [b] valid samples, `drop_condition`
       bool [b], `id` str [b], and with a text tokenizer `token_ids` int32 [b l] and `token_mask`
-      bool [b l]. n is the length of the batch's bucket.
+      bool [b l]; `replaced` str [b], why other clips than these could not be read. n is the length
+      of the batch's bucket.
 
     Raises:
-      FileNotFoundError: no such manifest, tokenizer or (while iterating) clip.
+      FileNotFoundError: no such manifest or tokenizer.
       ValueError: a malformed manifest, a split without clips, an uneven batch size, or (while
-        iterating) a clip that cannot be decoded; the message names it.
+        iterating) too many clips that cannot be decoded; the message names some.
     """
     tokenizer = TextTokenizer.from_file(config.text_tokenizer) if config.text_tokenizer else None
     cache = AudioCache(config.sample_rate, config.cache_bytes, config.channels)

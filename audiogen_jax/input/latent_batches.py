@@ -8,7 +8,6 @@ import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import grain
 import ml_dtypes
 import numpy as np
 from jaxtyping import BFloat16, UInt32
@@ -25,8 +24,9 @@ from audiogen_jax.input.mixture import (
     collate_condition,
     mixed_batches,
 )
+from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.input.text import TextTokenizer
-from audiogen_jax.types import Positive
+from audiogen_jax.types import LatentFolder, Positive
 
 CROPS = ("random", "start")
 
@@ -41,7 +41,7 @@ class LatentDataConfig(BatchConfig):
       tokenizer_hash: of the encoder that must have made all latents; any if empty, but one.
     """
 
-    datasets: tuple[tuple[str, Positive], ...]
+    datasets: tuple[tuple[LatentFolder, Positive], ...]
     crop: str = "random"
     tokenizer_hash: str = ""
 
@@ -112,7 +112,7 @@ class _Collate:
 
 def make_latent_iterator(
     config: LatentDataConfig, process_index: int = 0, process_count: int = 1
-) -> grain.DatasetIterator[Batch]:
+) -> ResumableBatches[Batch]:
     """Endless batches of this process; the buckets interleave alike on all processes.
 
     Each epoch of a dataset visits every clip once, over all processes together.
@@ -123,15 +123,16 @@ def make_latent_iterator(
       process_count: must divide every batch size.
 
     Returns:
-      A grain iterator (`get_state`, `set_state` resume exactly) of dicts of numpy arrays:
+      An iterator (`get_state`, `set_state` resume exactly) of dicts of numpy arrays:
       `latents` bfloat16 [b t c] zero-padded, `lengths` int32 [b] valid frames, `drop_condition`
       bool [b], `id` str [b], and with a text tokenizer `token_ids` int32 [b l] and `token_mask`
-      bool [b l]. t is the length of the batch's bucket.
+      bool [b l]; `replaced` str [b], why other clips than these could not be read. t is the length
+      of the batch's bucket.
 
     Raises:
       FileNotFoundError: no such dataset or tokenizer, or a shard of a dataset is missing.
       ValueError: datasets of another tokenizer or of several, a damaged dataset, a split without
-        clips, an uneven batch size, or (while iterating) a corrupted record; the message names it.
+        clips, an uneven batch size, or (while iterating) too many corrupted records.
     """
     tokenizer = TextTokenizer.from_file(config.text_tokenizer) if config.text_tokenizer else None
     datasets = [LatentDataset(folder) for folder, _ in config.datasets]

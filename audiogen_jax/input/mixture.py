@@ -10,17 +10,18 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import grain
 import numpy as np
-from absl import flags
 from grain.python import DatasetSelectionMap
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.input.manifest import SPLITS
+from audiogen_jax.input.replacement import Loaded, LoadOrReplace, Text
+from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.input.text import TextTokenizer
-from audiogen_jax.types import AtLeastOne, Positive, Probability, Seed, Whole
+from audiogen_jax.types import AtLeastOne, FilePath, Positive, Probability, Seed, Whole
 
 Batch: TypeAlias = dict[str, np.ndarray]
 Clip = TypeVar("Clip")
-Example = TypeVar("Example")
+Example = TypeVar("Example", bound=Text)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,7 @@ class BatchConfig:
     batch_sizes: tuple[AtLeastOne, ...] = (16,)
     view_dropout: Probability = 0.2
     condition_dropout: Probability = 0.1
-    text_tokenizer: str | None = None
+    text_tokenizer: FilePath | None = None
     max_tokens: AtLeastOne | tuple[AtLeastOne, ...] = 128
     seed: Seed = 0
     num_workers: Whole = 0
@@ -156,7 +157,7 @@ def mixed_batches(
     buckets: Sequence[Bucket[Clip, Example]],
     process_index: int,
     process_count: int,
-) -> grain.DatasetIterator[Batch]:
+) -> ResumableBatches[Batch]:
     """Endless batches of this process; the buckets interleave alike on all processes.
 
     Batches do not depend on the number of processes: each loads its own rows of them, and the
@@ -183,32 +184,31 @@ def mixed_batches(
         for m, clips in enumerate(bucket.sets):
             if len(clips):
                 seed = int(np.random.SeedSequence((config.seed, m, b)).generate_state(1)[0])
-                order = grain.MapDataset.source(clips).seed(seed).shuffle().repeat()
-                examples.append(order.random_map(bucket.load))
+                order = grain.MapDataset.source(range(len(clips))).seed(seed).shuffle().repeat()
+                examples.append(order.random_map(LoadOrReplace(clips, bucket.load)))
                 shares.append(weights[m] * len(clips) / totals[m])
         if examples:
             mixed = grain.MapDataset.mix(examples, shares)
             rows = _Rows(len(mixed) // batch_size, batch_size, process_index, process_count)
             of_process = grain.MapDataset.select_from_datasets([mixed], rows)
             batches.append(
-                of_process.batch(rows.count, drop_remainder=True, batch_fn=bucket.collate)
+                of_process.batch(rows.count, drop_remainder=True, batch_fn=_Collate(bucket.collate))
             )
             rates.append(sum(shares) / batch_size)
 
-    dataset = grain.MapDataset.mix(batches, rates).to_iter_dataset(
-        # Buffered elements are whole batches: a few are enough, grain's default is 500.
-        grain.ReadOptions(
-            num_threads=config.num_threads, prefetch_buffer_size=2 * config.num_threads
-        )
-    )
-    if config.num_workers:
-        # Grain reads absl flags when it starts workers, which are parsed in absl's own programs
-        # alone. Whoever else starts workers would have to do this, so it stands here.
-        if not flags.FLAGS.is_parsed():
-            flags.FLAGS.mark_as_parsed()
-        options = grain.MultiprocessingOptions(config.num_workers, per_worker_buffer_size=2)
-        dataset = dataset.mp_prefetch(options)
-    return iter(dataset)
+    mixed = grain.MapDataset.mix(batches, rates)
+    return ResumableBatches(mixed, config.num_workers, config.num_threads)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Collate(Generic[Example]):
+    """Collates examples, and says as `replaced` what could not be read in their places."""
+
+    collate: Callable[[Sequence[Example]], Batch]
+
+    def __call__(self, loaded: Sequence[Loaded[Example]]) -> Batch:
+        batch = self.collate([each.example for each in loaded])
+        return batch | {"replaced": np.array(["\n".join(each.problems) for each in loaded])}
 
 
 class _Rows(DatasetSelectionMap):

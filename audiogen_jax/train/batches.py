@@ -4,13 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
-import grain
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.latent_batches import LatentDataConfig, make_latent_iterator
+from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.types import Tokens
 
 Lengths: TypeAlias = Int[Array | np.ndarray, " b"]
@@ -63,10 +63,12 @@ class HostBatch(NamedTuple):
     Attributes:
       clip_ids: of its clips.
       arrays: as numpy, to go to the devices.
+      replaced: why clips in whose place others stand could not be read.
     """
 
     clip_ids: list[str]
     arrays: Batch
+    replaced: list[str]
 
 
 def open_batches(
@@ -76,7 +78,7 @@ def open_batches(
     process_index: int = 0,
     process_count: int = 1,
     encoder_sha256: str = "",
-) -> grain.DatasetIterator[dict[str, np.ndarray]]:
+) -> ResumableBatches[dict[str, np.ndarray]]:
     """Endless batches of one process; `host_batch` gives their fields names.
 
     Args:
@@ -104,6 +106,7 @@ def host_batch(fields: Mapping[str, np.ndarray]) -> HostBatch:
         tokens = Tokens(fields["token_ids"], fields["token_mask"])
     common = fields["lengths"], fields["drop_condition"], tokens
     clip_ids = [str(clip_id) for clip_id in fields["id"]]
+    replaced = [line for text in fields.get("replaced", ()) for line in str(text).splitlines()]
     if "latents" in fields:
-        return HostBatch(clip_ids, LatentBatch(fields["latents"], *common))
-    return HostBatch(clip_ids, AudioBatch(fields["audio"], *common))
+        return HostBatch(clip_ids, LatentBatch(fields["latents"], *common), replaced)
+    return HostBatch(clip_ids, AudioBatch(fields["audio"], *common), replaced)

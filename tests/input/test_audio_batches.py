@@ -13,6 +13,8 @@ from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.manifest import read_manifest
 from data.train_text_tokenizer import SPECIAL_TOKENS
 
+TEXTS = ("id", "replaced")
+
 
 def take(iterator, count):
     return list(itertools.islice(iterator, count))
@@ -38,7 +40,11 @@ def test_shapes_are_fixed_per_bucket(config):
         shapes[b, n, a] += 1
         assert batch["lengths"].shape == batch["drop_condition"].shape == batch["id"].shape == (b,)
         assert batch["token_ids"].shape == batch["token_mask"].shape == (b, 48)
-        types = {name: str(array.dtype) for name, array in batch.items() if name != "id"}
+        types = {
+            name: str(array.dtype)
+            for name, array in batch.items()
+            if name not in ("id", "replaced")
+        }
         assert types == {
             "audio": "float32",
             "lengths": "int32",
@@ -234,7 +240,7 @@ def test_phrasings_vary(config):
 
 def test_without_a_tokenizer_there_are_no_tokens(config):
     batch = next(make_iterator(dataclasses.replace(config, text_tokenizer=None)))
-    assert batch.keys() == {"audio", "lengths", "drop_condition", "id"}
+    assert batch.keys() == {"audio", "lengths", "drop_condition", "id", "replaced"}
 
 
 def test_worker_processes_give_the_same_batches(config):
@@ -243,7 +249,7 @@ def test_worker_processes_give_the_same_batches(config):
         assert_same(first, second)
 
 
-def test_a_corrupted_clip_is_named(config, tmp_path):
+def test_a_corrupted_clip_is_named_and_replaced(config, tmp_path):
     records = read_manifest(config.manifests[1][0])
     for record in records:
         shutil.copy(record.path, tmp_path / record.path.name)
@@ -255,9 +261,17 @@ def test_a_corrupted_clip_is_named(config, tmp_path):
     ]
     manifest = tmp_path / "broken.jsonl"
     manifest.write_text("\n".join(map(json.dumps, rows)))
-    iterator = make_iterator(dataclasses.replace(config, manifests=((str(manifest), 1.0),)))
-    with pytest.raises(ValueError, match=f"{broken} is not audio"):
-        take(iterator, 20)
+    config = dataclasses.replace(config, manifests=((str(manifest), 1.0),))
+    batches = take(make_iterator(config), 20)
+    ids = np.concatenate([batch["id"] for batch in batches])
+    replaced = np.concatenate([batch["replaced"] for batch in batches])
+    assert records[0].audio_id not in ids and set(ids) == {r.audio_id for r in records[1:]}
+    assert 0 < np.sum(replaced != "") < len(ids) / 2
+    assert all(f"{broken} is not audio" in message for message in replaced if message)
+    halves = [take(make_iterator(config, process, 2), 4) for process in (0, 1)]
+    for whole, first, second in zip(batches, *halves, strict=False):
+        for name in ("id", "audio", "replaced"):
+            np.testing.assert_array_equal(whole[name], np.concatenate([first[name], second[name]]))
 
 
 def test_a_clip_without_caption_is_named(config, tmp_path):

@@ -1,6 +1,7 @@
 import dataclasses
 import itertools
 import json
+import re
 from collections import Counter
 
 import ml_dtypes
@@ -13,6 +14,7 @@ from tests.latent_folder import TOKENIZER, random_latents, write_dataset
 
 CHANNELS = 8
 TRAINED = 14
+TEXTS = ("id", "replaced")
 
 
 def clip(name: str, number: int) -> LatentRecord:
@@ -69,7 +71,9 @@ def test_shapes_and_types(config):
         shapes[b, t, c, batch["token_ids"].shape] += 1
         assert batch["token_mask"].shape == batch["token_ids"].shape
         assert batch["lengths"].shape == batch["drop_condition"].shape == batch["id"].shape == (b,)
-        types = {name: array.dtype for name, array in batch.items() if name != "id"}
+        types = {
+            name: array.dtype for name, array in batch.items() if name not in ("id", "replaced")
+        }
         assert types == {
             "latents": ml_dtypes.bfloat16,
             "lengths": np.int32,
@@ -184,7 +188,7 @@ def test_rates_of_dropping(config):
 
 def test_without_a_text_tokenizer_there_are_no_tokens(config):
     batch = next(make_latent_iterator(dataclasses.replace(config, text_tokenizer=None)))
-    assert batch.keys() == {"latents", "lengths", "drop_condition", "id"}
+    assert batch.keys() == {"latents", "lengths", "drop_condition", "id", "replaced"}
 
 
 def test_latents_of_another_tokenizer_are_refused(config, folders, tmp_path):
@@ -197,7 +201,7 @@ def test_latents_of_another_tokenizer_are_refused(config, folders, tmp_path):
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_corrupted_record_is_named(config, tmp_path, num_workers):
+def test_a_corrupted_record_is_named_and_replaced(config, tmp_path, num_workers):
     folder = write_dataset(tmp_path / "c", [[clip("c", number) for number in range(4)]], CHANNELS)
     shard = folder / "latents-00000-of-00001.arrayrecord"
     needle = clip("c", 2).latents.tobytes()
@@ -205,9 +209,10 @@ def test_a_corrupted_record_is_named(config, tmp_path, num_workers):
     assert contents.count(needle) == 1
     shard.write_bytes(contents.replace(needle, needle[:-3] + b"zzz"))
     broken = dataclasses.replace(config, datasets=((str(folder), 1.0),), num_workers=num_workers)
-    iterator = make_latent_iterator(broken)
-    with pytest.raises(ValueError, match=f"{shard.name}, record 2 cannot be read .*restore"):
-        take(iterator, 8)
+    batches = take(make_latent_iterator(broken), 8)
+    replaced = [message for batch in batches for message in batch["replaced"] if message]
+    assert replaced and clip("c", 2).audio_id not in {i for batch in batches for i in batch["id"]}
+    assert all(re.search(f"{shard.name}, record 2 cannot be .*restore", m) for m in replaced)
 
 
 def test_a_missing_shard_is_named_at_once(config, tmp_path):
