@@ -5,7 +5,7 @@ from typing import TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray, PyTree, Shaped
 
 from audiogen_jax.types import Params
 
@@ -50,10 +50,6 @@ def value_and_gradients(
     if clips % accumulate:
         raise ValueError(f"accumulate={accumulate} does not divide a batch of {clips} clips")
 
-    def split(x: Array) -> Array:
-        # Neighbouring rows go to different parts: each device keeps the rows that it has.
-        return x.reshape(clips // accumulate, accumulate, *x.shape[1:]).swapaxes(0, 1)
-
     def measure(rows: Rows, key: PRNGKeyArray) -> tuple[Metrics, Params]:
         gradients, metrics = differentiate(working, rows, key)
         return metrics, jax.tree.map(lambda g: g.astype(jnp.float32), gradients)
@@ -62,8 +58,15 @@ def value_and_gradients(
         measured = measure(*rows_and_key)
         return jax.tree.map(lambda t, x: t + x / accumulate, total, measured), None
 
-    microbatches = jax.tree.map(split, batch), jax.random.split(key, accumulate)
+    parts = jax.tree.map(lambda x: split_rows(x, accumulate), batch)
+    microbatches = parts, jax.random.split(key, accumulate)
     shapes = jax.eval_shape(measure, *jax.tree.map(lambda x: x[0], microbatches))
     zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
     (metrics, gradients), _ = jax.lax.scan(add, zeros, microbatches)
     return metrics, jax.tree.map(lambda g, p: g.astype(p.dtype), gradients, params)
+
+
+def split_rows(x: Shaped[Array, "b ..."], parts: int) -> Shaped[Array, "parts _ ..."]:
+    """The rows of a batch as a batch of parts; each device keeps the rows that it has."""
+    # Neighbouring rows go to different parts.
+    return x.reshape(len(x) // parts, parts, *x.shape[1:]).swapaxes(0, 1)

@@ -48,8 +48,8 @@ class Examples(NamedTuple):
     """What the losses of some clips are computed from.
 
     Attributes:
-      latents: float32, zero-padded.
-      lengths: valid frames of each clip.
+      source: recordings to encode, or float32 latents; zero-padded.
+      lengths: valid samples or frames of each clip.
       seconds: of each clip.
       tokens: texts.
       drop_condition: clips that are shown without their text.
@@ -57,7 +57,7 @@ class Examples(NamedTuple):
       noise: standard normal.
     """
 
-    latents: Latents
+    source: Float[Array, "b _ _"]
     lengths: Int[Array, " b"]
     seconds: Float[Array, " b"]
     tokens: Tokens
@@ -177,33 +177,43 @@ class FlowMatching(SamplingObjective[Batch]):
         assert self.codec is not None
         return self.codec.codec
 
-    def _examples(
-        self, batch: Batch, frozen: Params, sigma_key: jax.Array, noise_key: jax.Array
-    ) -> Examples:
-        """Encodes audio, and draws for all clips, so that parts of a batch get what it would."""
+    def _examples(self, batch: Batch, sigma_key: jax.Array, noise_key: jax.Array) -> Examples:
+        """Draws for all clips, so that parts of a batch get what it would."""
         lengths = jnp.asarray(batch.lengths)
         if isinstance(batch, AudioBatch):
-            latents = self._codec.encode(frozen["codec"], jnp.asarray(batch.audio), lengths)
-            seconds = lengths / self._codec.sample_rate
+            source, rate = jnp.asarray(batch.audio), self._codec.sample_rate
         else:
-            latents = jnp.asarray(batch.latents, jnp.float32)
-            seconds = lengths / self.generator.latent_rate
+            source, rate = jnp.asarray(batch.latents, jnp.float32), self.generator.latent_rate
         assert batch.tokens is not None
+        shape = len(source), self._padded_frames(batch), self.generator.latent_dim
         return Examples(
-            latents=latents,
-            lengths=jnp.asarray(self.frame_lengths(batch)),
-            seconds=seconds,
+            source=source,
+            lengths=lengths,
+            seconds=lengths / rate,
             tokens=batch.tokens,
             drop_condition=jnp.asarray(batch.drop_condition),
-            sigma=self.config.time_sampling.draw(sigma_key, len(latents)),
-            noise=jax.random.normal(noise_key, latents.shape),
+            sigma=self.config.time_sampling.draw(sigma_key, len(source)),
+            noise=jax.random.normal(noise_key, shape),
         )
 
+    def _latents(self, clips: Examples, frozen: Params) -> tuple[Latents, Int[Array, " b"]]:
+        """Latents of some clips and how many frames are valid; audio is encoded here."""
+        if not self.config.has_audio:
+            return clips.source, clips.lengths
+        latents = self._codec.encode(frozen["codec"], clips.source, clips.lengths)
+        return latents, jnp.asarray(self._codec.latent_length(clips.lengths))
+
     def _losses(
-        self, params: Params, clips: Examples, dropout_key: jax.Array | None, frames: Array
+        self,
+        params: Params,
+        frozen: Params,
+        clips: Examples,
+        dropout_key: jax.Array | None,
+        frames: Array,
     ) -> Metrics:
         """Losses of some clips; with a key as in training, without as in validation."""
-        mask = length_mask(clips.lengths, clips.latents.shape[1])
+        latents, lengths = self._latents(clips, frozen)
+        mask = length_mask(lengths, latents.shape[1])
         condition = self.generator.condition(params, clips.tokens, dropout_key=dropout_key)
         duration = self.generator.duration_loss(condition, clips.seconds)
         if dropout_key is not None:
@@ -213,7 +223,7 @@ class FlowMatching(SamplingObjective[Batch]):
         def velocity(x: Latents, sigma: Float[Array, " b"]) -> Latents:
             return self.generator.velocity(params, condition, x, sigma, mask)
 
-        flow = flow_matching_loss(velocity, clips.latents, clips.noise, clips.sigma, mask, frames)
+        flow = flow_matching_loss(velocity, latents, clips.noise, clips.sigma, mask, frames)
         loss = flow + self.config.duration_weight * duration
         return {"loss": loss, "flow": flow, "duration": duration}
 
@@ -222,11 +232,11 @@ class FlowMatching(SamplingObjective[Batch]):
         sigma_key, noise_key, dropout_key = jax.random.split(
             jax.random.fold_in(jax.random.key(config.seed), state.step), 3
         )
-        clips = self._examples(batch, frozen, sigma_key, noise_key)
-        frames = clips.lengths.sum() / config.accumulate
+        clips = self._examples(batch, sigma_key, noise_key)
+        frames = jnp.sum(self.frame_lengths(batch)) / config.accumulate
 
         def loss(params: Params, clips: Examples, key: jax.Array) -> tuple[Array, Metrics]:
-            metrics = self._losses(self.assemble(params, frozen), clips, key, frames)
+            metrics = self._losses(self.assemble(params, frozen), frozen, clips, key, frames)
             return metrics["loss"], metrics
 
         metrics, gradients = value_and_gradients(
@@ -245,9 +255,10 @@ class FlowMatching(SamplingObjective[Batch]):
         """Losses of the averaged parameters, without dropout of any kind."""
         key = jax.random.fold_in(jax.random.key(self.config.eval.seed), index)
         sigma_key, noise_key, _ = jax.random.split(key, 3)
-        clips = self._examples(batch, frozen, sigma_key, noise_key)
+        clips = self._examples(batch, sigma_key, noise_key)
         params = self.assemble(self.exported(state), frozen)
-        return self._losses(params, clips, None, clips.lengths.sum())
+        frames = jnp.sum(self.frame_lengths(batch))
+        return self._losses(params, frozen, clips, None, frames)
 
     def sample(self, state: TrainState, batch: Batch, frozen: Params) -> Latents:
         """Guided latents of a batch's prompts, each as long as the batch's own clip."""

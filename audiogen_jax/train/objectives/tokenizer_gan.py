@@ -26,12 +26,13 @@ from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer, latent_length
 from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
 from audiogen_jax.train.batches import AudioBatch
-from audiogen_jax.train.gradients import LossFn, Metrics, value_and_gradients
+from audiogen_jax.train.gradients import LossFn, Metrics, split_rows, value_and_gradients
 from audiogen_jax.train.guarded_update import guarded_update
 from audiogen_jax.train.objective import Objective, OpenAudio, StepFn
 from audiogen_jax.train.objectives.latent_scale import fold_latent_scale, measure_latents
 from audiogen_jax.train.objectives.tokenizer_losses import (
     feature_matching_loss,
+    feature_sizes,
     hinge_discriminator_loss,
     hinge_generator_loss,
     multi_scale_mel_loss,
@@ -40,7 +41,15 @@ from audiogen_jax.train.objectives.tokenizer_losses import (
 from audiogen_jax.train.optimizer import OptimizerConfig, make_optimizer
 from audiogen_jax.train.state import DiscriminatorState, TrainState
 from audiogen_jax.train.train_config import TrainConfig
-from audiogen_jax.types import AtLeastOne, Decay, Latents, NotNegative, Params, Whole
+from audiogen_jax.types import (
+    AtLeastOne,
+    CheckpointSource,
+    Decay,
+    Latents,
+    NotNegative,
+    Params,
+    Whole,
+)
 
 SAMPLES = 16000
 """Samples of the audio that shapes are traced with; parameters do not depend on it."""
@@ -59,7 +68,7 @@ class EncoderConfig:
       encoder: folder of the tokenizer whose sizes and semantic encoder are taken over.
     """
 
-    encoder: str | None
+    encoder: CheckpointSource | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +210,25 @@ class TokenizerGAN(Objective[AudioBatch]):
         self, state: TrainState, batch: AudioBatch, frozen: Params
     ) -> tuple[TrainState, Metrics]:
         """One update of both players."""
-        return self._update(self._adversarial_loss, state, batch)
+        assert state.discriminator is not None
+        sizes = None
+        if self.config.accumulate > 1:
+            sizes = self._feature_sizes(state.params, state.discriminator.params, batch)
+        return self._update(functools.partial(self._adversarial_loss, sizes), state, batch)
+
+    def _feature_sizes(
+        self, params: Params, discriminator: Params, batch: AudioBatch
+    ) -> Float[Array, " layers"]:
+        """What feature matching is relative to, of a whole batch that goes through in parts."""
+        dtype = self.config.gradient_dtype
+        still = jax.tree.map(lambda x: x.astype(dtype), discriminator)
+        fake = jax.eval_shape(lambda p, x: self._reconstruct(p, x)[1], params, batch.mono)
+
+        def sizes(audio: Float[Array, "b n"]) -> Float[Array, " layers"]:
+            return feature_sizes(self._judge(still, audio[:, : fake.shape[1]])[1])
+
+        parts = split_rows(batch.mono, self.config.accumulate)
+        return jax.lax.map(sizes, parts).mean(0)
 
     def _update(
         self, loss: LossFn[AudioBatch], state: TrainState, batch: AudioBatch
@@ -235,7 +262,11 @@ class TokenizerGAN(Objective[AudioBatch]):
         return loss, {"loss": loss, **losses, "latent_mean": latents.mean((0, 1))}
 
     def _adversarial_loss(
-        self, players: Params, batch: AudioBatch, key: jax.Array
+        self,
+        sizes: Float[Array, " layers"] | None,
+        players: Params,
+        batch: AudioBatch,
+        key: jax.Array,
     ) -> tuple[Array, Metrics]:
         """The loss of each player, in which the other one stands still; they move together."""
         audio = batch.mono
@@ -246,7 +277,9 @@ class TokenizerGAN(Objective[AudioBatch]):
         _, real_features = self._judge(still, real)
         fake_logits, fake_features = self._judge(still, fake)
         losses["adversarial"] = hinge_generator_loss(fake_logits)
-        losses["feature_matching"] = feature_matching_loss(real_features, fake_features)
+        if sizes is None:
+            sizes = feature_sizes(real_features)
+        losses["feature_matching"] = feature_matching_loss(real_features, fake_features, sizes)
         loss = self._weighted(losses)
         real_logits, _ = self._judge(players["discriminator"], real)
         fake_logits, _ = self._judge(players["discriminator"], jax.lax.stop_gradient(fake))

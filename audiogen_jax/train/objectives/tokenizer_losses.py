@@ -65,13 +65,23 @@ def hinge_generator_loss(fake: Sequence[Float[Array, "b t f"]]) -> Float[Array, 
 
 
 def feature_matching_loss(
-    real: Sequence[Float[Array, "b t f c"]], fake: Sequence[Float[Array, "b t f c"]]
+    real: Sequence[Float[Array, "b t f c"]],
+    fake: Sequence[Float[Array, "b t f c"]],
+    sizes: Float[Array, " layers"],
 ) -> Float[Array, ""]:
     """Mean over layers of |real - fake| / mean |real| (EnCodec, eq. 2).
 
     Dividing by the size of the features keeps the discriminator from scaling the loss at will.
+
+    Args:
+      real: features of recordings, of each layer.
+      fake: of what stands for them.
+      sizes: `feature_sizes` of the whole batch, of which these may be a part.
     """
-    losses = [
-        jnp.abs(r - f).mean() / (jnp.abs(r).mean() + 1e-6) for r, f in zip(real, fake, strict=True)
-    ]
-    return jnp.stack(losses).mean()
+    losses = [jnp.abs(r - f).mean() for r, f in zip(real, fake, strict=True)]
+    return (jnp.stack(losses) / (sizes + 1e-6)).mean()
+
+
+def feature_sizes(real: Sequence[Float[Array, "b t f c"]]) -> Float[Array, " layers"]:
+    """Mean |real| of each layer."""
+    return jnp.stack([jnp.abs(r).mean() for r in real])

@@ -8,6 +8,7 @@ import pytest
 from audiogen_jax.train.objectives.tokenizer_losses import (
     MEL_SCALES,
     feature_matching_loss,
+    feature_sizes,
     hinge_discriminator_loss,
     hinge_generator_loss,
     multi_scale_mel_loss,
@@ -39,8 +40,9 @@ def test_feature_matching():
     expected = np.mean(
         [np.abs(r - f).mean() / np.abs(r).mean() for r, f in zip(REAL, FAKE, strict=True)]
     )
-    assert float(feature_matching_loss(REAL, FAKE)) == pytest.approx(expected, rel=1e-4)
-    scaled = feature_matching_loss([7 * x for x in REAL], [7 * x for x in FAKE])
+    sizes = feature_sizes(REAL)
+    assert float(feature_matching_loss(REAL, FAKE, sizes)) == pytest.approx(expected, rel=1e-4)
+    scaled = feature_matching_loss([7 * x for x in REAL], [7 * x for x in FAKE], 7 * sizes)
     assert float(scaled) == pytest.approx(expected, rel=1e-4)
 
 
