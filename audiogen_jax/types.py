@@ -5,6 +5,7 @@ c latent channels, l text tokens, f mel bins, h heads, k head dim.
 """
 
 import dataclasses
+import enum
 import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, TypeVar
@@ -87,6 +88,19 @@ Positive: TypeAlias = Annotated[float, Range(0, above=True)]
 Probability: TypeAlias = Annotated[float, Range(0, 1)]
 Decay: TypeAlias = Annotated[float, Range(0, 1, below=True)]
 """What an average keeps of itself at every step."""
+
+
+class Contents(enum.Enum):
+    """What a setting names, in the annotation of its field: the contents count, not the place."""
+
+    FILE = enum.auto()
+    CHECKPOINT = enum.auto()
+    LATENTS = enum.auto()
+
+
+FilePath: TypeAlias = Annotated[str, Contents.FILE]
+CheckpointSource: TypeAlias = Annotated[str, Contents.CHECKPOINT]
+LatentFolder: TypeAlias = Annotated[str, Contents.LATENTS]
 
 
 class ModuleDTypes(TypedDict):

@@ -22,6 +22,13 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key.path=value, may be repeated.")
     ] = None,
+    allow_change: Annotated[
+        list[str] | None,
+        typer.Option(help="Setting that WORKDIR may go on with changed, may be repeated."),
+    ] = None,
+    start_over: Annotated[
+        bool, typer.Option(help="If all checkpoints in WORKDIR are damaged, begin at step 0.")
+    ] = False,
     profile_steps: Annotated[
         str | None, typer.Option(help="first:last step of a trace in WORKDIR/profile, from 1.")
     ] = None,
@@ -44,7 +51,14 @@ def train(
             from audiogen_jax.train.loop import train_model
 
             settings = load_config(config, set_ or [])
-            step = int(train_model(settings, workdir, profiled).step)
+            state = train_model(
+                settings,
+                workdir,
+                profiled,
+                allow_changes=allow_change or (),
+                start_over=start_over,
+            )
+            step = int(state.step)
     if step < (last := int(str(settings.steps))):
         typer.echo(f"stopped after step {step} of {last}: start again to go on", err=True)
         raise typer.Exit(UNFINISHED)

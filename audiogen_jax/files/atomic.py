@@ -145,6 +145,38 @@ def _remove(folder: Path) -> None:
         time.sleep(0.1)
 
 
+def replace_folder(new: Path, target: Path) -> None:
+    """Renames a finished folder to the place of another one, which is removed.
+
+    There is no moment without one of the two, but where a process is killed between two renames:
+    then `recover_folder` brings the old one back.
+
+    Args:
+      new: on the file system of `target`.
+      target: a folder, or nothing.
+
+    Raises:
+      OSError: one cannot be renamed.
+    """
+    recover_folder(target)
+    if target.exists():
+        os.replace(target, _replaced(target))
+    os.replace(new, target)
+    recover_folder(target)
+
+
+def recover_folder(target: Path) -> None:
+    """Finishes or takes back a `replace_folder` that was interrupted."""
+    old = _replaced(target)
+    if old.is_dir() and not target.exists():
+        os.replace(old, target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _replaced(target: Path) -> Path:
+    return target.with_name(f".{target.name}.replaced")
+
+
 @contextlib.contextmanager
 def _held(folder: Path) -> Iterator[bool | None]:
     """Locks a folder if that can be done, see `try_lock`."""

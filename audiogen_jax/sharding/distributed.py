@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -34,6 +34,7 @@ HEARTBEAT_SECONDS = 30
 """A process that was not heard of for so long is taken for dead, and jax ends the others."""
 NAMING_SECONDS = HEARTBEAT_SECONDS + 10
 """How long a failed step waits for jax to say which process has died."""
+_MESSAGE_BYTES = 4096
 
 
 def initialize() -> None:
@@ -179,6 +180,36 @@ def any_process(flag: bool) -> bool:
     if jax.process_count() == 1:
         return flag
     return bool(np.any(multihost_utils.process_allgather(np.array(flag))))
+
+
+def over_processes(value: float) -> float:
+    """The sum of the values of all processes, which must call it at the same step."""
+    if jax.process_count() == 1:
+        return value
+    return float(np.sum(multihost_utils.process_allgather(np.array(value))))
+
+
+def on_first_process(action: Callable[[], object]) -> None:
+    """Runs something on process 0; all processes must call it, and raise what it raises.
+
+    Raises:
+      ValueError, OSError: of the action; a ValueError on the other processes.
+    """
+    error: Exception | None = None
+    if jax.process_index() == 0:
+        try:
+            action()
+        except (ValueError, OSError) as raised:
+            error = raised
+    if jax.process_count() > 1:
+        text = np.zeros(_MESSAGE_BYTES, np.uint8)
+        message = str(error).encode()[:_MESSAGE_BYTES] if error else b""
+        text[: len(message)] = np.frombuffer(message, np.uint8)
+        text = np.asarray(multihost_utils.broadcast_one_to_all(text), np.uint8)
+        if not error and text.any():
+            raise ValueError(text.tobytes().rstrip(b"\0").decode(errors="replace"))
+    if error:
+        raise error
 
 
 def to_host(tree: PyTree) -> PyTree[np.ndarray]:

@@ -7,18 +7,20 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from audiogen_jax.files.atomic import written_atomically
-from audiogen_jax.sharding.distributed import any_process, to_host
+from audiogen_jax.files.atomic import recover_folder, replace_folder, staging_folder
+from audiogen_jax.files.lock import locked
+from audiogen_jax.sharding.distributed import any_process, on_first_process, to_host
 from audiogen_jax.sharding.mesh import make_mesh, shard_batch
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
 from audiogen_jax.sharding.watchdog import Watchdog
@@ -30,13 +32,16 @@ from audiogen_jax.train.interruption import Interruption, StopVote
 from audiogen_jax.train.meter import SPEED, StepMetrics, summary
 from audiogen_jax.train.objective import Objective, SamplingObjective, StepFn
 from audiogen_jax.train.profiling import Profile
+from audiogen_jax.train.record import CHECKPOINTS, Record
 from audiogen_jax.train.samples import Samples
 from audiogen_jax.train.stages import load_objective, parse_config
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.train.workdir import open_workdir
 from audiogen_jax.train.writer import MetricsWriter
-from audiogen_jax.types import Params
+from audiogen_jax.types import Params, path_name
+
+EXPORT = "export"
 
 
 class DivergedError(ValueError):
@@ -44,7 +49,12 @@ class DivergedError(ValueError):
 
 
 def train_model(
-    config: ConfigDict, workdir: str | Path, profile_steps: tuple[int, int] | None = None
+    config: ConfigDict,
+    workdir: str | Path,
+    profile_steps: tuple[int, int] | None = None,
+    *,
+    allow_changes: Collection[str] = (),
+    start_over: bool = False,
 ) -> TrainState:
     """Trains from the newest checkpoint in `workdir`, or from the start, to `config.steps`.
 
@@ -56,30 +66,42 @@ def train_model(
       workdir: receives checkpoints/, metrics.jsonl, tensorboard/, config.json and export/; common
         to all processes. Of one process it may be in an object store, see `workdir`.
       profile_steps: (first, last) step of a trace, written to `workdir`/profile.
+      allow_changes: settings that may be others than those that the training was begun with; see
+        `record`.
+      start_over: begin at step 0 where all checkpoints in `workdir` are damaged.
 
     Returns:
       The last state.
 
     Raises:
       ValueError: a key of the config is unknown or of another type, or the config contradicts
-        itself or the data.
-      DivergedError: too many steps in a row were not finite, or spikes.
-      OSError: the last checkpoint could not be written.
+        itself, the data, or what the training was begun with.
+      DivergedError: too many steps in a row were not finite, or spikes, or the parameters are not.
+      OSError: the last checkpoint could not be written, or another training runs in `workdir`.
     """
     settings = parse_config(config)
-    with open_workdir(workdir) as folder, Watchdog(settings.stuck_seconds) as watchdog:
-        return _train(config, settings, folder, profile_steps, watchdog)
+    busy = f"{workdir}: another training is running there, choose another workdir"
+    with (
+        open_workdir(workdir) as folder,
+        Watchdog(settings.stuck_seconds) as watchdog,
+        contextlib.ExitStack() as stack,
+    ):
+        on_first_process(lambda: stack.enter_context(locked(folder / ".lock", busy)))
+        record = Record(folder, config, settings)
+        watchdog.beat("comparing with what the training was begun with")
+        on_first_process(lambda: record.compare(allow_changes))
+        return _train(settings, record, folder, profile_steps, start_over, watchdog)
 
 
 def _train(
-    config: ConfigDict,
     settings: TrainConfig,
+    record: Record,
     workdir: Path,
     profile_steps: tuple[int, int] | None,
+    start_over: bool,
     watchdog: Watchdog,
 ) -> TrainState:
     started = time.monotonic()
-    workdir.mkdir(parents=True, exist_ok=True)
     is_writer = jax.process_index() == 0
 
     # ------------------------------------------------------ objective, data
@@ -107,7 +129,11 @@ def _train(
     for array in large_replicated(abstract, shardings):
         logging.info("on every device: %s %s, %.1f MB", array.name, array.shape, array.bytes / 1e6)
     checkpoints = Checkpoints(
-        workdir / "checkpoints", settings.keep_checkpoints, settings.keep_every, objective.facts
+        workdir / CHECKPOINTS,
+        settings.keep_checkpoints,
+        settings.keep_every,
+        objective.facts,
+        start_over,
     )
     placed = jax.tree.map(
         lambda leaf, at: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=at),
@@ -128,10 +154,13 @@ def _train(
     # ---------------------------------------------------------------- steps
     writer = None
     if is_writer:
-        with written_atomically(workdir / "config.json") as temporary:
-            temporary.write_text(config.to_json_best_effort(indent=2) + "\n")
+        recover_folder(workdir / EXPORT)
+        record.write(step)
         writer = MetricsWriter(workdir, step)
     meter, flops, plain = StepMetrics(), {}, objective.without_remat()
+    for batch in validation:
+        meter.warn_of(batch.replaced)
+    learning_rate = settings.optimizer.schedule(settings.steps)
     evaluate = jax.jit(objective.evaluate)
     samples = None
     if isinstance(objective, SamplingObjective) and settings.sample_every and validation:
@@ -157,7 +186,8 @@ def _train(
         while not stop:
             watchdog.beat(f"loading the data of step {step + 1}")
             with meter.time("data"):
-                clip_ids, arrays = host_batch(next(batches))
+                clip_ids, arrays, replaced = host_batch(next(batches))
+                meter.warn_of(replaced)
                 batch = shard_batch(mesh, arrays)
             watchdog.beat(f"running step {step + 1}")
             step_fn = compiled(objective.step_at(step))
@@ -192,6 +222,8 @@ def _train(
                     with meter.time("checkpoint"):
                         checkpoints.save(step, state, batches)
                 row = meter.drain() | row
+                counted = max(0, int(state.guard.accepted) - 1)
+                row["learning_rate"] = float(np.asarray(learning_rate(counted)))
                 if writer:
                     writer.write(step, row)
                     if progress.disable:
@@ -242,9 +274,26 @@ def _evaluate(
 
 
 def _export(objective: Objective, state: TrainState, workdir: Path) -> None:
-    params = to_host(objective.exported(state))
+    """Puts a new export in the place of the one before, whole."""
+    exported = objective.exported(state)
+    names, leaves = zip(*jax.tree_util.tree_leaves_with_path(exported), strict=True)
+    if not (finite := np.asarray(_are_finite(leaves))).all():
+        bad = [path_name(name) for name, good in zip(names, finite, strict=True) if not good]
+        raise DivergedError(
+            f"after step {int(state.step)} {len(bad)} of {len(names)} arrays hold NaN or infinite "
+            f"values: {bad[:3]}. They are not exported; the checkpoints stay as they are. Lower "
+            "optimizer.learning_rate and begin in another workdir"
+        )
+    params = to_host(exported)
     if jax.process_index() == 0:
-        objective.export(params, workdir / "export")
+        with staging_folder(workdir) as staging:
+            objective.export(params, staging / EXPORT)
+            replace_folder(staging / EXPORT, workdir / EXPORT)
+
+
+@jax.jit
+def _are_finite(leaves: Sequence[jax.Array]) -> jax.Array:
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
 
 
 def _progress(shown: bool) -> Progress:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import jax
 
 from audiogen_jax.hardware import chip_of
+from audiogen_jax.sharding.distributed import over_processes
 from audiogen_jax.train.gradients import Metrics
 
 SPEED = "speed/"
@@ -35,13 +36,14 @@ class StepMetrics:
         """Starts the clock."""
         self._pending: tuple[int, Metrics, Sequence[str]] | None = None
         self.skipped_in_a_row, self.skipped = 0, []
+        self._warned: set[str] = set()
         self._reset()
 
     def _reset(self) -> None:
         self._values: dict[str, list[float]] = {}
         self._seconds: dict[str, float] = {}
         self._steps = self._skips = self._clips = self._frames = 0
-        self._flops = 0.0
+        self._flops, self._replaced = 0.0, 0
         self._since = time.monotonic()
 
     @contextlib.contextmanager
@@ -77,6 +79,18 @@ class StepMetrics:
         self._frames += frames
         self._flops += flops
 
+    def warn_of(self, replaced: Sequence[str]) -> None:
+        """Says once of each clip that it could not be read, and counts those that others replace.
+
+        Args:
+          replaced: of a batch, see `HostBatch`.
+        """
+        self._replaced += len(replaced)
+        for message in replaced:
+            if message not in self._warned:
+                self._warned.add(message)
+                logging.warning("another clip takes its place: %s", message)
+
     def settle(self) -> None:
         """Waits for the last step that was submitted."""
         if self._pending is None:
@@ -97,9 +111,10 @@ class StepMetrics:
         logging.warning("skipped %s", self.skipped[-1])
 
     def drain(self) -> dict[str, float]:
-        """Means and speed since the last call."""
+        """Means and speed since the last call; all processes must call it."""
         row = {name: math.fsum(values) / len(values) for name, values in self._values.items()}
         row["skipped_steps"] = float(self._skips)
+        row["replaced_clips"] = over_processes(float(self._replaced))
         seconds = max(time.monotonic() - self._since, 1e-9)
         processes = jax.process_count()
         speed = {

@@ -35,6 +35,10 @@ class OptimizerConfig:
     weight_decay: NotNegative
     clip_norm: Positive
 
+    def schedule(self, total_steps: int) -> optax.Schedule:
+        """The learning rate after so many steps that counted, of a training of so many."""
+        return learning_rate_schedule(self.learning_rate, self.warmup_steps, total_steps)
+
 
 def learning_rate_schedule(peak: float, warmup_steps: int, total_steps: int) -> optax.Schedule:
     """Linear warm-up to `peak`, then cosine decay to a tenth of it at `total_steps`.
@@ -75,11 +79,10 @@ def make_optimizer(
     Raises:
       ValueError: an expression matches no parameter (on init).
     """
-    schedule = learning_rate_schedule(config.learning_rate, config.warmup_steps, total_steps)
     trained = optax.chain(
         optax.clip_by_global_norm(config.clip_norm),
         optax.adamw(
-            schedule,
+            config.schedule(total_steps),
             b1=config.b1,
             b2=config.b2,
             weight_decay=config.weight_decay,

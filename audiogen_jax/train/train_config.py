@@ -73,7 +73,7 @@ class TrainConfig:
     seed: Seed
     steps: AtLeastOne
     max_seconds: NotNegative
-    stuck_seconds: NotNegative
+    stuck_seconds: NotNegative = dataclasses.field(default=600.0, kw_only=True)
     data: DataConfig | LatentDataConfig
     optimizer: OptimizerConfig
     mesh: MeshConfig

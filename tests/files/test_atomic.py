@@ -1,5 +1,7 @@
 """What is written appears whole or not at all."""
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,8 @@ import pytest
 from audiogen_jax.files import atomic
 from audiogen_jax.files.atomic import (
     check_writable,
+    recover_folder,
+    replace_folder,
     staging_folder,
     write_text,
     written_atomically,
@@ -103,3 +107,44 @@ def test_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         temporary.write_text("whole")
         assert staging.is_dir()
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize("calls", range(6))
+def test_a_folder_is_the_old_or_the_new_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+):
+    """Killed after so many renames and removals, and going on from there."""
+    target, new = tmp_path / "export", tmp_path / "staging"
+    for folder, text in ((target, "old"), (new, "new")):
+        folder.mkdir()
+        for name in ("generator", "text_encoder"):
+            (folder / name).write_text(text)
+    left = calls
+
+    def or_die(action):
+        def call(*args, **kwargs):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+            return action(*args, **kwargs)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.os, "replace", or_die(os.replace))
+        patch.setattr(atomic.shutil, "rmtree", or_die(shutil.rmtree))
+        try:
+            replace_folder(new, target)
+        except Killed:
+            assert left < 0
+    recover_folder(target)
+    texts = {path.read_text() for path in target.iterdir()}
+    assert len(list(target.iterdir())) == 2 and texts in ({"old"}, {"new"})
+    assert not list(tmp_path.glob(".*"))
+    if left >= 0:
+        assert texts == {"new"}

@@ -114,7 +114,7 @@ class BagGenerator:
     latent_dim: int = 6
     width: int = 16
 
-    latent_rate, window, max_tokens = 100.0, 40, 64
+    latent_rate, window, max_tokens, vocab_size = 100.0, 40, 64, VOCABULARY
     network, encoders, untrained, axes = "flow", ("bag",), (), GENERATOR_AXES
     quirks = NO_QUIRKS
 

@@ -110,6 +110,10 @@ class DashengAudioGen:
     def max_tokens(self) -> int:
         return self.config.tokenizer_max_length
 
+    @property
+    def vocab_size(self) -> int:
+        return self.text.vocab_size
+
     def with_quirks(self, quirks: Quirks) -> Self:
         return dataclasses.replace(self, quirks=quirks)
 

@@ -12,7 +12,15 @@ from audiogen_jax.flow.path import logit_normal, uniform
 from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.train.train_config import TrainConfig
-from audiogen_jax.types import Decay, Finite, NotNegative, Positive, Whole, compute_dtype
+from audiogen_jax.types import (
+    CheckpointSource,
+    Decay,
+    Finite,
+    NotNegative,
+    Positive,
+    Whole,
+    compute_dtype,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +81,9 @@ class FlowMatchingConfig(TrainConfig):
       needs_init: whether random weights instead of `init` would be a mistake.
     """
 
-    tokenizer: str | None
-    init: str | None
-    text_encoder: str | None
+    tokenizer: CheckpointSource | None
+    init: CheckpointSource | None
+    text_encoder: CheckpointSource | None
     lora: AdapterConfig
     ema_decay: Decay
     time_sampling: TimeSamplingConfig

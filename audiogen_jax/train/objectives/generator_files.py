@@ -6,7 +6,6 @@ from pathlib import Path
 from audiogen_jax.checkpoints.config_file import read_config
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import GENERATORS, LoadedCodec, open_codec
-from audiogen_jax.files.atomic import staging_folder
 from audiogen_jax.files.content_hashes import record_contents
 from audiogen_jax.files.remote import local_copy
 from audiogen_jax.models.protocols import Generator
@@ -67,14 +66,8 @@ def write_generator(
     """
     family = GENERATORS[config.model_type]
     family.save(folder, generator, params)
-    _copy(codec.folder, folder / read_config(folder).get(family.codec_field, family.default_codec))
+    name = read_config(folder).get(family.codec_field, family.default_codec)
+    shutil.copytree(codec.folder, folder / name)
     assert config.data.text_tokenizer is not None
     shutil.copyfile(local_copy(config.data.text_tokenizer), folder / "tokenizer.json")
     record_contents(folder, ["tokenizer.json"])
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copies a checkpoint's files, once: they never change during a training."""
-    if not target.exists():
-        with staging_folder(target.parent) as staging:
-            shutil.copytree(source, staging / target.name).rename(target)

@@ -1,0 +1,55 @@
+"""Token ids mean in a training what they meant to its text encoder."""
+
+import json
+from pathlib import Path
+
+from audiogen_jax.files.fingerprint import sha256
+from audiogen_jax.input.text import TextTokenizer
+
+PROBES = (
+    "<|caption|> A dog barks twice in the rain, then 1,500 people cheer! <|sfx|> dog barking",
+    "<|speech|> “Where's the café?” <|asr|> ich weiß es nicht 我不知道 <|music|> jazz <|env|> hall",
+)
+"""Texts by which files of different kinds are compared."""
+_SETTINGS = ("padding", "truncation", "version")
+"""Of a tokenizer.json, what says nothing of ids."""
+
+
+def check_vocabulary(path: Path, vocab_size: int, base: Path | None) -> None:
+    """Checks the text tokenizer of a training before its first step.
+
+    Args:
+      path: of its file.
+      vocab_size: of the model, whose ids are below it.
+      base: the file of the checkpoint that the text encoder comes from; None: it starts anew.
+
+    Raises:
+      ValueError: ids reach beyond the model, or mean other texts than to the base.
+    """
+    tokenizer = TextTokenizer.from_file(path)
+    if tokenizer.vocab_size > vocab_size:
+        raise ValueError(
+            f"data.text_tokenizer={str(path)!r} has {tokenizer.vocab_size} token ids, the text "
+            f"encoder {vocab_size}: give the tokenizer that it was trained with"
+        )
+    if base is not None and not _is_same(path, base):
+        raise ValueError(
+            f"data.text_tokenizer={str(path)!r} is not the text tokenizer of the model to go on "
+            f"from: token ids would mean other words. Give {str(base)!r}"
+        )
+
+
+def _is_same(path: Path, base: Path) -> bool:
+    if sha256(path) == sha256(base):
+        return True
+    if path.suffix == base.suffix:
+        return path.suffix == ".json" and _rules(path) == _rules(base)
+    first, second = (
+        TextTokenizer.from_file(each).encode_batch(PROBES, 512) for each in (path, base)
+    )
+    return bool((first.ids == second.ids).all() and (first.mask == second.mask).all())
+
+
+def _rules(path: Path) -> dict[str, object]:
+    rules = json.loads(path.read_text(encoding="utf-8"))
+    return {name: value for name, value in rules.items() if name not in _SETTINGS}
