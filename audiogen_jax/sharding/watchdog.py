@@ -1,8 +1,10 @@
 """Ends a process that makes no progress, so that it is started again."""
 
+import contextlib
 import faulthandler
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
 import jax
@@ -41,11 +43,6 @@ class Watchdog:
         trace: TracebackType | None,
     ) -> None:
         self._done.set()
-        if error is not None and jax.process_count() > 1:
-            reason = f"{error} (and its files could not be closed in {CLOSING_SECONDS:g} s)"
-            timer = threading.Timer(CLOSING_SECONDS, leave, (reason, 1))
-            timer.daemon = True
-            timer.start()
 
     def beat(self, doing: str) -> None:
         """Says that there was progress, and what is done from now on."""
@@ -63,3 +60,20 @@ class Watchdog:
                     f"no progress for {self._limit:g} s (stuck_seconds={self._seconds:g}) while "
                     f"{self._doing}; the stacks of its threads stand above"
                 )
+
+
+@contextlib.contextmanager
+def closed_in_time() -> Iterator[None]:
+    """After an error in one of several processes, what is closed around the block has limited time.
+
+    To finish a checkpoint it would wait for the others, who wait for it in a step.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if jax.process_count() > 1:
+            reason = f"{error} (files could not be closed in {CLOSING_SECONDS:g} s)"
+            timer = threading.Timer(CLOSING_SECONDS, leave, (reason, 1))
+            timer.daemon = True
+            timer.start()
+        raise

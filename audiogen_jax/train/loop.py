@@ -23,7 +23,7 @@ from audiogen_jax.files.lock import locked
 from audiogen_jax.sharding.distributed import any_process, on_first_process, to_host
 from audiogen_jax.sharding.mesh import make_mesh, shard_batch
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
-from audiogen_jax.sharding.watchdog import Watchdog
+from audiogen_jax.sharding.watchdog import Watchdog, closed_in_time
 from audiogen_jax.train.batches import Batch, HostBatch, host_batch, open_batches
 from audiogen_jax.train.checkpoint import Checkpoints
 from audiogen_jax.train.flops import matmul_flops
@@ -32,12 +32,12 @@ from audiogen_jax.train.interruption import Interruption, StopVote
 from audiogen_jax.train.meter import SPEED, StepMetrics, summary
 from audiogen_jax.train.objective import Objective, SamplingObjective, StepFn
 from audiogen_jax.train.profiling import Profile
-from audiogen_jax.train.record import CHECKPOINTS, Record
+from audiogen_jax.train.record import Record
 from audiogen_jax.train.samples import Samples
 from audiogen_jax.train.stages import load_objective, parse_config
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.train.train_config import TrainConfig
-from audiogen_jax.train.workdir import open_workdir
+from audiogen_jax.train.workdir import Workdir, open_workdir
 from audiogen_jax.train.writer import MetricsWriter
 from audiogen_jax.types import Params, path_name
 
@@ -64,7 +64,7 @@ def train_model(
     Args:
       config: what `load_config` returns.
       workdir: receives checkpoints/, metrics.jsonl, tensorboard/, config.json and export/; common
-        to all processes. Of one process it may be in an object store, see `workdir`.
+        to all processes; it may be in an object store, see `workdir`.
       profile_steps: (first, last) step of a trace, written to `workdir`/profile.
       allow_changes: settings that may be others than those that the training was begun with; see
         `record`.
@@ -82,26 +82,26 @@ def train_model(
     settings = parse_config(config)
     busy = f"{workdir}: another training is running there, choose another workdir"
     with (
-        open_workdir(workdir) as folder,
+        open_workdir(workdir) as where,
         Watchdog(settings.stuck_seconds) as watchdog,
         contextlib.ExitStack() as stack,
     ):
-        on_first_process(lambda: stack.enter_context(locked(folder / ".lock", busy)))
-        record = Record(folder, config, settings)
+        on_first_process(lambda: stack.enter_context(locked(where.folder / ".lock", busy)))
+        record = Record(where, config, settings)
         watchdog.beat("comparing with what the training was begun with")
         on_first_process(lambda: record.compare(allow_changes))
-        return _train(settings, record, folder, profile_steps, start_over, watchdog)
+        return _train(settings, record, where, profile_steps, start_over, watchdog)
 
 
 def _train(
     settings: TrainConfig,
     record: Record,
-    workdir: Path,
+    where: Workdir,
     profile_steps: tuple[int, int] | None,
     start_over: bool,
     watchdog: Watchdog,
 ) -> TrainState:
-    started = time.monotonic()
+    started, workdir = time.monotonic(), where.folder
     is_writer = jax.process_index() == 0
 
     # ------------------------------------------------------ objective, data
@@ -129,7 +129,7 @@ def _train(
     for array in large_replicated(abstract, shardings):
         logging.info("on every device: %s %s, %.1f MB", array.name, array.shape, array.bytes / 1e6)
     checkpoints = Checkpoints(
-        workdir / CHECKPOINTS,
+        where.checkpoints,
         settings.keep_checkpoints,
         settings.keep_every,
         objective.facts,
@@ -178,6 +178,7 @@ def _train(
         contextlib.closing(profile),
         Interruption() as interruption,
         _progress(is_writer and sys.stderr.isatty()) as progress,
+        closed_in_time(),
     ):
         bar = progress.add_task(
             settings.objective, total=settings.steps, completed=step, loss=math.nan, rate=0.0

@@ -26,9 +26,9 @@ from audiogen_jax.files.remote import parse_path
 from audiogen_jax.input.latent_dataset import DATASET
 from audiogen_jax.train.stages import parse_config
 from audiogen_jax.train.train_config import TrainConfig
+from audiogen_jax.train.workdir import Workdir
 from audiogen_jax.types import Contents, dtype_name
 
-CHECKPOINTS = "checkpoints"
 CONFIG, INPUTS, CHANGES = "config.json", "inputs.json", "changes.jsonl"
 FREE = (
     r"steps|max_seconds|(log|checkpoint|export|sample|keep)_every|keep_checkpoints|needs_init",
@@ -52,7 +52,7 @@ class _Setting(NamedTuple):
 class Record:
     """The record of a training in its workdir."""
 
-    def __init__(self, workdir: Path, config: ConfigDict, settings: TrainConfig):
+    def __init__(self, workdir: Workdir, config: ConfigDict, settings: TrainConfig):
         """Nothing is written before `write`.
 
         Args:
@@ -60,7 +60,8 @@ class Record:
           config: of this start.
           settings: the same, checked.
         """
-        self._workdir, self._config = workdir, config
+        self._workdir, self._checkpoints = workdir
+        self._config = config
         self._settings = _flat(settings)
         self._changes: dict[str, tuple[Value, Value]] = {}
 
@@ -87,7 +88,7 @@ class Record:
         for name in allowed:
             if not any(_is_in(key, name) for key in self._settings):
                 raise ValueError(f"--allow-change {name!r}: no such setting")
-        has_checkpoints = any((self._workdir / CHECKPOINTS).glob("[0-9]*"))
+        has_checkpoints = any(self._checkpoints.glob("[0-9]*"))
         if not has_checkpoints or not (self._workdir / CONFIG).is_file():
             return  # nothing to go on from, or from before there were records
         before, inputs = self._read()

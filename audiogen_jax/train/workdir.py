@@ -1,19 +1,23 @@
 """A training's folder in an object store: a local one that is mirrored there as it goes.
 
-Checkpoints, metrics and exports are written with renames, locks and appends, which stores do not
+Metrics, exports and checkpoints are written with renames, locks and appends, which stores do not
 have. So they are written here, and a thread uploads what has changed. The last file of a checkpoint
 or an export to go up is the one that makes it whole; before an export is replaced, it goes first.
+The checkpoints of gs:// are not mirrored: Orbax writes them there, of any number of processes.
 """
 
 import contextlib
 import hashlib
 import logging
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple, cast
 
 import jax
+from etils import epath
 
 from audiogen_jax.files.lock import locked
 from audiogen_jax.files.remote import cache_folder, in_store, is_remote, parse_path, store_errors
@@ -29,23 +33,52 @@ PULLED = 2
 EVERY_SECONDS = 30.0
 
 
+class Workdir(NamedTuple):
+    """Where a training writes.
+
+    Attributes:
+      folder: local; the workdir itself, or what is mirrored to it.
+      checkpoints: of the checkpoints, local or where Orbax writes by itself.
+    """
+
+    folder: Path
+    checkpoints: Path
+
+
 @contextlib.contextmanager
-def open_workdir(workdir: str | Path) -> Iterator[Path]:
-    """Gives the local folder of a workdir, which is the workdir itself but in an object store.
+def open_workdir(workdir: str | Path) -> Iterator[Workdir]:
+    """Gives the folders of a workdir.
+
+    In an object store the first process mirrors all but the checkpoints of gs://, which all
+    processes write there by Orbax.
 
     Raises:
-      ValueError: one in an object store, and several processes, which write checkpoints together.
-      OSError: what was written last could not be uploaded.
+      ValueError: one in another store, and several processes: they write checkpoints together.
+      OSError: another training has it open here, or what was written last could not be uploaded.
     """
     remote = parse_path(workdir)
     if not is_remote(remote):
-        yield remote.absolute()
+        yield Workdir(remote.absolute(), remote.absolute() / CHECKPOINTS)
         return
-    if jax.process_count() > 1:
+    by_orbax = str(remote).startswith("gs://")
+    if jax.process_count() > 1 and not by_orbax:
         raise ValueError(
-            f"{remote}: {jax.process_count()} processes write each checkpoint together, on one "
-            "file system: mount the store on every host (gcsfuse, Mountpoint for S3)"
+            f"{remote}: {jax.process_count()} processes write each checkpoint together, on gs:// "
+            "or one file system: mount the store on every host (Mountpoint for S3)"
         )
+    with contextlib.ExitStack() as stack:
+        if jax.process_index() == 0:
+            local = stack.enter_context(_mirrored(remote, with_checkpoints=not by_orbax))
+        else:
+            local = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if by_orbax:  # whose paths are these
+            yield Workdir(local, cast(Path, epath.Path(f"{remote}/{CHECKPOINTS}")))
+        else:
+            yield Workdir(local, local / CHECKPOINTS)
+
+
+@contextlib.contextmanager
+def _mirrored(remote: Path, with_checkpoints: bool) -> Iterator[Path]:
     name = hashlib.sha256(str(remote).encode()).hexdigest()[:20]
     local = cache_folder() / "workdirs" / name
     with locked(local.with_suffix(".lock"), f"{remote}: another training is running there"):
@@ -53,7 +86,7 @@ def open_workdir(workdir: str | Path) -> Iterator[Path]:
         local.mkdir(parents=True)
         mirror = Mirror(local, remote)
         with store_errors(remote):
-            mirror.pull()
+            mirror.pull(with_checkpoints)
         logging.info("%s is mirrored in %s", remote, local)
         with mirror:
             yield local
@@ -72,12 +105,13 @@ class Mirror:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upload", daemon=True)
 
-    def pull(self) -> None:
+    def pull(self, with_checkpoints: bool = True) -> None:
         """Downloads what a training goes on from: its logs and its newest whole checkpoints."""
         self._store.invalidate_cache()
-        start = len(self._root) + 1
-        names = [name[start:] for name in self._store.find(self._root)]
-        names = [name for name in names if "/" not in name or name.split("/")[0] in FOLDERS]
+        start = len(self._root.lstrip("/")) + 1
+        names = [name.lstrip("/")[start:] for name in self._store.find(self._root)]
+        folders = FOLDERS if with_checkpoints else FOLDERS[1:]
+        names = [name for name in names if "/" not in name or name.split("/")[0] in folders]
         steps = {_unit(name) for name in names if name.startswith(f"{CHECKPOINTS}/")}
         whole = [unit for unit in steps if f"{unit}/{COMPLETE}" in names]
         newest = sorted((u for u in whole if _step(u).isdigit()), key=lambda u: int(_step(u)))

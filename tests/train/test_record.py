@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.record import FREE, Record, _flat
 from audiogen_jax.train.stages import parse_config
+from audiogen_jax.train.workdir import CHECKPOINTS, Workdir
 
 FREE_HERE = {
     "steps", "max_seconds", "log_every", "checkpoint_every", "export_every", "keep_checkpoints",
@@ -41,7 +42,7 @@ def config_of(paths: dict[str, Path]) -> ConfigDict:
 
 
 def record_of(workdir: Path, config: ConfigDict) -> Record:
-    return Record(workdir, config, parse_config(config))
+    return Record(Workdir(workdir, workdir / CHECKPOINTS), config, parse_config(config))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from etils import epath
+from fsspec.registry import _registry as registry
 
 from audiogen_jax.files.remote import parse_path
 from audiogen_jax.train import workdir
@@ -38,12 +40,12 @@ def checkpoint(step: int) -> tuple[str, ...]:
 
 
 def test_local(tmp_path):
-    with open_workdir(tmp_path / "run") as folder:
-        assert folder == tmp_path / "run"
+    with open_workdir(tmp_path / "run") as (folder, checkpoints):
+        assert folder == tmp_path / "run" and checkpoints == folder / "checkpoints"
 
 
 def test_round_trip(remote, tmp_path):
-    with open_workdir(URL) as folder:
+    with open_workdir(URL) as (folder, _):
         write(folder, "metrics.jsonl", ".lock", "checkpoints/5.orbax-checkpoint-tmp/a")
         for step in (1, 2, 3):
             write(folder, *checkpoint(step))
@@ -52,7 +54,7 @@ def test_round_trip(remote, tmp_path):
     everything.update(*map(checkpoint, (1, 2, 3)))
     assert names(remote) == everything
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
-    with open_workdir(URL) as folder:
+    with open_workdir(URL) as (folder, _):
         assert names(folder) == everything - {*checkpoint(1)}
         write(folder, *checkpoint(4))
         for name in checkpoint(2):
@@ -63,7 +65,7 @@ def test_round_trip(remote, tmp_path):
 
 def test_a_checkpoint_that_is_not_whole_is_not_read(remote):
     write(remote, *checkpoint(1), *checkpoint(2)[:-1], "metrics.jsonl")
-    with open_workdir(URL) as folder:
+    with open_workdir(URL) as (folder, _):
         assert names(folder) == {*checkpoint(1), "metrics.jsonl"}
     assert names(remote) == {*checkpoint(1), "metrics.jsonl"}
 
@@ -111,7 +113,7 @@ def test_passing_failures_are_tried_again(remote, monkeypatch, caplog):
         push(self)
 
     monkeypatch.setattr(Mirror, "push", failing)
-    with open_workdir(URL) as folder:
+    with open_workdir(URL) as (folder, _):
         write(folder, "metrics.jsonl")
         while len(calls) < 4:
             workdir.threading.Event().wait(0.01)
@@ -125,14 +127,14 @@ def test_what_cannot_be_uploaded_is_kept_and_named(remote, monkeypatch):
 
     monkeypatch.setattr(Mirror, "push", failing)
     with pytest.raises(OSError, match=r"no credentials\); they are in (\S+): copy them") as error:
-        with open_workdir(URL) as folder:
+        with open_workdir(URL) as (folder, _):
             write(folder, "metrics.jsonl")
     assert str(folder) in str(error.value) and (folder / "metrics.jsonl").is_file()
 
 
 def test_what_others_keep_there_is_left_alone(remote):
     write(remote, "metrics.jsonl", "other/checkpoints/1/a", "other/metrics.jsonl")
-    with open_workdir(URL) as folder:
+    with open_workdir(URL) as (folder, _):
         assert names(folder) == {"metrics.jsonl"}
         (folder / "metrics.jsonl").unlink()
     assert names(remote) == {"other/checkpoints/1/a", "other/metrics.jsonl"}
@@ -153,6 +155,34 @@ def test_two_trainings(remote):
         with pytest.raises(OSError, match="another training is running there"):
             with open_workdir(URL):
                 pass
+
+
+@pytest.fixture
+def gs(monkeypatch, remote) -> Path:
+    """A gs:// that is in memory too."""
+    for name in ("gs", "gcs"):
+        monkeypatch.setitem(registry, name, type(remote.fs))
+    return remote
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_checkpoints_of_gs_are_written_by_orbax_alone(gs, monkeypatch, index: int):
+    """By all processes; the first mirrors the rest, the others have folders of their own."""
+    monkeypatch.setattr(workdir.jax, "process_count", lambda: 2)
+    monkeypatch.setattr(workdir.jax, "process_index", lambda: index)
+    url = URL.replace("memory", "gs")
+    write(gs, *checkpoint(1), "metrics.jsonl")
+    with open_workdir(url) as (folder, checkpoints):
+        assert isinstance(checkpoints, epath.Path)
+        assert str(checkpoints) == f"{url}/checkpoints"
+        assert names(folder) == ({"metrics.jsonl"} if index == 0 else set())
+        write(folder, "metrics.jsonl", "export/config.json", text="newer")
+    assert not folder.exists()
+    if index == 0:
+        assert names(gs) == {*checkpoint(1), "metrics.jsonl", "export/config.json"}
+        assert (gs / "metrics.jsonl").read_text() == "newer"
+    else:
+        assert (gs / "metrics.jsonl").read_text() == "text"
 
 
 def test_several_processes_are_refused(remote, monkeypatch):
