@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from etils import epath
+from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.registry import _registry as registry
 
 from audiogen_jax.files.remote import parse_path
@@ -157,11 +158,21 @@ def test_two_trainings(remote):
                 pass
 
 
+class GoogleInMemory(MemoryFileSystem):
+    """What is in memory, by the names of gs://."""
+
+    protocol = ("gs", "gcs", "memory")
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return super()._strip_protocol(str(path).replace("gs://", "memory://"))
+
+
 @pytest.fixture
 def gs(monkeypatch, remote) -> Path:
     """A gs:// that is in memory too."""
     for name in ("gs", "gcs"):
-        monkeypatch.setitem(registry, name, type(remote.fs))
+        monkeypatch.setitem(registry, name, GoogleInMemory)
     return remote
 
 
