@@ -24,6 +24,8 @@ from audiogen_jax.files.remote import cache_folder, in_store, is_remote, parse_p
 
 CHECKPOINTS, COMPLETE = "checkpoints", "_CHECKPOINT_METADATA"
 """The folder of checkpoints, and the file without which one is not whole."""
+BY_ORBAX = "gs://"
+"""The store that Orbax writes checkpoints to."""
 LAST = (COMPLETE, "config.json")
 """Names of the files that make a folder whole."""
 FOLDERS = (CHECKPOINTS, "export", "tensorboard")
@@ -60,7 +62,7 @@ def open_workdir(workdir: str | Path) -> Iterator[Workdir]:
     if not is_remote(remote):
         yield Workdir(remote.absolute(), remote.absolute() / CHECKPOINTS)
         return
-    by_orbax = str(remote).startswith("gs://")
+    by_orbax = str(remote).startswith(BY_ORBAX)
     if jax.process_count() > 1 and not by_orbax:
         raise ValueError(
             f"{remote}: {jax.process_count()} processes write each checkpoint together, on gs:// "

@@ -3,9 +3,6 @@
 from pathlib import Path
 
 import pytest
-from etils import epath
-from fsspec.implementations.memory import MemoryFileSystem
-from fsspec.registry import _registry as registry
 
 from audiogen_jax.files.remote import parse_path
 from audiogen_jax.train import workdir
@@ -158,42 +155,24 @@ def test_two_trainings(remote):
                 pass
 
 
-class GoogleInMemory(MemoryFileSystem):
-    """What is in memory, by the names of gs://."""
-
-    protocol = ("gs", "gcs", "memory")
-
-    @classmethod
-    def _strip_protocol(cls, path: str) -> str:
-        return super()._strip_protocol(str(path).replace("gs://", "memory://"))
-
-
-@pytest.fixture
-def gs(monkeypatch, remote) -> Path:
-    """A gs:// that is in memory too."""
-    for name in ("gs", "gcs"):
-        monkeypatch.setitem(registry, name, GoogleInMemory)
-    return remote
-
-
 @pytest.mark.parametrize("index", [0, 1])
-def test_checkpoints_of_gs_are_written_by_orbax_alone(gs, monkeypatch, index: int):
+def test_checkpoints_that_orbax_writes_alone(remote, monkeypatch, index: int):
     """By all processes; the first mirrors the rest, the others have folders of their own."""
     monkeypatch.setattr(workdir.jax, "process_count", lambda: 2)
     monkeypatch.setattr(workdir.jax, "process_index", lambda: index)
-    url = URL.replace("memory", "gs")
-    write(gs, *checkpoint(1), "metrics.jsonl")
-    with open_workdir(url) as (folder, checkpoints):
-        assert isinstance(checkpoints, epath.Path)
-        assert str(checkpoints) == f"{url}/checkpoints"
+    monkeypatch.setattr(workdir, "BY_ORBAX", "memory://")
+    monkeypatch.setattr(workdir.epath, "Path", str)
+    write(remote, *checkpoint(1), "metrics.jsonl")
+    with open_workdir(URL) as (folder, checkpoints):
+        assert checkpoints == f"{URL}/checkpoints"
         assert names(folder) == ({"metrics.jsonl"} if index == 0 else set())
         write(folder, "metrics.jsonl", "export/config.json", text="newer")
     assert not folder.exists()
     if index == 0:
-        assert names(gs) == {*checkpoint(1), "metrics.jsonl", "export/config.json"}
-        assert (gs / "metrics.jsonl").read_text() == "newer"
+        assert names(remote) == {*checkpoint(1), "metrics.jsonl", "export/config.json"}
+        assert (remote / "metrics.jsonl").read_text() == "newer"
     else:
-        assert (gs / "metrics.jsonl").read_text() == "text"
+        assert (remote / "metrics.jsonl").read_text() == "text"
 
 
 def test_several_processes_are_refused(remote, monkeypatch):
