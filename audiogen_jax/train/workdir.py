@@ -90,19 +90,27 @@ def _mirrored(remote: Path, with_checkpoints: bool) -> Iterator[Path]:
         with store_errors(remote):
             mirror.pull(with_checkpoints)
         logging.info("%s is mirrored in %s", remote, local)
-        with mirror:
-            yield local
-        shutil.rmtree(local, ignore_errors=True)
+        try:
+            with mirror:
+                yield local
+        finally:
+            if mirror.is_complete:
+                shutil.rmtree(local, ignore_errors=True)
 
 
 class Mirror:
-    """Uploads a folder again and again while it is written; a context manager."""
+    """Uploads a folder again and again while it is written; a context manager.
+
+    Attributes:
+      is_complete: all has been uploaded, at the end.
+    """
 
     def __init__(self, local: Path, remote: Path):
         """Args: the folder; where it goes, of `parse_path`."""
         self._local = local
         self._store, self._root = in_store(remote)
         self._url = str(remote)
+        self.is_complete = False
         self._there: dict[str, tuple[int, int]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="upload", daemon=True)
@@ -170,6 +178,7 @@ class Mirror:
         self._thread.join()
         try:
             self.push()
+            self.is_complete = True
         except Exception as error:  # stores raise many kinds
             raise OSError(
                 f"{self._url}: the last files could not be uploaded ({error}); they are in "

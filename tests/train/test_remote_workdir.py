@@ -148,6 +148,14 @@ def test_a_store_that_cannot_be_reached(remote, monkeypatch):
             pass
 
 
+def test_what_was_written_before_an_error_is_uploaded(remote):
+    with pytest.raises(ZeroDivisionError):
+        with open_workdir(URL) as (folder, _):
+            write(folder, "metrics.jsonl")
+            raise ZeroDivisionError
+    assert names(remote) == {"metrics.jsonl"} and not folder.exists()
+
+
 def test_two_trainings(remote):
     with open_workdir(URL):
         with pytest.raises(OSError, match="another training is running there"):
