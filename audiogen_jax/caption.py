@@ -33,7 +33,7 @@ class StructuredCaption:
       env: the acoustic environment.
 
     Raises:
-      ValueError: the caption is empty, or a view contains a `<|tag|>`.
+      ValueError: the caption is empty, or a view contains a `<|tag|>` or half a character.
     """
 
     caption: str
@@ -52,6 +52,7 @@ class StructuredCaption:
                     f"view {view!r} contains the tag {tag[0]!r}: give each view as plain text, "
                     "or the whole tagged string to parse()"
                 )
+            check_text(view, text)
             object.__setattr__(self, view, text or None)
         if self.caption is None:
             raise ValueError("the caption view is empty: describe the scene after <|caption|>")
@@ -141,6 +142,21 @@ def parse(text: str) -> StructuredCaption:
       ValueError: text before the first tag, an unknown or repeated tag, or no caption.
     """
     return StructuredCaption.parse(text)
+
+
+def check_text(name: str, text: str) -> None:
+    """Checks that a text can be written, unlike one that was read in a wrong encoding or cut.
+
+    Raises:
+      ValueError: it holds half of a character (a surrogate).
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start].encode("ascii", "backslashreplace").decode()
+        raise ValueError(
+            f"{name!r} holds half of a character, {half}: it was cut, or is not in UTF-8"
+        ) from error
 
 
 def _shorten(text: str, width: int = 60) -> str:

@@ -92,3 +92,11 @@ def test_dropping_draws_the_same_numbers_whichever_views_are_present():
     StructuredCaption("c", "s", "a", "f", "m", "e").drop_views(full)
     StructuredCaption("c").drop_views(bare)
     assert full.random() == bare.random()
+
+
+@pytest.mark.parametrize("text", ["a dog \ud83d", "caf\udce9"], ids=["cut", "another encoding"])
+def test_half_a_character_is_named(text: str):
+    for make in (lambda: StructuredCaption(text), lambda: parse(f"<|caption|> x <|sfx|> {text}")):
+        with pytest.raises(ValueError, match=r"holds half of a character, \\ud") as refusal:
+            make()
+        str(refusal.value).encode()

@@ -1,12 +1,15 @@
 """Audio manifests: one JSON object per line, one clip each."""
 
 import dataclasses
+import hashlib
+import math
 from pathlib import Path
 from typing import NamedTuple
 
-from audiogen_jax.caption import VIEWS
+from audiogen_jax.caption import VIEWS, check_text
 from audiogen_jax.files.jsonl import Row, numbered_lines, parse_object
 from audiogen_jax.files.remote import join, parse_path
+from audiogen_jax.input.row_errors import RowError
 
 SPLITS = ("train", "val")
 
@@ -42,6 +45,20 @@ class AudioRecord:
     member: Member | None = None
 
 
+class Scan(NamedTuple):
+    """What a manifest, or a tar file, was found to hold.
+
+    Attributes:
+      records: its clips.
+      errors: rows or samples that are none.
+      sha256: of the file that was read.
+    """
+
+    records: list[AudioRecord]
+    errors: list[RowError]
+    sha256: str
+
+
 def read_manifest(path: str | Path) -> list[AudioRecord]:
     """Reads a manifest; `path` of a row is relative to the manifest's folder.
 
@@ -52,46 +69,76 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
       FileNotFoundError: no such manifest.
       ValueError: a malformed row, named by its line, a repeated id, or no rows.
     """
+    scan = scan_manifest(path)
+    if scan.errors:
+        raise ValueError(scan.errors[0].message)
+    return scan.records
+
+
+def scan_manifest(path: str | Path) -> Scan:
+    """`read_manifest` that sets malformed rows aside instead of stopping at the first.
+
+    Raises:
+      FileNotFoundError: no such manifest.
+      ValueError: it cannot be read, repeats an id, or has no rows.
+    """
     path = parse_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no manifest at {path}")
+    contents = path.read_bytes()
     records: list[AudioRecord] = []
+    errors: list[RowError] = []
     seen: set[str] = set()
-    for number, line in numbered_lines(path.read_bytes(), path):
+    for number, line in numbered_lines(contents, path):
         try:
-            record = parse_row(parse_object(line), path.parent, number)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{path}, line {number}: {error}") from error
+            row = parse_object(line)
+            record = parse_row(row, join(path.parent, _text(row, "path")), number)
+        except ValueError as error:
+            errors.append(RowError(number, f"{path}, line {number}: {error}"))
+            continue
         if record.audio_id in seen:
             raise ValueError(f"{path}, line {number}: audio_id {record.audio_id!r} appears twice")
         seen.add(record.audio_id)
         records.append(record)
-    if not records:
+    if not records and not errors:
         raise ValueError(f"{path} holds no clips")
-    return records
+    return Scan(records, errors, hashlib.sha256(contents).hexdigest())
 
 
-def parse_row(row: Row, folder: Path, line: int, member: Member | None = None) -> AudioRecord:
+def parse_row(row: Row, path: Path, line: int, member: Member | None = None) -> AudioRecord:
     """Makes a record of the columns of a row; the other arguments are attributes of it.
 
     Raises:
       ValueError: what is wrong with the row.
     """
-    if missing := [name for name in ("audio_id", "path", "duration") if row.get(name) is None]:
-        raise ValueError(f"missing {missing}")
-    if not row["duration"] > 0:
-        raise ValueError(f"duration is {row['duration']}, expected seconds above 0")
+    audio_id, duration = _text(row, "audio_id"), row.get("duration")
+    if isinstance(duration, bool) or not isinstance(duration, int | float):
+        raise ValueError(f"duration is {duration!r:.40}, expected seconds")
+    if not 0 < duration < math.inf:
+        raise ValueError(f"duration is {duration}, expected seconds above 0")
     split = row.get("split", "train")
     if split not in SPLITS:
-        raise ValueError(f"split is {split!r}, expected one of {SPLITS}")
+        raise ValueError(f"split is {split!r:.40}, expected one of {SPLITS}")
     views = {view: _phrasings(view, row[view]) for view in VIEWS if row.get(view)}
-    path = join(folder, row["path"])
-    return AudioRecord(row["audio_id"], path, row["duration"], views, split, line, member)
+    return AudioRecord(audio_id, path, duration, views, split, line, member)
+
+
+def _text(row: Row, name: str) -> str:
+    """The value of a column that must be there; numbers are read as text."""
+    value = row.get(name)
+    if value is None or value == "":
+        raise ValueError(f"missing {[name]}")
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"{name} is a {type(value).__name__}, expected text")
+    check_text(name, str(value))
+    return str(value)
 
 
 def _phrasings(view: str, value: object) -> tuple[str, ...]:
     texts = value if isinstance(value, list) else [value]
     phrasings = tuple(text for text in texts if isinstance(text, str) and text.strip())
     if len(phrasings) != len(texts):
-        raise ValueError(f"view {view!r} is {value!r}, expected text or a list of texts")
+        raise ValueError(f"view {view!r} is no text or list of texts that are not blank")
+    for text in phrasings:
+        check_text(view, text)
     return phrasings

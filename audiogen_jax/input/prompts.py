@@ -6,20 +6,26 @@ public caption sets are read as they are published: MECAT (one clip id -> captio
 AudioCaps (audiocap_id, youtube_id, start_time, caption).
 """
 
-import csv
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from audiogen_jax.caption import VIEWS, StructuredCaption
-from audiogen_jax.files.jsonl import numbered_lines, parse_object
+from audiogen_jax.caption import VIEWS, StructuredCaption, check_text
 from audiogen_jax.files.remote import local_copy
+from audiogen_jax.input.row_errors import RowError, check_tolerated
+from audiogen_jax.input.tables import Table, column
 
 _MECAT_VIEWS = {
     "caption": "long", "speech": "speech", "sfx": "sound", "music": "music", "env": "environment"
 }  # fmt: skip
 """Our view -> the field of a MECAT clip; "None" there says that there is nothing."""
+_IDS = ("audio_id", "audiocap_id", "id")
+_TEXTS = ("content", "caption")
+_COLUMNS = {*VIEWS, *_TEXTS, *_IDS, "category"}
+_PUBLISHED = {"youtube_id", "start_time"}
+"""Columns of AudioCaps that say nothing of the sound."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,12 +36,15 @@ class PromptRecord:
     caption: StructuredCaption
     category: str | None = None
 
+    def __post_init__(self):
+        check_text("audio_id", self.audio_id)
+
     @classmethod
     def from_row(cls, row: Mapping[str, object], default_id: str) -> Self:
         """Reads a row of any of the shapes above; columns of other names are ignored.
 
         Args:
-          row: column name to value; blank, None and NaN cells count as absent.
+          row: column name, in any case, to value; blank, None and NaN cells count as absent.
           default_id: the id of a row without one.
 
         Raises:
@@ -43,7 +52,7 @@ class PromptRecord:
         """
         if len(row) == 1 and isinstance(clip := next(iter(row.values())), Mapping):
             return cls._from_mecat(next(iter(row)), clip)
-        cells = {name: _cell(value) for name, value in row.items()}
+        cells = _cells(row)
         views = {view: cells[view] for view in VIEWS if cells.get(view)}
         tagged = cells.get("content")
         if tagged is None and "<|" in (views.get("caption") or ""):
@@ -53,7 +62,7 @@ class PromptRecord:
         if tagged is None and "caption" not in views:
             raise ValueError("neither 'content' nor 'caption' holds text")
         caption = StructuredCaption(**views) if tagged is None else StructuredCaption.parse(tagged)  # type: ignore[arg-type]
-        audio_id = cells.get("audio_id") or cells.get("audiocap_id") or default_id
+        audio_id = next((cells[name] for name in _IDS if cells.get(name)), None) or default_id
         return cls(audio_id, caption, cells.get("category"))
 
     @classmethod
@@ -69,21 +78,8 @@ class PromptRecord:
         return cls(audio_id, StructuredCaption(**views))
 
 
-@dataclasses.dataclass(frozen=True)
-class RowError:
-    """A row that is no prompt.
-
-    Attributes:
-      row: 0-based number in its file.
-      message: what is wrong, with the file and the row.
-    """
-
-    row: int
-    message: str
-
-
 def read_prompts(path: str | Path) -> list[PromptRecord]:
-    """Reads a prompt file by its suffix: `.jsonl`, `.csv` or `.parquet` (needs pyarrow).
+    """Reads a prompt file by its suffix: `.jsonl`, `.csv`, `.tsv` or `.parquet` (needs pyarrow).
 
     A row without an id takes its 0-based row number.
 
@@ -102,18 +98,30 @@ def scan_prompts(path: str | Path) -> tuple[list[PromptRecord], list[RowError]]:
 
     Raises:
       FileNotFoundError: no such file.
-      ValueError: unknown suffix, a file that cannot be read, a repeated id, or no rows at all.
+      ValueError: see `parse_prompts`.
     """
     path = local_copy(path)
     if not path.is_file():
         raise FileNotFoundError(f"no prompt file at {path}")
-    readers = {".jsonl": _jsonl_rows, ".csv": _csv_rows, ".parquet": _parquet_rows}
-    if path.suffix not in readers:
-        raise ValueError(f"{path}: unknown suffix {path.suffix!r}, expected {sorted(readers)}")
+    return parse_prompts(path.read_bytes(), path)
+
+
+def parse_prompts(contents: bytes, path: Path) -> tuple[list[PromptRecord], list[RowError]]:
+    """`scan_prompts` of a file that has been read; warns of columns that nobody reads.
+
+    Args:
+      contents: of the file.
+      path: of the file, for its suffix and for errors.
+
+    Raises:
+      ValueError: unknown suffix, a file that cannot be read, too many malformed rows, a repeated
+        id, or no rows at all.
+    """
+    table = Table(contents, path, _COLUMNS, _TEXTS)
     records: list[PromptRecord] = []
     errors: list[RowError] = []
     seen: dict[str, int] = {}
-    for index, row in enumerate(readers[path.suffix](path)):
+    for index, row in enumerate(table.rows()):
         try:
             if isinstance(row, ValueError):
                 raise row
@@ -129,44 +137,26 @@ def scan_prompts(path: str | Path) -> tuple[list[PromptRecord], list[RowError]]:
         records.append(record)
     if not records and not errors:
         raise ValueError(f"{path} holds no prompts")
+    if errors:
+        total = len(records) + len(errors)
+        check_tolerated(len(errors), total, f"rows of {path}", errors[0].message)
+    if ignored := [name for name in table.ignored if column(name) not in _PUBLISHED]:
+        warnings.warn(f"{path}: columns that are not read: {ignored}", stacklevel=2)
     return records, errors
 
 
-def _jsonl_rows(path: Path) -> Iterator[Mapping[str, object] | ValueError]:
-    for _, line in numbered_lines(path.read_bytes(), path):
-        try:
-            yield parse_object(line)
-        except ValueError as error:
-            yield error
-
-
-def _csv_rows(path: Path) -> Iterator[Mapping[str, object] | ValueError]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        for row in csv.DictReader(file):
-            if None in row:
-                yield ValueError(f"more cells than columns: {_shorten(str(row[None]))}")
-            else:
-                yield row
-
-
-def _parquet_rows(path: Path) -> Iterable[Mapping[str, object]]:
-    try:
-        import pyarrow.parquet  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ValueError(
-            f"{path}: reading parquet needs pyarrow: pip install pyarrow, or save as .jsonl"
-        ) from error
-    return pyarrow.parquet.read_table(path).to_pylist()
-
-
-def _cell(value: object) -> str | None:
-    if value is None or value != value:  # NaN is not itself
-        return None
-    if isinstance(value, list | dict):
-        raise ValueError(f"expected text in every column, got {_shorten(str(value))!r}")
-    return str(value).strip() or None
-
-
-def _shorten(text: str, width: int = 60) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _cells(row: Mapping[str, object]) -> dict[str, str | None]:
+    """The cells that are read, by the names of their columns in lower case."""
+    cells: dict[str, str | None] = {}
+    for name, value in row.items():
+        if (key := column(name)) not in _COLUMNS:
+            continue
+        if key in cells:
+            raise ValueError(f"column {key!r} stands there twice")
+        if value is None or value != value:  # NaN is not itself
+            cells[key] = None
+        elif isinstance(value, str | int | float):
+            cells[key] = str(value).strip() or None
+        else:
+            raise ValueError(f"expected text in column {key!r}, got a {type(value).__name__}")
+    return cells

@@ -2,12 +2,17 @@
 
 import json
 import re
+import warnings
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.input.prompts import read_prompts, scan_prompts
+from audiogen_jax.files.jsonl import to_lines
+from audiogen_jax.input.prompts import parse_prompts, read_prompts, scan_prompts
+from tests.input.any_json import JSON
 
 ROWS = {
     "views": {"audio_id": "a", "caption": "rain", "asr": "", "env": "street", "category": "00A"},
@@ -45,6 +50,25 @@ def test_rows_without_an_id_are_numbered(tmp_path: Path):
         ("p.jsonl", '{"content": "<|caption|> x", "env": "y"}', "row 0: a tagged string beside"),
         ("p.csv", "audio_id,caption\na,x\na,y\n", "row 1: audio_id 'a' appears twice"),
         ("p.csv", "audio_id,caption\n", "holds no prompts"),
+        ("p.csv", "", "holds no prompts"),
+        ("p.csv", "id,text\n1,rain\n", "p.csv has the columns ['id', 'text']: expected one of"),
+        ("p.csv", "caption,Caption\nrain,wind\n", "['caption'] twice"),
+        ("p.csv", "caption\nrain,wind\n", "row 0: more cells than columns: 2, not 1"),
+        ("p.csv", 'caption\n"rain\nwind\n', "p.csv, line 2: a quotation mark is not closed"),
+        ("p.csv", 'caption\nwind\n"rain" x\n', "row 1: ',' expected after '\"'"),
+        (
+            "p.jsonl",
+            '{"caption": "x", "Caption": "y"}',
+            "row 0: column 'caption' stands there twice",
+        ),
+        ("p.jsonl", '{"caption": "a dog \\ud83d"}', "row 0: 'caption' holds half of a character"),
+        ("p.jsonl", '{"caption": "x", "id": "\\ud83d"}', "row 0: 'audio_id' holds half of a"),
+        (
+            "p.jsonl",
+            '{"caption": "x", "id": ["y"]}',
+            "row 0: expected text in column 'id', got a l",
+        ),
+        ("p.jsonl", '{"caption": ' + "[" * 10_000, "row 0: JSON that is nested too deep"),
         ("p.txt", "x", "unknown suffix '.txt'"),
     ],
 )
@@ -59,6 +83,79 @@ def test_missing_prompt_file(tmp_path: Path):
         read_prompts(tmp_path / "absent.jsonl")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_csv_as_spreadsheets_write_it(tmp_path: Path, encoding: str, delimiter: str, end: str):
+    lines = [
+        ("ID", " Caption", "ASR ", "SFX", "Note"),
+        ("a", "rain\u2028and; more, \u0085\t狗", "", '"dog"', "x"),
+        ("b", "wind", "hello", "", ""),
+    ]
+    text = end.join(
+        delimiter.join('"' + cell.replace('"', '""') + '"' for cell in line) for line in lines
+    )
+    path = tmp_path / "prompts.CSV"
+    path.write_bytes((text + end).encode(encoding))
+    with pytest.warns(UserWarning, match=r"prompts.CSV: columns that are not read: \['Note'\]"):
+        first, second = read_prompts(path)
+    caption = "rain\u2028and; more, \u0085\t狗"
+    assert (first.audio_id, first.caption) == ("a", StructuredCaption(caption, sfx='"dog"'))
+    assert (second.audio_id, second.caption) == ("b", StructuredCaption("wind", asr="hello"))
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "gbk", "utf-16-le"])
+def test_other_encodings_are_refused_by_the_name_of_the_file(tmp_path: Path, encoding: str):
+    for name, text in (("p.csv", "caption\n§\n"), ("p.jsonl", '{"caption": "§"}\n')):
+        (tmp_path / name).write_bytes(text.encode(encoding))
+        with pytest.raises(ValueError, match=f"{name} is not text in UTF-8") as refusal:
+            read_prompts(tmp_path / name)
+        assert "\n" not in str(refusal.value)
+
+
+def test_columns_that_nobody_reads_are_named_whatever_they_hold(tmp_path: Path):
+    row = {"id": 3, "caption": "rain", "seed": 1, "duration": 2.0, "labels": ["Dog"], "x": {"y": 1}}
+    path = tmp_path / "p.jsonl"
+    path.write_text(json.dumps(row))
+    with pytest.warns(UserWarning, match="not read: .'seed', 'duration', 'labels', 'x'."):
+        (record,) = read_prompts(path)
+    assert (record.audio_id, record.caption) == ("3", StructuredCaption("rain"))
+
+
+NAMES = st.sampled_from(
+    ["caption", "Caption", "content", "id", "audio_id", "asr", "category", "long", "x"]
+)
+
+
+@given(
+    st.lists(JSON | st.dictionaries(NAMES, JSON, max_size=4), min_size=1, max_size=4), st.binary()
+)
+def test_any_row_is_a_prompt_or_a_named_error(rows: list, noise: bytes):
+    path = Path("p.jsonl")
+    for contents in ("\n".join(map(json.dumps, rows)).encode(), noise):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                records, errors = parse_prompts(contents, path)
+        except ValueError as error:
+            assert "p.jsonl" in str(error)
+            continue
+        for record in records:
+            (record.audio_id + record.caption.format()).encode()
+        assert all(error.message.startswith(f"p.jsonl, row {error.row}: ") for error in errors)
+        assert to_lines([{"error": error.message} for error in errors]).count(b"\n") == len(errors)
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60))
+def test_any_csv_is_prompts_or_a_named_error(text: str):
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            parse_prompts(("caption,asr\n" + text).encode(), Path("p.csv"))
+    except ValueError as error:
+        assert "p.csv" in str(error)
+
+
 def test_parquet(tmp_path: Path):
     """Read where pyarrow is installed; a clear error where it is not."""
     path = tmp_path / "prompts.parquet"
@@ -70,8 +167,24 @@ def test_parquet(tmp_path: Path):
         with pytest.raises(ValueError, match="needs pyarrow"):
             read_prompts(path)
         return
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"caption": "rain", "env": None}]), path)
-    assert read_prompts(path)[0].caption == StructuredCaption("rain")
+    audio = {"bytes": b"RIFF", "path": "a.wav"}
+    rows = [{"caption": "rain", "env": None, "audio": audio, "embedding": [0.5] * 4, "ID": 7}]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    with pytest.warns(UserWarning, match="not read: .'audio', 'embedding'."):
+        (record,) = read_prompts(path)
+    assert (record.audio_id, record.caption) == ("7", StructuredCaption("rain"))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match="prompts.parquet is no parquet file"):
+        read_prompts(path)
+
+
+def test_too_many_malformed_rows_stop_before_anything_is_made(tmp_path: Path):
+    path = tmp_path / "p.jsonl"
+    path.write_text("[]\n" * 101 + '{"caption": "x"}\n' * 900)
+    with pytest.raises(ValueError, match="101 of 1001 rows of .*p.jsonl, row 0: expected a JSON"):
+        scan_prompts(path)
+    path.write_text("[]\n" * 101 + '{"caption": "x"}\n' * 909)
+    assert len(scan_prompts(path)[1]) == 101
 
 
 def test_malformed_rows_are_set_aside(tmp_path: Path):
