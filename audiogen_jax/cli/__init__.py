@@ -5,6 +5,7 @@ need jax are imported inside the commands, so that `--help` answers at once.
 """
 
 import sys
+import warnings
 from collections.abc import Sequence
 
 import typer
@@ -27,6 +28,7 @@ from audiogen_jax.cli.app import app
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits; `arguments` defaults to those of the process."""
+    warnings.formatwarning = _warning
     try:
         code = app(arguments, prog_name="audiogen", standalone_mode=False)
     except TyperException as error:
@@ -36,6 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     sys.exit(code)
+
+
+def _warning(message: Warning | str, *_: object, **__: object) -> str:
+    return f"audiogen: warning: {' '.join(str(message).split())}\n"
 
 
 def _refuse(message: str) -> int:

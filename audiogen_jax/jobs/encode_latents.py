@@ -8,6 +8,7 @@ holds little padding, and the shapes of batches are those of a short ladder: few
 import collections
 import concurrent.futures
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,7 +21,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import BFloat16, Float32
 
-from audiogen_jax.files.fingerprint import sha256
+from audiogen_jax.files.jsonl import Row
 from audiogen_jax.files.remote import parse_path, require_local
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.input.audio_cache import AudioCache
@@ -28,7 +29,8 @@ from audiogen_jax.input.crop_pad import pad_to
 from audiogen_jax.input.latent_dataset import DatasetInfo
 from audiogen_jax.input.latent_records import LatentRecord
 from audiogen_jax.input.manifest import AudioRecord
-from audiogen_jax.input.webdataset import read_clips
+from audiogen_jax.input.row_errors import check_tolerated
+from audiogen_jax.input.webdataset import scan_clips
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.latent_folder import LatentFolder, ShardWriter
 from audiogen_jax.jobs.overlap import overlapped
@@ -55,7 +57,7 @@ class _Clip:
     manifest: Path
     record: AudioRecord
 
-    def error(self, message: str) -> dict[str, object]:
+    def error(self, message: str) -> Row:
         """Its row of `errors.jsonl`."""
         return {
             "manifest": str(self.manifest),
@@ -87,14 +89,14 @@ class _Decoded:
 
     batch: _Batch
     audio: list[tuple[_Clip, Float32[np.ndarray, "n a"]]]
-    errors: list[dict[str, object]]
+    errors: list[Row]
 
 
 class _Made(NamedTuple):
-    """What came of a batch: clips made, clips failed, samples of those made."""
+    """What came of a batch: clips made, rows of `errors.jsonl`, samples of those made."""
 
     clips: int
-    failed: int
+    errors: list[Row]
     samples: int
 
 
@@ -117,7 +119,7 @@ def encode_dataset(
     their ends.
 
     Args:
-      manifests: manifests or tar files of audio, see `read_clips`; about 1 kB of memory per clip.
+      manifests: manifests or tar files of audio, see `scan_clips`; about 1 kB of memory per clip.
       output: folder of the dataset, see `input.latent_dataset`.
       checkpoint, revision: of the codec, see `Codec.load`.
       dtype: of the computation, "float32" or "bfloat16"; latents are stored in bfloat16.
@@ -129,12 +131,13 @@ def encode_dataset(
       report: called after every batch.
 
     Returns:
-      The final progress. Clips that cannot be decoded or are too short are in `errors.jsonl`,
-      which is written with `dataset.json` by the process that finds all shards there.
+      The final progress. Malformed rows, and clips that cannot be decoded or are too short, are in
+      `errors.jsonl`, which is written with `dataset.json` by the process that finds all shards
+      there.
 
     Raises:
-      ValueError: bad arguments, a malformed manifest, an id that two manifests share, a folder of
-        another job, or no clip that can be encoded.
+      ValueError: bad arguments, a manifest that cannot be read, an id that two manifests share, a
+        folder of another job, too many bad clips, or none that can be encoded.
       OSError: a file cannot be written; shards that are there stay, and a restart goes on.
     """
     share = share or Share(jax.process_index(), jax.process_count())
@@ -143,8 +146,8 @@ def encode_dataset(
         if value < 1:
             raise ValueError(f"{name}={value}: expected at least 1")
     output = require_local(output, "the dataset that is written")
-    paths = [parse_path(manifest) for manifest in manifests]
-    clips = _read_manifests(paths)
+    read = _read_manifests([parse_path(manifest) for manifest in manifests])
+    clips = read.clips
     mesh = Mesh(np.array(jax.local_devices()), ("data",))
     codec = Codec.load(checkpoint, revision=revision, dtype=dtype, mesh=mesh)
     max_samples = _max_samples(codec, max_seconds)
@@ -159,7 +162,7 @@ def encode_dataset(
     job = {
         "tokenizer_sha256": info.tokenizer_sha256,
         "dtype": dtype,
-        "manifests_sha256": [sha256(path) for path in paths],
+        "manifests_sha256": read.sha256,
         "max_seconds": max_seconds,
         "shard_size": shard_size,
     }
@@ -170,7 +173,8 @@ def encode_dataset(
         now = EncodeProgress(
             done=sum(made for made, _ in before),
             total=sum(len(shards[number]) for number in mine),
-            errors=sum(failed for _, failed in before),
+            errors=sum(failed for _, failed in before)
+            + (len(read.malformed) if share.index == 0 else 0),
         )
         todo = [number for number in mine if not folder.has(number)]
         rows = -(-batch_size // mesh.size) * mesh.size
@@ -181,18 +185,35 @@ def encode_dataset(
                 now,
                 done=now.done + made.clips,
                 made=now.made + made.clips,
-                errors=now.errors + made.failed,
+                errors=now.errors + len(made.errors),
                 audio_seconds=now.audio_seconds + made.samples / codec.sample_rate,
                 seconds=time.monotonic() - started,
             )
             report(now)
-        return dataclasses.replace(now, missing_shards=folder.finish(info))
+            if made.errors:
+                tried, example = now.done + now.errors, str(made.errors[0]["error"])
+                check_tolerated(now.errors, tried, "clips", example)
+        return dataclasses.replace(now, missing_shards=folder.finish(info, read.malformed))
 
 
-def _read_manifests(manifests: Sequence[Path]) -> list[_Clip]:
+class _Manifests(NamedTuple):
+    """What all manifests hold: clips, rows of `errors.jsonl` of what is none, a hash of each."""
+
+    clips: list[_Clip]
+    malformed: list[Row]
+    sha256: list[str]
+
+
+def _read_manifests(manifests: Sequence[Path]) -> _Manifests:
     if not manifests:
         raise ValueError("no manifest given: expected at least one")
-    clips = [_Clip(path, record) for path in manifests for record in read_clips(path)]
+    scans = {path: scan_clips(path) for path in manifests}
+    clips = [_Clip(path, record) for path in manifests for record in scans[path].records]
+    malformed: list[Row] = [
+        {"manifest": str(path), "line": error.row, "error": error.message}
+        for path, scan in scans.items()
+        for error in scan.errors
+    ]
     seen: dict[str, Path] = {}
     for clip in clips:
         audio_id = clip.record.audio_id
@@ -202,13 +223,13 @@ def _read_manifests(manifests: Sequence[Path]) -> list[_Clip]:
                 "clip an id of its own, or encode the manifests to folders of their own"
             )
         seen[audio_id] = clip.manifest
-    return clips
+    return _Manifests(clips, malformed, [scans[path].sha256 for path in manifests])
 
 
 def _max_samples(codec: Codec, seconds: float | None) -> int | None:
     if seconds is None:
         return None
-    samples = round(seconds * codec.sample_rate)
+    samples = round(seconds * codec.sample_rate) if math.isfinite(seconds) else 0
     if samples < codec.min_samples:
         raise ValueError(f"max_seconds={seconds}: expected at least {codec.min_samples} samples")
     return samples
@@ -274,7 +295,7 @@ def _collect(batch: _Batch, decoding: Sequence[concurrent.futures.Future]) -> _D
     for clip, future in zip(batch.clips, decoding, strict=True):
         try:
             decoded.audio.append((clip, future.result()))
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, MemoryError) as error:
             decoded.errors.append(clip.error(str(error)))
     return decoded
 
@@ -298,7 +319,7 @@ class _Writer:
     def __init__(self, folder: LatentFolder, codec: Codec):
         self._folder, self._codec = folder, codec
         self._shard: ShardWriter | None = None
-        self._errors: list[dict[str, object]] = []
+        self._errors: list[Row] = []
 
     def write(self, decoded: _Decoded, submitted: jax.Array | None) -> _Made:
         """Waits for the latents of a batch, and commits the shard that ends with it."""
@@ -318,4 +339,4 @@ class _Writer:
         if decoded.batch.last:
             self._shard.commit(self._errors)
             self._shard = None
-        return _Made(made, len(errors), samples)
+        return _Made(made, errors, samples)

@@ -8,21 +8,30 @@ batch at every start, and so come out with the same bits.
 import dataclasses
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from audiogen_jax.files.audio import FORMATS, encode_audio
-from audiogen_jax.files.fingerprint import sha256
 from audiogen_jax.files.jsonl import Row
 from audiogen_jax.files.remote import local_copy, require_local
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline, Submitted
-from audiogen_jax.infer.requests import MAX_BATCH, Clip, ClipError, Request, batches
-from audiogen_jax.input.prompts import PromptRecord, scan_prompts
-from audiogen_jax.jobs.clip_folder import ClipFolder, file_name
+from audiogen_jax.infer.requests import (
+    MAX_BATCH,
+    MAX_SECONDS,
+    Clip,
+    ClipError,
+    Request,
+    batches,
+    check_durations,
+    check_seed,
+)
+from audiogen_jax.input.prompts import PromptRecord, parse_prompts
+from audiogen_jax.jobs.clip_folder import ClipFolder, check_free
+from audiogen_jax.jobs.file_names import file_names
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.overlap import overlapped
 from audiogen_jax.types import dtype_name
@@ -61,6 +70,11 @@ class BatchSettings:
             raise ValueError(f"format {self.suffix!r}: expected one of {FORMATS}")
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size}: expected at least 1")
+        object.__setattr__(self, "seed", check_seed(self.seed))
+        if self.duration is not None and not 0 < self.duration <= MAX_SECONDS:
+            raise ValueError(
+                f"duration={self.duration} must be above 0 and at most {MAX_SECONDS:g} seconds"
+            )
         for name in ("dtype", "param_dtype"):
             object.__setattr__(self, name, dtype_name(getattr(self, name), name))
 
@@ -94,7 +108,7 @@ def run_batch(
     """Generates a clip for every row of a prompt file, or what is left of them.
 
     Args:
-      prompts: .jsonl, .csv or .parquet, see `input.prompts`.
+      prompts: .jsonl, .csv, .tsv or .parquet, see `input.prompts`.
       output: folder of the clips, `manifest.jsonl`, `errors.jsonl` and `job.json`.
       settings: what decides the bits of the clips.
       checkpoint, revision: see `Pipeline.load`.
@@ -108,16 +122,20 @@ def run_batch(
       `errors.jsonl`.
 
     Raises:
-      ValueError: bad arguments, a prompt file that cannot be read or repeats an id, or a folder
-        of another job.
+      ValueError: bad arguments, a prompt file that cannot be read or repeats an id, a folder of
+        another job or with files that are not its own, or too much that failed.
       OSError: a file cannot be written; what was committed stays, and a restart goes on.
     """
     settings = settings or BatchSettings()
     share = share or Share(jax.process_index(), jax.process_count())
-    output = require_local(output, "the folder of the clips")
-    prompts = local_copy(prompts)
-    records, malformed = scan_prompts(prompts)
+    prompts, output = local_copy(prompts), require_local(output, "the folder of the clips")
+    if not prompts.is_file():
+        raise FileNotFoundError(f"no prompt file at {prompts}")
+    contents = prompts.read_bytes()  # once: it may change while the model loads
+    records, malformed = parse_prompts(contents, prompts)
     mine = records[share.index :: share.count]
+    names = file_names([record.audio_id for record in records], settings.suffix)
+    check_free(output, share, [names[record.audio_id] for record in mine])
     pipeline = Pipeline.load(
         checkpoint,
         revision=revision,
@@ -125,12 +143,14 @@ def run_batch(
         param_dtype=settings.param_dtype,
         devices=jax.local_devices(),
     )
+    if settings.duration is not None:
+        check_durations(settings.duration, 1, pipeline.generator.latent_rate)
     checkpoint_sha256 = pipeline.checkpoint_sha256()
     job = {
         **settings.job(),
         "shards": share.count,
         "devices": jax.local_device_count(),
-        "prompts_sha256": sha256(prompts),
+        "prompts_sha256": hashlib.sha256(contents).hexdigest(),
         "checkpoint": str(checkpoint),
         "checkpoint_sha256": checkpoint_sha256,
     }
@@ -144,7 +164,7 @@ def run_batch(
             return pipeline.submit(batch, settings.seed, settings.options)
 
         def finish(_: Sequence[Request], submitted: Submitted) -> float:
-            return _write(folder, pipeline.collect(submitted), settings, checkpoint_sha256)
+            return _write(folder, pipeline.collect(submitted), names, settings, checkpoint_sha256)
 
         first, started, audio_seconds = len(folder.done), time.monotonic(), 0.0
 
@@ -162,6 +182,7 @@ def run_batch(
         for seconds in overlapped(todo, submit, finish):
             audio_seconds += seconds
             report(progress())
+            folder.check_failed()
         return progress()
 
 
@@ -201,15 +222,8 @@ def _requests(
 
     requests: list[Request] = []
     errors: list[Row] = []
-    named = []
-    for record in records:
-        try:
-            file_name(record.audio_id, settings.suffix)
-            named.append(record)
-        except ValueError as error:
-            errors.append({"id": record.audio_id, "error": str(error)})
-    for start in range(0, len(named), _CONDITIONED_TOGETHER):
-        some = named[start : start + _CONDITIONED_TOGETHER]
+    for start in range(0, len(records), _CONDITIONED_TOGETHER):
+        some = records[start : start + _CONDITIONED_TOGETHER]
         try:
             requests += request(some)
         except ValueError:  # of a clip whose length the model cannot tell: which?
@@ -224,6 +238,7 @@ def _requests(
 def _write(
     folder: ClipFolder,
     clips: Sequence[Clip | ClipError],
+    names: Mapping[str, str],
     settings: BatchSettings,
     checkpoint_sha256: str,
 ) -> float:
@@ -234,7 +249,7 @@ def _write(
         if isinstance(clip, ClipError):
             errors.append({"id": clip.id, "error": str(clip)})
         elif clip.id not in folder.done:
-            name = file_name(clip.id, settings.suffix)
+            name = names[clip.id]
             contents = encode_audio(clip.audio, clip.sample_rate, settings.suffix)
             files[name] = contents
             rows.append(

@@ -2,23 +2,27 @@
 
 A shard, its index and its summary (size, hash, clips that failed) are written to a staging folder;
 then index and summary are renamed to their places, and the shard last: a shard that is there is
-complete and never written again. Once all shards are there, of all processes, `errors.jsonl` and
-`dataset.json` are put together from the summaries; several processes would write the same bytes.
+complete and never written again, but for one that is no longer as its summary says: it is made
+anew, and the changed one stays under another name. Once all shards are there, of all processes,
+`errors.jsonl` and `dataset.json` are put together from the summaries; several processes would write
+the same bytes.
 """
 
+import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
 from audiogen_jax.files.atomic import sync, write_synced
 from audiogen_jax.files.content_hashes import record_contents
 from audiogen_jax.files.fingerprint import sha256
-from audiogen_jax.files.jsonl import to_lines
+from audiogen_jax.files.jsonl import Row, to_lines
 from audiogen_jax.input.latent_dataset import (
     DATASET,
     SHARD_OPTIONS,
@@ -29,13 +33,13 @@ from audiogen_jax.input.latent_dataset import (
     index_file,
 )
 from audiogen_jax.input.latent_records import LatentRecord, encode_record
-from audiogen_jax.jobs.job import Share, check_job, lock_share
+from audiogen_jax.jobs.job import JobFolder, Share, set_aside
 
 ERRORS = "errors.jsonl"
 
 
-class LatentFolder:
-    """Where one share of an encoding job writes; use as a context manager, which holds a lock.
+class LatentFolder(JobFolder):
+    """Where one share of an encoding job writes.
 
     A job may be gone on with in another number of shares, but not while the first still run.
     """
@@ -49,34 +53,56 @@ class LatentFolder:
           share: which of the job's this is.
           count: shards of the dataset, over all shares.
         """
-        self._folder, self._job, self._share, self._count = folder, dict(job), share, count
-        self._staging = folder / f".staging{share.suffix}"
+        self._count = count
+        self._shards = [f"latents-{n:05}-of-{count:05}.arrayrecord" for n in range(count)]
+        super().__init__(folder, job, share, (DATASET, ERRORS, *self._shards))
 
-    def __enter__(self) -> Self:
-        """Takes the lock and removes what was staged and not committed.
+    def _recover(self) -> None:
+        shutil.rmtree(self._staging)
+        self._staging.mkdir()
+        ending = f"{self._share.count:05}" if self._share.count > 1 else ""
+        for path in [*self._folder.glob(".staging*"), *self._folder.glob(".lock*")]:
+            if path.name.partition("-of-")[2] != ending:  # killed in another number of shares
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        mine = range(self._share.index, self._count, self._share.count)
+        if damaged := [path for number in mine if (path := self._damaged(number))]:
+            done = map(set_aside, damaged)
+            warnings.warn(
+                f"{self._folder}: {len(damaged)} shards are not as they were written and are made "
+                f"again: {', '.join(done)}",
+                stacklevel=4,
+            )
 
-        Raises:
-          ValueError: the folder is that of another job.
-          OSError: it cannot be written, or the same share is running.
-        """
-        self._lock = lock_share(self._folder, self._share)
+    def _damaged(self, number: int) -> Path | None:
+        """The file of a shard that is not as it was written; one untouched since is not read."""
+        shard = self._folder / self._shards[number]
+        index = self._folder / index_file(shard.name)
+        if not shard.exists():
+            return None
         try:
-            check_job(self._folder, self._job)
-            if self._staging.is_dir():
-                shutil.rmtree(self._staging)
-            self._staging.mkdir()
-        except BaseException:
-            self._lock.release()
-            raise
-        return self
+            summary = self._summary(number)
+            size, digest = summary["shard"]["bytes"], summary["shard"]["sha256"]
+            indexed = summary.get("index_sha256")
+            written = (self._folder / _summary_file(shard.name)).stat().st_mtime_ns
+        except (OSError, ValueError, TypeError, KeyError):
+            return shard
+        touched = shard.stat().st_mtime_ns > written
+        if shard.stat().st_size != size or (touched and sha256(shard) != digest):
+            return shard
+        whole = index.is_file() and indexed in (None, sha256(index))
+        return None if whole else index
 
-    def __exit__(self, *exception: object) -> None:
+    def _leave(self) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
-        self._lock.release()
 
     def has(self, number: int) -> bool:
         """Whether a shard is there, and so complete."""
-        return (self._folder / self._name(number)).is_file()
+        shard = self._folder / self._shards[number]
+        try:
+            size = self._summary(number)["shard"]["bytes"]
+            return shard.stat().st_size == size and (self._folder / index_file(shard.name)).exists()
+        except (OSError, ValueError, TypeError, KeyError):
+            return False
 
     def counts(self, number: int) -> tuple[int, int]:
         """Clips in a shard that is there, and clips that failed."""
@@ -85,13 +111,14 @@ class LatentFolder:
 
     def begin(self, number: int) -> "ShardWriter":
         """Starts a shard."""
-        return ShardWriter(self._folder, self._staging, self._name(number))
+        return ShardWriter(self._folder, self._staging, self._shards[number])
 
-    def finish(self, info: DatasetInfo) -> int:
+    def finish(self, info: DatasetInfo, malformed: Sequence[Row] = ()) -> int:
         """Writes `errors.jsonl` and `dataset.json` if all shards are there.
 
         Args:
           info: without shards.
+          malformed: rows of `errors.jsonl` of what was no clip to begin with.
 
         Returns:
           How many shards are not there yet; 0 if the dataset is complete.
@@ -102,7 +129,7 @@ class LatentFolder:
         if missing := sum(not self.has(number) for number in range(self._count)):
             return missing
         summaries = [self._summary(number) for number in range(self._count)]
-        errors = [row for summary in summaries for row in summary["errors"]]
+        errors = [*malformed, *(row for summary in summaries for row in summary["errors"])]
         self._replace(ERRORS, to_lines(errors))
         shards = tuple(LatentShard(**summary["shard"]) for summary in summaries)
         if not sum(shard.clips for shard in shards):
@@ -115,17 +142,9 @@ class LatentFolder:
         record_contents(self._folder, [DATASET])
         return 0
 
-    def _name(self, number: int) -> str:
-        return f"latents-{number:05}-of-{self._count:05}.arrayrecord"
-
     def _summary(self, number: int) -> dict[str, Any]:
-        path = self._folder / _summary_file(self._name(number))
+        path = self._folder / _summary_file(self._shards[number])
         return json.loads(path.read_text(encoding="utf-8"))
-
-    def _replace(self, name: str, contents: bytes) -> None:
-        write_synced(self._staging / name, contents)
-        os.replace(self._staging / name, self._folder / name)
-        sync(self._folder)
 
 
 class ShardWriter:
@@ -171,9 +190,10 @@ class ShardWriter:
             "bytes": staged.stat().st_size,
             "sha256": sha256(staged),
         }
-        summary = to_lines([{"shard": shard, "errors": errors}])
-        beside = {index_file(self._name): index_bytes(self._index)}
-        beside[_summary_file(self._name)] = summary
+        index = index_bytes(self._index)
+        digest = hashlib.sha256(index).hexdigest()
+        summary = to_lines([{"shard": shard, "index_sha256": digest, "errors": errors}])
+        beside = {index_file(self._name): index, _summary_file(self._name): summary}
         for name, contents in beside.items():
             write_synced(self._staging / name, contents)
             os.replace(self._staging / name, self._folder / name)

@@ -17,7 +17,7 @@ from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.cli import main
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.latent_dataset import LatentDataset
-from audiogen_jax.input.manifest import SPLITS, read_manifest
+from audiogen_jax.input.manifest import SPLITS, read_manifest, scan_manifest
 from audiogen_jax.jobs import encode_latents as job
 from audiogen_jax.jobs.encode_latents import encode_dataset
 from audiogen_jax.jobs.job import Share
@@ -163,6 +163,50 @@ def test_a_removed_shard_is_made_again_and_no_other(whole, manifest, tokenizer, 
     assert LatentDataset(folder).info == LatentDataset(whole).info
 
 
+@pytest.mark.parametrize("name", ["arrayrecord", "npz", "json"])
+@pytest.mark.parametrize("contents", [b"", b"other"])
+def test_a_damaged_shard_is_made_again(whole, manifest, tokenizer, tmp_path, name, contents):
+    folder = shutil.copytree(whole, tmp_path / "latents")
+    damaged = folder / f"latents-00001-of-00003.{name}"
+    damaged.write_bytes(contents)
+    options = dict(checkpoint=tokenizer, batch_size=4, shard_size=5)
+    with pytest.warns(UserWarning, match="1 shards are not as they were written"):
+        assert encode_dataset([manifest], folder, **options).made == 5
+    for path in whole.iterdir():
+        assert path.read_bytes() == (folder / path.name).read_bytes()
+    aside = {path.name for path in folder.iterdir()} - {path.name for path in whole.iterdir()}
+    assert all(each.endswith(".changed") for each in aside), "nothing else stays"
+    assert bool(aside) == (bool(contents) or name == "json")
+
+
+def test_a_changed_byte_of_a_shard_is_seen(whole, manifest, tokenizer, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "latents")
+    shard = folder / "latents-00002-of-00003.arrayrecord"
+    before = bytearray(shard.read_bytes())
+    shard.write_bytes(before[:-9] + bytes([before[-9] ^ 1]) + before[-8:])
+    options = dict(checkpoint=tokenizer, batch_size=4, shard_size=5)
+    with pytest.warns(UserWarning, match="00002-of-00003.arrayrecord was changed"):
+        assert encode_dataset([manifest], folder, **options).made == 3
+    assert shard.read_bytes() == before
+
+
+def test_what_shares_that_were_killed_left_does_not_stay(whole, manifest, tokenizer, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "latents")
+    for name in (".staging", ".staging-00001-of-00004"):
+        (folder / name).mkdir()
+        (folder / name / "half").touch()
+    (folder / ".lock-00001-of-00004").touch()
+    encode_dataset([manifest], folder, checkpoint=tokenizer, batch_size=4, shard_size=5)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
+
+
+def test_files_of_somebody_else_are_not_written_over(manifest, tokenizer, tmp_path):
+    (tmp_path / "errors.jsonl").write_text("mine")
+    with pytest.raises(ValueError, match="holds errors.jsonl but no job.json"):
+        encode_dataset([manifest], tmp_path, checkpoint=tokenizer)
+    assert [path.name for path in tmp_path.iterdir()] == ["errors.jsonl"]
+
+
 def test_parts_together_make_the_same_dataset(whole, manifest, tokenizer, tmp_path):
     options = dict(checkpoint=tokenizer, batch_size=4, shard_size=5)
     first = encode_dataset([manifest], tmp_path, share=Share(1, 2), **options)
@@ -204,20 +248,25 @@ def test_clips_that_cannot_be_read_do_not_stop_the_job(tokenizer, tmp_path, caps
     (tmp_path / "broken.flac").write_bytes(b"fLaC and nothing more")
     soundfile.write(tmp_path / "short.wav", np.full(512, 0.5), 16000)
     soundfile.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
-    names = ("broken.flac", "short.wav", "gone.wav", "silent.wav")
+    (tmp_path / "take.raw").write_bytes(b"0" * 4000)
+    names = ("broken.flac", "short.wav", "gone.wav", "silent.wav", "take.raw")
     bad = write_manifest(tmp_path / "bad.jsonl", [tmp_path / name for name in names])
     mixed = write_manifest(tmp_path / "mixed.jsonl", [good])
-    mixed.write_text("\n" + mixed.read_text())
+    mixed.write_text(
+        "\n" + mixed.read_text() + '{"path": "a.wav", "audio_id": ["a"]}\n' + "[" * 9999 + "\n"
+    )
     arguments = ["encode-dataset", str(bad), str(mixed), "-o", str(tmp_path / "latents")]
     with pytest.raises(SystemExit) as stopped:
         main([*arguments, "--checkpoint", str(tokenizer), "--shard-size", "2"])
     assert stopped.value.code == 1
     shown = capsys.readouterr()
-    assert "1 of 5 clips, 1 made now" in shown.out
-    assert "4 clips could not be encoded: see errors.jsonl" in shown.err
+    assert "1 of 6 clips, 1 made now" in shown.out
+    assert "7 clips could not be encoded: see errors.jsonl" in shown.err
     errors = tmp_path / "latents/errors.jsonl"
     rows = [json.loads(line) for line in errors.read_text().splitlines()]
-    found = {row["path"].rsplit("/")[-1]: row for row in rows}
+    assert [row["line"] for row in rows[:2]] == [3, 4] and rows[0]["manifest"] == str(mixed)
+    assert rows[0]["error"].startswith(f"{mixed}, line 3: audio_id is a list")
+    found = {row["path"].rsplit("/")[-1]: row for row in rows[2:]}
     assert found["broken.flac"].pop("error").startswith(f"{tmp_path / 'broken.flac'} is not audio")
     assert found["broken.flac"] == {
         "manifest": str(bad),
@@ -228,8 +277,9 @@ def test_clips_that_cannot_be_read_do_not_stop_the_job(tokenizer, tmp_path, caps
     assert "too short to encode: 512 samples" in found["short.wav"]["error"]
     assert "no audio file" in found["gone.wav"]["error"] and found["gone.wav"]["line"] == 3
     assert "silent throughout" in found["silent.wav"]["error"]
+    assert "take.raw is not audio" in found["take.raw"]["error"]
     assert records(tmp_path / "latents").keys() == {f"mixed/dog/{good.stem}"}
-    assert read_manifest(mixed)[0].line == 2
+    assert scan_manifest(mixed).records[0].line == 2
 
 
 def test_latents_that_are_not_finite_are_reported(tokenizer, tmp_path, monkeypatch):
@@ -260,6 +310,8 @@ def test_ids_are_unique_over_all_manifests(manifest, tokenizer, tmp_path):
     [
         ({"batch_size": 0}, "batch_size=0"),
         ({"shard_size": 0}, "shard_size=0"),
+        ({"max_seconds": float("nan")}, "max_seconds=nan: expected at least 513 samples"),
+        ({"max_seconds": float("inf")}, "max_seconds=inf: expected at least 513 samples"),
         ({"max_seconds": 0.03}, "max_seconds=0.03: expected at least 513 samples"),
         ({"dtype": "fp8"}, "dtype='fp8'"),
     ],

@@ -1,7 +1,10 @@
 """Batch jobs on a tiny model: every row has a clip or an error, whatever happened before."""
 
 import dataclasses
+import hashlib
+import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -83,15 +86,89 @@ def test_a_second_start_makes_nothing(job, tmp_path, monkeypatch):
 def test_bad_rows_do_not_stop_the_job(job, prompts, tmp_path):
     lines = prompts.read_text().splitlines()
     lines.insert(2, "{")
-    lines.append(json.dumps({"audio_id": "x" * 300, "caption": "rain"}))
+    names = ["狗在雨中叫" * 5, "x" * 300, "Clip/1", "../../up"]
+    lines += [json.dumps({"audio_id": name, "caption": "rain"}) for name in names]
+    lines.append('{"audio_id": "cut", "caption": "a dog \\ud83d"}')
+    lines.append('{"audio_id": "\\ud83d", "caption": "a dog"}')
+    lines.append('{"audio_id": "deep", "caption": ' + "[" * 10_000 + "}")
     prompts.write_text("\n".join(lines))
     for start in range(2):
         done = job()
-        assert (done.done, done.errors) == (6, 2), start
+        assert (done.done, done.errors) == (10, 4), start
         errors = rows(tmp_path / "out", "errors.jsonl")
-        assert len(errors) == 2
-        assert any("row 2: not JSON" in row["error"] for row in errors)
-        assert any("file name of 304" in row["error"] for row in errors)
+        assert [row["row"] for row in errors] == [2, 11, 12, 13]
+        assert "row 2: not JSON" in errors[0]["error"]
+    files = {row["id"]: row["file"] for row in rows(tmp_path / "out")}
+    assert files["狗在雨中叫" * 5] == "狗在雨中叫" * 5 + ".wav"
+    assert files["clip/1"] == "clip%2F1.wav" and files["Clip/1"].startswith("Clip%2F1~")
+    assert files["../../up"] == "%2E.%2F..%2Fup.wav"
+    left = {*files.values(), "job.json", "manifest.jsonl", "errors.jsonl"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == left
+
+
+def test_recordings_of_mine_are_refused_before_the_model_is_loaded(job, tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    mine = tmp_path / "out" / "clip%2F3.wav"
+    mine.write_bytes(b"a recording")
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "load", lambda *a, **k: pytest.fail("loaded"))
+        with pytest.raises(ValueError, match="clip%2F3.wav stands there already"):
+            job()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [mine.name]
+    mine.rename(tmp_path / "out" / "another.wav")
+    assert job().made == 6
+    assert (tmp_path / "out" / "another.wav").read_bytes() == b"a recording"
+
+
+def test_prompts_are_read_once(job, prompts, tmp_path, monkeypatch):
+    before, load = prompts.read_text(), Pipeline.load
+
+    def changed_meanwhile(*arguments, **options):
+        prompts.write_text(before.replace("rain", "wind"))
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(Pipeline, "load", changed_meanwhile)
+    job()
+    digest = hashlib.sha256(before.encode()).hexdigest()
+    assert json.loads((tmp_path / "out/job.json").read_text())["prompts_sha256"] == digest
+    assert {row["prompt"] for row in rows(tmp_path / "out") if "clip" in row["id"]} == {
+        f"<|caption|> rain {i}" for i in range(5)
+    }
+    with pytest.raises(ValueError, match=f"another job: prompts_sha256 was '{digest}' and is"):
+        job()
+
+
+def test_clips_that_were_changed_are_made_again_with_the_same_bits(job, tmp_path):
+    job()
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.wav")}
+    (tmp_path / "out/clip%2F2.wav").write_bytes(b"")
+    (tmp_path / "out/tagged.wav").write_bytes(b"my own mix")
+    with pytest.warns(UserWarning, match="2 clips are not as manifest.jsonl says"):
+        assert job().made == 2
+    after = {path.name: path.read_bytes() for path in (tmp_path / "out").glob("*.wav")}
+    assert after == before
+    assert (tmp_path / "out/tagged.wav.changed").read_bytes() == b"my own mix"
+
+
+@pytest.fixture
+def beside(tiny_checkpoint, tmp_path):
+    """A copy of the checkpoint whose text encoder stands beside it."""
+    folder = shutil.copytree(tiny_checkpoint, tmp_path / "models" / "generator")
+    (folder / "text_encoder").rename(tmp_path / "models" / "t5")
+    (folder / "text_encoder").symlink_to(tmp_path / "models" / "t5")
+    return folder
+
+
+def test_components_and_not_the_spelling_of_paths_decide(job, beside, tmp_path, monkeypatch):
+    assert job(checkpoint=beside).made == 6
+    monkeypatch.chdir(tmp_path)
+    assert job(checkpoint=f"models/../models/{beside.name}/").made == 0
+    weights = tmp_path / "models/t5/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    for left in weights.parent.glob("sha256.json"):
+        left.unlink()
+    with pytest.raises(ValueError, match="belongs to another job: checkpoint_sha256 was '.*' and"):
+        job(checkpoint=beside)
 
 
 def test_failed_clips_are_tried_again_when_asked(job, tmp_path, monkeypatch):
@@ -185,3 +262,39 @@ def test_a_malformed_row_ends_with_exit_code_1(capsys, prompts, tiny_checkpoint,
         "--steps", 1, "--duration", 0.4,
     )  # fmt: skip
     assert code == 1 and "1 rows or clips failed" in message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--seed", -1),
+        ("--seed", 2**32),
+        ("--batch-size", 0),
+        ("--duration", 0),
+        ("--duration", "nan"),
+        ("--duration", "inf"),
+        ("--duration", 0.001),  # below one frame, which the model says
+        ("--steps", 0),
+        ("--guidance", "nan"),
+        ("--negative", "hiss"),
+        ("--view-guidance", "sfx=inf"),
+        ("--guidance-interval", "1:0"),
+        ("--dtype", "fp8"),
+        ("--format", "mp3"),
+        ("--share", "1/1"),
+        ("--checkpoint", "none"),
+    ],
+    ids=str,
+)
+def test_refused_arguments_claim_nothing(capsys, prompts, tiny_checkpoint, tmp_path, wrong):
+    command = ["batch", prompts, "-o", tmp_path / "o", "--checkpoint", tiny_checkpoint, *wrong]
+    code, message = run(capsys, *command)
+    assert code == 2 and message.strip().count("\n") == 0
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_negative_prompt_is_read_alike_in_any_order_of_tags():
+    views = ("<|sfx|> hiss", "<|caption|> noise", "<|env|> a hall")
+    for order in itertools.permutations(views):
+        options = SamplingOptions(negative=" ".join(order))
+        assert options.negative == "<|caption|> noise <|sfx|> hiss <|env|> a hall"
