@@ -16,7 +16,8 @@ from typing import Annotated, ClassVar, Self, TypeAlias
 from audiogen_jax.types import Range
 
 Width: TypeAlias = Annotated[int, Range(1, 2**16)]
-Depth: TypeAlias = Annotated[int, Range(1, 1024)]
+SmallCount: TypeAlias = Annotated[int, Range(1, 1024)]
+"""Of layers, bins, taps: what a loop goes over."""
 Fraction: TypeAlias = Annotated[float, Range(0, 1)]
 Factor: TypeAlias = Annotated[float, Range(0, 1e6)]
 

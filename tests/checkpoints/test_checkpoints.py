@@ -87,6 +87,29 @@ def test_half_precision_files_load_as_float32(tmp_path, dtype):
     assert weights(tmp_path)["encoder.model.init_bn.1.num_batches_tracked"].dtype == np.int64
 
 
+@pytest.mark.parametrize(
+    ("name", "load", "sizes"),
+    [
+        ("t5_tiny", load_t5, {"vocab_size": 2**22, "d_model": 2**16, "num_layers": 1024}),
+        (
+            "tokenizer_tiny",
+            load_tokenizer,
+            {"embed_dim": 2**16, "depth": 1024, "decoder_depth": 1024, "istft_n_fft": 65280},
+        ),
+        ("audiogen_tiny", load_audiogen, {"dit_embed_dim": 2**16, "dit_depth": 1024}),
+    ],
+    ids=["t5", "tokenizer", "audiogen"],
+)
+def test_the_largest_sizes_take_no_memory(tmp_path, name, load, sizes):
+    """They are compared with those of the tensors first; all of these would be terabytes."""
+    folder = shutil.copytree(FOLDER / name, tmp_path / name)
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | sizes))
+    with pytest.raises(ValueError, match="does not fit its configuration: missing") as caught:
+        load(CheckpointFolder(folder))
+    assert len(str(caught.value)) < 10_000
+
+
 def edited(tmp_path, name, edit):
     folder = tmp_path / name
     shutil.copytree(FOLDER / name, folder)

@@ -1,5 +1,6 @@
 """Orbax copies: the same parameters as the released files give, read as lazily."""
 
+import os
 import shutil
 
 import jax
@@ -66,6 +67,20 @@ def test_damage(tokenizer, tmp_path):
     (folder / "params").mkdir()
     with pytest.raises(ValueError, match="params is not a whole Orbax checkpoint"):
         load_tokenizer(CheckpointFolder(folder))
+
+
+@pytest.mark.parametrize("name", ["_METADATA", "manifest.ocdbt"])
+def test_pipes_and_devices_are_not_opened(tokenizer, tmp_path, name):
+    """Reading one never ends."""
+    folder = shutil.copytree(tokenizer, tmp_path / "copy")
+    (folder / "params" / name).unlink()
+    os.mkfifo(folder / "params" / name)
+    for _ in range(2):
+        with pytest.raises(ValueError, match=f"{name} is no regular file"):
+            load_tokenizer(CheckpointFolder(folder))
+        (folder / "params" / name).unlink()
+        (folder / "params" / name).symlink_to("/dev/zero")
+        (folder / "sha256.json").unlink(missing_ok=True)
 
 
 def test_other_parameters(tmp_path):

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated, TypeAlias
 
-from audiogen_jax.models.hf_config import Depth, Factor, Fraction, HFConfig, Width
+from audiogen_jax.models.hf_config import Factor, Fraction, HFConfig, SmallCount, Width
 from audiogen_jax.types import Range
 
 Rate: TypeAlias = Annotated[int, Range(1, 2**20)]
@@ -42,12 +42,12 @@ class AudioGenConfig(HFConfig):
     adapter_duration_grad_scale: Factor = 0.1
     duration_offset: Factor = 1.0
     duration_predictor_filter_channels: Width = 512
-    duration_predictor_kernel_size: Depth = 3
+    duration_predictor_kernel_size: SmallCount = 3
     duration_predictor_n_layers: Annotated[int, Range(1, 64)] = 5
     duration_predictor_p_dropout: Fraction = 0.5
     frame_resolution: Annotated[float, Range(0, 1e6, above=True)] = 0.005
     dit_embed_dim: Width = 1536
-    dit_depth: Depth = 32
+    dit_depth: SmallCount = 32
     dit_num_heads: Width = 24
     dit_mlp_ratio: Annotated[float, Range(0, 64, above=True)] = 4.0
     dit_in_chans: Width = 1280

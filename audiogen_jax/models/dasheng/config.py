@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated
 
-from audiogen_jax.models.hf_config import Depth, HFConfig, Width
+from audiogen_jax.models.hf_config import HFConfig, SmallCount, Width
 from audiogen_jax.types import Range
 
 
@@ -14,16 +14,16 @@ class TokenizerConfig(HFConfig):
     MODEL_TYPE = "dashengtokenizer"
 
     embed_dim: Width = 1280
-    depth: Depth = 32
+    depth: SmallCount = 32
     num_heads: Width = 16
-    n_mels_patch: Depth = 128
+    n_mels_patch: SmallCount = 128
     hop_length: Annotated[int, Range(160, 160)] = 160
     decoder_embed_dim: Width = 1280
-    decoder_depth: Depth = 12
+    decoder_depth: SmallCount = 12
     decoder_intermediate_size: Width = 5120
     istft_n_fft: Width = 1280
     istft_hop: Width = 320
-    upsample_tokens: Depth = 2
+    upsample_tokens: SmallCount = 2
 
     SAMPLE_RATE = 16000
 

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Annotated
 
-from audiogen_jax.models.hf_config import Depth, HFConfig, Width
+from audiogen_jax.models.hf_config import HFConfig, SmallCount, Width
 from audiogen_jax.types import Range
 
 
@@ -24,7 +24,7 @@ class T5Config(HFConfig):
     d_model: Width = 1024
     d_kv: Width = 64
     d_ff: Width = 2816
-    num_layers: Depth = 24
+    num_layers: SmallCount = 24
     num_heads: Width = 16
     relative_attention_num_buckets: Annotated[int, Range(4, 2**12)] = 32
     relative_attention_max_distance: Annotated[int, Range(1, 2**20)] = 128
