@@ -4,6 +4,7 @@ import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from audiogen_jax.sharding.placement import AxisRules
@@ -60,7 +61,7 @@ def merge(params: Params, adapters: Params, scale: float) -> Params:
     """
     used = set()
 
-    def merged(path: tuple, weight: Array) -> Float[Array, "..."]:
+    def merged(path: tuple, weight: Array | np.ndarray) -> Float[Array | np.ndarray, "..."]:
         name = path_name(path)
         if name not in adapters:
             return weight
