@@ -28,6 +28,7 @@ from audiogen_jax.files.remote import parse_path
 
 HASHES = "sha256.json"
 _CHUNK = 1 << 20
+_SMALL = 1 << 28
 _THREADS = 8
 _HEX = re.compile(r"[0-9a-f]{64}")
 _HUB_BLOB = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -68,8 +69,10 @@ def read_checked(path: Path) -> bytes:
     """The contents of a small file, read once and checked against the hash beside it.
 
     Raises:
-      ValueError: it has changed since it was written.
+      ValueError: it has changed since it was written, or is not small.
     """
+    if (size := path.stat().st_size) > _SMALL:
+        raise ValueError(f"{path} has {size} bytes: expected at most {_SMALL}")
     contents = path.read_bytes()
     expected = _recorded(path.parent).get(path.name) or _hub_blob(path)
     if expected is not None:

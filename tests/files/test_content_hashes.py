@@ -6,7 +6,14 @@ import os
 
 import pytest
 
-from audiogen_jax.files.content_hashes import HASHES, ContentCheck, check_contents, record_contents
+from audiogen_jax.files import content_hashes
+from audiogen_jax.files.content_hashes import (
+    HASHES,
+    ContentCheck,
+    check_contents,
+    read_checked,
+    record_contents,
+)
 
 
 @pytest.fixture
@@ -39,6 +46,18 @@ def test_what_changed_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(ValueError, match=f"{name} is missing, which sha256.json beside it lists"):
         check_contents(folder, ["a.json", "b.bin", "params"])
+
+
+def test_a_small_file_is_read_and_checked_at_once(folder, monkeypatch):
+    assert read_checked(folder / "a.json") == b"a.json"
+    (folder / "a.json").write_text("other")
+    with pytest.raises(ValueError, match="a.json is not what was written there"):
+        read_checked(folder / "a.json")
+    (folder / HASHES).unlink()
+    assert read_checked(folder / "a.json") == b"other"
+    monkeypatch.setattr(content_hashes, "_SMALL", 4)
+    with pytest.raises(ValueError, match="a.json has 5 bytes: expected at most 4"):
+        read_checked(folder / "a.json")
 
 
 def test_only_what_is_asked_for_is_checked(folder):
