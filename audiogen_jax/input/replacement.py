@@ -6,9 +6,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 import grain
 import numpy as np
 
-ALLOWED = 8
-ALLOWED_SHARE = 0.01
-"""A set of clips may hold so many that cannot be read, or this share if it is more."""
+from audiogen_jax.input.row_errors import check_tolerated
 
 
 class Text(Protocol):
@@ -44,7 +42,7 @@ class LoadOrReplace(Generic[Clip, Example]):
     ):
         """Args: the clips of a set, and what makes an example of a clip."""
         self._clips, self._load = clips, load
-        self._problems: dict[int, str] = {}
+        self._problems: set[int] = set()
 
     def __call__(self, number: int, rng: np.random.Generator) -> Loaded[Example]:
         """The example of a clip, drawing from a generator.
@@ -61,17 +59,10 @@ class LoadOrReplace(Generic[Clip, Example]):
                 return Loaded(example, tuple(problems))
             except (ValueError, OSError) as error:
                 problems.append(str(error))
-                self._problems[chosen] = str(error)
-                self._check_count()  # in every worker for itself
+                self._problems.add(chosen)
+                count, total = len(self._problems), len(self._clips)  # of every worker for itself
+                check_tolerated(count, total, "clips of a set", str(error))
         raise ValueError(f"no clip of {len(self._clips)} can be read; the first: {problems[0]}")
-
-    def _check_count(self) -> None:
-        count, total = len(self._problems), len(self._clips)
-        if count > max(ALLOWED, ALLOWED_SHARE * total):
-            raise ValueError(
-                f"{count} of {total} clips cannot be read, more than {ALLOWED} and "
-                f"{ALLOWED_SHARE:.0%}: {'; '.join([*self._problems.values()][:3])} ..."
-            )
 
 
 def _check_text(example: Text) -> None:
