@@ -110,7 +110,7 @@ esac"""
     assert verbs[5:] == ["describe", "create", "describe", "delete"]
     boot = tmp_path / "boot"
     subprocess.run(["bash", "-n", boot], check=True)
-    assert "gcsfuse --implicit-dirs bucket /mnt/bucket" in boot.read_text()
+    assert "gcloud storage cp - gs://bucket/pod.done" in boot.read_text()
     assert "train --distributed --config xl" in " ".join(boot.read_text().split())
 
 
