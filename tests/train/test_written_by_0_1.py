@@ -40,6 +40,7 @@ class Recorded:
 
     def __next__(self) -> dict[str, np.ndarray]:
         fields = next(self._batches)
+        assert not any(fields.pop("replaced"))  # 0.1 knew of none
         recorded = next(self._recorded)
         for name, values in fields.items():
             assert recorded[name].shape == values.shape and recorded[name].dtype == values.dtype
