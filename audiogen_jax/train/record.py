@@ -37,6 +37,8 @@ FREE = (
 )
 """Settings that a training may go on with in another way: they decide when it does something, or
 where, or how fast."""
+GONE = ("gradient_dtype",)
+"""Settings of earlier versions that decided nothing."""
 _ENDS = 1 << 20
 
 Value: TypeAlias = str | int | float | bool | None
@@ -133,9 +135,11 @@ class Record:
         write_object(self._workdir / INPUTS, self._inputs)
 
     def _read(self) -> tuple[dict[str, _Setting], Mapping[str, str]]:
-        path = self._workdir / CONFIG
+        path, known = self._workdir / CONFIG, {f.name for f in dataclasses.fields(TrainConfig)}
         try:
-            before = _flat(parse_config(ConfigDict(read_object(path))))
+            values = read_object(path)
+            values = {name: values[name] for name in values if name in known or name not in GONE}
+            before = _flat(parse_config(ConfigDict(values)))
         except ValueError as error:
             raise ValueError(
                 f"{path} does not say what this training was begun with ({error}): restore it, or "
