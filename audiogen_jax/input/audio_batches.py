@@ -15,6 +15,7 @@ from audiogen_jax.input.mixture import (
     Batch,
     BatchConfig,
     Bucket,
+    RowsOf,
     check_crop,
     check_weighted,
     collate_condition,
@@ -101,17 +102,14 @@ class _Collate:
         return batch | collate_condition(examples, self.tokenizer, self.max_tokens)
 
 
-def make_iterator(
-    config: DataConfig, process_index: int = 0, process_count: int = 1
-) -> ResumableBatches[Batch]:
+def make_iterator(config: DataConfig, rows: RowsOf = range) -> ResumableBatches[Batch]:
     """Endless batches of this process; the buckets interleave alike on all processes.
 
     Each epoch of a manifest visits every clip once, over all processes together.
 
     Args:
       config: see `DataConfig`.
-      process_index: of this process, in [0, process_count).
-      process_count: must divide every batch size.
+      rows: which rows of every batch this process loads.
 
     Returns:
       An iterator (`get_state`, `set_state` resume exactly) of dicts of numpy arrays:
@@ -137,7 +135,7 @@ def make_iterator(
         for b, seconds in enumerate(config.buckets)
     ]
     weights = [weight for _, weight in config.manifests]
-    return mixed_batches(config, weights, buckets, process_index, process_count)
+    return mixed_batches(config, weights, buckets, rows)
 
 
 def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:

@@ -19,6 +19,7 @@ from audiogen_jax.input.mixture import (
     Batch,
     BatchConfig,
     Bucket,
+    RowsOf,
     check_crop,
     check_weighted,
     collate_condition,
@@ -110,17 +111,14 @@ class _Collate:
         return batch | collate_condition(examples, self.tokenizer, self.max_tokens)
 
 
-def make_latent_iterator(
-    config: LatentDataConfig, process_index: int = 0, process_count: int = 1
-) -> ResumableBatches[Batch]:
+def make_latent_iterator(config: LatentDataConfig, rows: RowsOf = range) -> ResumableBatches[Batch]:
     """Endless batches of this process; the buckets interleave alike on all processes.
 
     Each epoch of a dataset visits every clip once, over all processes together.
 
     Args:
       config: see `LatentDataConfig`.
-      process_index: of this process, in [0, process_count).
-      process_count: must divide every batch size.
+      rows: which rows of every batch this process loads.
 
     Returns:
       An iterator (`get_state`, `set_state` resume exactly) of dicts of numpy arrays:
@@ -149,7 +147,7 @@ def make_latent_iterator(
         for b in range(len(config.buckets))
     ]
     weights = [weight for _, weight in config.datasets]
-    return mixed_batches(config, weights, buckets, process_index, process_count)
+    return mixed_batches(config, weights, buckets, rows)
 
 
 def _check_origin(datasets: Sequence[LatentDataset], tokenizer_hash: str) -> None:

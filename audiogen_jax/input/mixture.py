@@ -20,6 +20,9 @@ from audiogen_jax.input.text import TextTokenizer
 from audiogen_jax.types import AtLeastOne, FilePath, Positive, Probability, Seed, Whole
 
 Batch: TypeAlias = dict[str, np.ndarray]
+RowsOf: TypeAlias = Callable[[int], Sequence[int]]
+"""Clips of a batch over all processes -> ascending positions of those that this process loads;
+`range` loads all of them."""
 Clip = TypeVar("Clip")
 Example = TypeVar("Example", bound=Text)
 
@@ -155,28 +158,28 @@ def mixed_batches(
     config: BatchConfig,
     weights: Sequence[float],
     buckets: Sequence[Bucket[Clip, Example]],
-    process_index: int,
-    process_count: int,
+    rows: RowsOf,
 ) -> ResumableBatches[Batch]:
     """Endless batches of this process; the buckets interleave alike on all processes.
 
-    Batches do not depend on the number of processes: each loads its own rows of them, and the
-    state of the iterator is the same in all.
+    Batches do not depend on the number of processes: each loads the rows of them that it needs,
+    and the state of the iterator is the same in all.
 
     Args:
       config: the settings.
       weights: share of the clips drawn from each set.
       buckets: one for each of `config.buckets`.
-      process_index: of this process, in [0, process_count).
-      process_count: divides every batch size.
+      rows: which rows of every batch this process loads.
 
     Raises:
-      ValueError: batches do not split evenly over the processes, or there is no such process.
+      ValueError: there are no such rows.
     """
-    if not 0 <= process_index < process_count:
-        raise ValueError(f"{process_index=} must be in [0, {process_count=})")
-    if uneven := [size for size in config.batch_sizes if size % process_count]:
-        raise ValueError(f"batch sizes {uneven} do not divide by {process_count=}")
+    selected = [list(rows(size)) for size in config.batch_sizes]
+    for size, positions in zip(config.batch_sizes, selected, strict=True):
+        if not positions or positions != sorted({*positions} & {*range(size)}):
+            raise ValueError(
+                f"rows {positions} of a batch of {size} clips: expected ascending ones"
+            )
     totals = [sum(map(len, clips)) for clips in zip(*(b.sets for b in buckets), strict=True)]
     batches, rates = [], []
     for b, (bucket, batch_size) in enumerate(zip(buckets, config.batch_sizes, strict=True)):
@@ -189,10 +192,12 @@ def mixed_batches(
                 shares.append(weights[m] * len(clips) / totals[m])
         if examples:
             mixed = grain.MapDataset.mix(examples, shares)
-            rows = _Rows(len(mixed) // batch_size, batch_size, process_index, process_count)
-            of_process = grain.MapDataset.select_from_datasets([mixed], rows)
+            loaded = _Rows(len(mixed) // batch_size, batch_size, selected[b])
+            of_process = grain.MapDataset.select_from_datasets([mixed], loaded)
             batches.append(
-                of_process.batch(rows.count, drop_remainder=True, batch_fn=_Collate(bucket.collate))
+                of_process.batch(
+                    len(selected[b]), drop_remainder=True, batch_fn=_Collate(bucket.collate)
+                )
             )
             rates.append(sum(shares) / batch_size)
 
@@ -212,19 +217,17 @@ class _Collate(Generic[Example]):
 
 
 class _Rows(DatasetSelectionMap):
-    """Positions of the rows that one process loads of each batch: neighbours of each other.
+    """Positions in the order of clips of the rows that one process loads of each batch.
 
     So a batch that is put together from all processes is the one that a single process loads.
     """
 
-    def __init__(self, batches: int, batch_size: int, process_index: int, process_count: int):
-        self.count = batch_size // process_count
-        self._batches, self._batch_size = batches, batch_size
-        self._first = process_index * self.count
+    def __init__(self, batches: int, batch_size: int, rows: Sequence[int]):
+        self._batches, self._batch_size, self._rows = batches, batch_size, rows
 
     def __len__(self) -> int:
-        return self._batches * self.count
+        return self._batches * len(self._rows)
 
     def __getitem__(self, index: int) -> tuple[int, int]:
-        batch, row = divmod(index, self.count)
-        return 0, batch * self._batch_size + self._first + row
+        batch, row = divmod(index, len(self._rows))
+        return 0, batch * self._batch_size + self._rows[row]

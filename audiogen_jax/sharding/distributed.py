@@ -13,9 +13,6 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec as P
-from jaxtyping import PyTree
 
 from audiogen_jax.sharding.stop import UNFINISHED, leave, name_process, process_name
 
@@ -210,15 +207,3 @@ def on_first_process(action: Callable[[], object]) -> None:
             raise ValueError(text.tobytes().rstrip(b"\0").decode(errors="replace"))
     if error:
         raise error
-
-
-def to_host(tree: PyTree) -> PyTree[np.ndarray]:
-    """A tree of global arrays as numpy, whole; all processes must call it."""
-    if jax.process_count() == 1:
-        return jax.tree.map(np.asarray, tree)
-
-    def gather(leaf: jax.Array) -> np.ndarray:  # one at a time: devices may not hold the whole
-        whole = jax.jit(lambda x: x, out_shardings=NamedSharding(leaf.sharding.mesh, P()))  # pyright: ignore
-        return np.asarray(whole(leaf))
-
-    return jax.tree.map(gather, tree)

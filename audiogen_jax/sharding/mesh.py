@@ -2,10 +2,11 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, TypeAlias, TypeVar
 
 import jax
+import numpy as np
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -57,15 +58,14 @@ def make_mesh(config: MeshConfig, devices: Sequence[Device] | None = None) -> Me
     count = math.prod(sizes)
     # Auto: the default, Explicit, turns sharding constraints into assertions.
     auto = (AxisType.Auto,) * len(AXES)
+    slices = {getattr(device, "slice_index", 0) for device in devices}
+    if devices[0].platform == "tpu" and len(slices) != config.dcn_data:
+        raise ValueError(
+            f"mesh.dcn_data={config.dcn_data}: the devices are {len(slices)} slices of TPUs, set "
+            f"mesh.dcn_data={len(slices)}"
+        )
     if config.dcn_data == 1:
-        try:
-            return jax.make_mesh(sizes, AXES, axis_types=auto, devices=devices[:count])
-        except NotImplementedError as error:  # of TPUs, whose links form a torus
-            raise ValueError(
-                f"mesh {dict(zip(AXES, sizes, strict=True))} does not fit the links between the "
-                "chips: choose sizes that are products of the sizes of their torus, such as "
-                "mesh.data=8 mesh.fsdp=8 on 8x8"
-            ) from error
+        return Mesh(_on_links(sizes, devices[:count]), AXES, axis_types=auto)
     grid = mesh_utils.create_hybrid_device_mesh(
         sizes,
         (config.dcn_data, 1, 1),
@@ -74,6 +74,20 @@ def make_mesh(config: MeshConfig, devices: Sequence[Device] | None = None) -> Me
         allow_split_physical_axes=True,
     )
     return Mesh(grid, AXES, axis_types=auto)
+
+
+def _on_links(sizes: tuple[int, ...], devices: Sequence[Device]) -> np.ndarray:
+    """Devices as an array of these sizes, neighbours of each other where TPUs have links."""
+    try:
+        try:
+            return mesh_utils.create_device_mesh(sizes, devices)
+        except NotImplementedError:  # two axes of the mesh have to share a side of the torus
+            return mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
+    except AssertionError as error:
+        raise ValueError(
+            f"mesh {dict(zip(AXES, sizes, strict=True))} leaves some of the TPUs out, and the "
+            "others are no torus: choose sizes that use all of them"
+        ) from error
 
 
 def _complete(sizes: Mapping[str, int], devices: int) -> tuple[int, ...]:
@@ -89,27 +103,70 @@ def _complete(sizes: Mapping[str, int], devices: int) -> tuple[int, ...]:
     return tuple(devices // known if size == -1 else size for size in sizes.values())
 
 
-def shard_batch(mesh: Mesh, batch: Batch) -> Batch:
-    """Moves the rows that this process loaded to its devices.
+def process_rows(mesh: Mesh, size: int, devices: Collection[Device] | None = None) -> list[int]:
+    """The rows of a batch that a process loads: those that its devices hold.
+
+    Devices stand on a mesh in any order, so that these need not be neighbours of each other, and
+    where "tensor" leaves a process, several load the same rows.
 
     Args:
-      mesh: the mesh; its axis "tensor" must not leave a process.
-      batch: a pytree of host arrays whose first axis is the batch.
+      mesh: the mesh.
+      size: rows of the batch over all processes.
+      devices: of the process; those of this one if None.
+
+    Returns:
+      Positions in the batch, ascending.
+
+    Raises:
+      ValueError: the rows do not split evenly over the mesh, or none of the devices is on it.
+    """
+    parts = mesh.shape["data"] * mesh.shape["fsdp"]
+    if size % parts:
+        raise ValueError(
+            f"a batch of {size} clips does not split over {parts} devices: "
+            "change data.batch_sizes to multiples of it, or the sizes of the mesh"
+        )
+    sharding = NamedSharding(mesh, BATCH)
+    if devices is None:
+        indices = sharding.addressable_devices_indices_map((size,))
+    else:
+        everywhere = sharding.devices_indices_map((size,))
+        indices = {device: everywhere[device] for device in devices if device in everywhere}
+    rows = sorted({row for index in indices.values() if index for row in range(size)[index[0]]})
+    if not rows:
+        raise ValueError(f"mesh {dict(mesh.shape)} uses no device of process {jax.process_index()}")
+    return rows
+
+
+def shard_batch(mesh: Mesh, batch: Batch) -> Batch:
+    """Moves the rows that this process loaded to its devices; nothing travels between processes.
+
+    Args:
+      mesh: the mesh.
+      batch: a pytree of host arrays whose first axis is the rows of `process_rows`.
 
     Returns:
       Global arrays, split over "data" and "fsdp" on their first axis.
 
     Raises:
-      ValueError: the rows do not split evenly over the devices of this process.
+      ValueError: the rows are not those of a batch that splits evenly over the mesh.
     """
-    devices = mesh.local_mesh.size // mesh.shape["tensor"]
-    rows = len(jax.tree.leaves(batch)[0])
-    if not devices or rows % devices:
+    parts = mesh.shape["data"] * mesh.shape["fsdp"]
+    held, rows = process_rows(mesh, parts), len(jax.tree.leaves(batch)[0])
+    if rows % len(held):
         raise ValueError(
-            f"a batch of {rows} clips does not split over {devices} devices: "
+            f"a batch of {rows} clips does not split over {len(held)} devices: "
             "change data.batch_sizes to multiples of it, or the sizes of the mesh"
         )
-    sharding = NamedSharding(mesh, BATCH)
-    return jax.tree.map(
-        lambda values: jax.make_array_from_process_local_data(sharding, values), batch
-    )
+    each, sharding = rows // len(held), NamedSharding(mesh, BATCH)
+    first = {part * each: position * each for position, part in enumerate(held)}
+
+    def put(values: np.ndarray) -> jax.Array:
+        def rows_at(index: tuple[slice, ...] | None) -> np.ndarray:
+            assert index is not None
+            start = first[index[0].start or 0]
+            return values[start : start + each]
+
+        return jax.make_array_from_callback((each * parts, *values.shape[1:]), sharding, rows_at)
+
+    return jax.tree.map(put, batch)

@@ -117,11 +117,22 @@ def tree_shardings(
 
 
 def parameter_name(path: KeyPath) -> str:
-    """The "/"-joined path inside the innermost dict tree, "" outside of any."""
+    """The "/"-joined path inside the innermost dict tree, "" outside of any.
+
+    Numbers of layers in a tuple of the tree are left out: all have the same axes.
+    """
     start = len(path)
-    while start and isinstance(path[start - 1], jax.tree_util.DictKey):
+    while start and _is_name(path, start - 1):
         start -= 1
-    return path_name(path[start:])
+    keys = path[start:]
+    return path_name(tuple(key for key in keys if isinstance(key, jax.tree_util.DictKey)))
+
+
+def _is_name(path: KeyPath, index: int) -> bool:
+    """Is a step that of a dict, or of a tuple between two dicts?"""
+    name, number = jax.tree_util.DictKey, jax.tree_util.SequenceKey
+    around = [type(key) for key in path[index - 1 : index + 2]]
+    return isinstance(path[index], name) or around == [name, number, name]
 
 
 def large_replicated(tree: PyTree, shardings: PyTree[NamedSharding]) -> list[Replicated]:

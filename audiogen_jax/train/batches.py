@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.latent_batches import LatentDataConfig, make_latent_iterator
+from audiogen_jax.input.mixture import RowsOf
 from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.types import Tokens
 
@@ -75,8 +76,7 @@ def open_batches(
     data: DataConfig | LatentDataConfig,
     split: str,
     seed: int,
-    process_index: int = 0,
-    process_count: int = 1,
+    rows: RowsOf = range,
     encoder_sha256: str = "",
 ) -> ResumableBatches[dict[str, np.ndarray]]:
     """Endless batches of one process; `host_batch` gives their fields names.
@@ -85,8 +85,7 @@ def open_batches(
       data: of which manifests or latents.
       split: "train" or "val".
       seed: of order and augmentation.
-      process_index: of this process.
-      process_count: number of processes.
+      rows: which rows of every batch this process loads.
       encoder_sha256: of the encoder that must have made all latents; any if empty.
 
     Raises:
@@ -95,8 +94,8 @@ def open_batches(
     data = dataclasses.replace(data, split=split, seed=seed)
     if isinstance(data, LatentDataConfig):
         data = dataclasses.replace(data, tokenizer_hash=encoder_sha256)
-        return make_latent_iterator(data, process_index, process_count)
-    return make_iterator(data, process_index, process_count)
+        return make_latent_iterator(data, rows)
+    return make_iterator(data, rows)
 
 
 def host_batch(fields: Mapping[str, np.ndarray]) -> HostBatch:

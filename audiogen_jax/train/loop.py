@@ -20,9 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from audiogen_jax.files.atomic import recover_folder, replace_folder, staging_folder
 from audiogen_jax.files.lock import locked
-from audiogen_jax.sharding.distributed import any_process, on_first_process, to_host
-from audiogen_jax.sharding.mesh import make_mesh, shard_batch
+from audiogen_jax.sharding.distributed import any_process, on_first_process
+from audiogen_jax.sharding.mesh import make_mesh, process_rows, shard_batch
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
+from audiogen_jax.sharding.transfer import put_tree, to_host
 from audiogen_jax.sharding.watchdog import Watchdog, closed_in_time
 from audiogen_jax.train.batches import Batch, HostBatch, host_batch, open_batches
 from audiogen_jax.train.checkpoint import Checkpoints
@@ -111,8 +112,7 @@ def _train(
     open_split = functools.partial(
         open_batches,
         objective.config.data,
-        process_index=jax.process_index(),
-        process_count=jax.process_count(),
+        rows=functools.partial(process_rows, mesh),
         encoder_sha256=objective.facts.get("tokenizer", ""),
     )
     batches = open_split("train", settings.seed)
@@ -143,8 +143,8 @@ def _train(
     step, state = checkpoints.restore_newest(placed, batches) or (0, None)
     if state is None:
         init = jax.jit(objective.init_state, out_shardings=shardings)
-        state = jax.device_put(objective.prepare(init(key)), shardings)
-    frozen = jax.device_put(
+        state = put_tree(objective.prepare(init(key)), shardings)
+    frozen = put_tree(
         objective.frozen,
         tree_shardings(objective.frozen, mesh, settings.sharding, objective.axes),
     )
@@ -200,8 +200,9 @@ def _train(
                     flops[shapes] = matmul_flops(plain_step, state, batch, frozen)
                 state, metrics = step_fn(state, batch, frozen)
             step += 1
-            frames = int(np.sum(objective.frame_lengths(arrays)))
-            meter.submit(step, metrics, clip_ids, frames, flops[shapes])
+            clips = len(jax.tree.leaves(batch)[0])
+            frames = clips * float(np.mean(objective.frame_lengths(arrays)))
+            meter.submit(step, metrics, clip_ids, clips, frames, flops[shapes])
             _check_steps_count(meter, settings.guard.limit)
 
             out_of_time = 0 < settings.max_seconds <= time.monotonic() - started

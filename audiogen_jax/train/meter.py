@@ -42,8 +42,8 @@ class StepMetrics:
     def _reset(self) -> None:
         self._values: dict[str, list[float]] = {}
         self._seconds: dict[str, float] = {}
-        self._steps = self._skips = self._clips = self._frames = 0
-        self._flops, self._replaced = 0.0, 0
+        self._steps = self._skips = self._clips = self._replaced = 0
+        self._frames = self._flops = 0.0
         self._since = time.monotonic()
 
     @contextlib.contextmanager
@@ -61,7 +61,8 @@ class StepMetrics:
         step: int,
         metrics: Metrics,
         clip_ids: Sequence[str],
-        frames: int = 0,
+        clips: int,
+        frames: float = 0.0,
         flops: float = 0.0,
     ) -> None:
         """Takes the metrics of a dispatched step and reads those of the one before it.
@@ -70,12 +71,13 @@ class StepMetrics:
           step: its number.
           metrics: on the device.
           clip_ids: of the clips that this process put into the batch.
-          frames: valid latent frames of these clips.
+          clips: in the batch, over all processes.
+          frames: valid latent frames of these clips, as many for each as this process has seen.
           flops: of the model in this step, over all devices.
         """
         self.settle()
         self._pending = (step, metrics, clip_ids)
-        self._clips += len(clip_ids)
+        self._clips += clips
         self._frames += frames
         self._flops += flops
 
@@ -116,11 +118,10 @@ class StepMetrics:
         row["skipped_steps"] = float(self._skips)
         row["replaced_clips"] = over_processes(float(self._replaced))
         seconds = max(time.monotonic() - self._since, 1e-9)
-        processes = jax.process_count()
         speed = {
-            "clips_per_second": processes * self._clips / seconds,
+            "clips_per_second": self._clips / seconds,
             "steps_per_second": self._steps / seconds,
-            "frames_per_second": processes * self._frames / seconds,
+            "frames_per_second": self._frames / seconds,
             "memory_gib": memory_in_use() / 2**30,
         }
         speed |= {f"share_{name}": spent / seconds for name, spent in self._seconds.items()}

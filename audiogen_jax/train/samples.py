@@ -4,8 +4,8 @@ import jax
 from jax.sharding import Mesh
 
 from audiogen_jax.files.mel_picture import mel_image
-from audiogen_jax.sharding.distributed import to_host
-from audiogen_jax.sharding.mesh import shard_batch
+from audiogen_jax.sharding.mesh import process_rows, shard_batch
+from audiogen_jax.sharding.transfer import to_host
 from audiogen_jax.train.batches import HostBatch
 from audiogen_jax.train.objective import SamplingObjective
 from audiogen_jax.train.state import TrainState
@@ -43,7 +43,8 @@ class Samples:
             latents = to_host(self._sample(state, batch, frozen))
         if self._writer is None:
             return
-        audio, sample_rate = self._decode(latents[:CLIPS])
+        rows = process_rows(self._mesh, len(latents))[:CLIPS]
+        audio, sample_rate = self._decode(latents[rows])
         for clip_id, clip in zip(self._batch.clip_ids, audio, strict=False):
             picture = mel_image(clip, sample_rate)
             self._writer.write_clip(step, f"samples/{clip_id}", clip, picture, sample_rate)

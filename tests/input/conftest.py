@@ -6,11 +6,17 @@ import pytest
 
 from audiogen_jax.files.atomic import write_text
 from audiogen_jax.input.audio_batches import DataConfig
+from audiogen_jax.input.mixture import RowsOf
 from data.build_manifest import build
 from data.sources import SOURCES
 from data.train_text_tokenizer import train, training_texts
 
 CLIPS = Path(__file__).parent.parent / "clips"
+
+
+def nth_rows(index: int, count: int) -> RowsOf:
+    """Of a batch cut in so many, neighbours of each other."""
+    return lambda size: range(index * size // count, (index + 1) * size // count)
 
 
 @pytest.fixture(scope="session")

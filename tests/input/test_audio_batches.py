@@ -12,6 +12,7 @@ from audiogen_jax.caption import VIEWS
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.manifest import read_manifest
 from data.train_text_tokenizer import SPECIAL_TOKENS
+from tests.input.conftest import nth_rows
 
 TEXTS = ("id", "replaced")
 
@@ -155,7 +156,7 @@ def test_processes_are_disjoint_and_cover_the_epoch(config):
     }
     config = one_set(config, "esc10", batch_sizes=(2,))
     parts = [
-        [batch["id"][0] for batch in take(make_iterator(config, i, 2), len(clips) // 2)]
+        [batch["id"][0] for batch in take(make_iterator(config, nth_rows(i, 2)), len(clips) // 2)]
         for i in range(2)
     ]
     assert not set(parts[0]) & set(parts[1])
@@ -166,7 +167,9 @@ def test_examples_do_not_depend_on_the_number_of_processes(config):
     config = one_set(config, "esc10", batch_sizes=(2,), gain_db=6.0)
     whole = take(make_iterator(config), 6)
     for index in range(2):
-        for both, part in zip(whole, take(make_iterator(config, index, 2), 6), strict=True):
+        for both, part in zip(
+            whole, take(make_iterator(config, nth_rows(index, 2)), 6), strict=True
+        ):
             assert_same({name: array[index : index + 1] for name, array in both.items()}, part)
 
 
@@ -174,12 +177,12 @@ def test_examples_do_not_depend_on_the_number_of_processes(config):
 def test_another_number_of_processes_goes_on_from_a_state(config, count):
     """All processes hold the same state, whatever their number."""
     config = dataclasses.replace(config, gain_db=6.0)
-    iterators = [make_iterator(config, index, 2) for index in range(2)]
+    iterators = [make_iterator(config, nth_rows(index, 2)) for index in range(2)]
     for iterator in iterators:
         take(iterator, 5)
     first, second = (json.dumps(iterator.get_state()) for iterator in iterators)
     assert first == second
-    resumed = [make_iterator(config, index, count) for index in range(count)]
+    resumed = [make_iterator(config, nth_rows(index, count)) for index in range(count)]
     for iterator in resumed:
         iterator.set_state(json.loads(first))
     whole = make_iterator(config)
@@ -195,7 +198,7 @@ def test_another_number_of_processes_goes_on_from_a_state(config, count):
 
 def test_all_processes_use_the_same_bucket_at_every_step(config):
     lengths = [
-        [batch["audio"].shape for batch in take(make_iterator(config, index, 2), 20)]
+        [batch["audio"].shape for batch in take(make_iterator(config, nth_rows(index, 2)), 20)]
         for index in range(2)
     ]
     assert lengths[0] == lengths[1]
@@ -268,7 +271,7 @@ def test_a_corrupted_clip_is_named_and_replaced(config, tmp_path):
     assert records[0].audio_id not in ids and set(ids) == {r.audio_id for r in records[1:]}
     assert 0 < np.sum(replaced != "") < len(ids) / 2
     assert all(f"{broken} is not audio" in message for message in replaced if message)
-    halves = [take(make_iterator(config, process, 2), 4) for process in (0, 1)]
+    halves = [take(make_iterator(config, nth_rows(process, 2)), 4) for process in (0, 1)]
     for whole, first, second in zip(batches, *halves, strict=False):
         for name in ("id", "audio", "replaced"):
             np.testing.assert_array_equal(whole[name], np.concatenate([first[name], second[name]]))
@@ -313,8 +316,7 @@ def test_wrong_settings_are_named(config, wrong):
         DataConfig(**{**dataclasses.asdict(config), **wrong})
 
 
-def test_processes_must_fit(config):
-    with pytest.raises(ValueError, match=r"\[4, 2\] do not divide by process_count=3"):
-        make_iterator(config, 0, 3)
-    with pytest.raises(ValueError, match="process_index=2"):
-        make_iterator(config, 2, 2)
+@pytest.mark.parametrize("rows", [[], [1, 0], [0, 0], [3, 4], [-1]])
+def test_rows_must_be_of_the_batch(config, rows):
+    with pytest.raises(ValueError, match=r"rows .* of a batch of 4 clips: expected ascending"):
+        make_iterator(config, lambda size: rows)

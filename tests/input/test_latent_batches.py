@@ -10,6 +10,7 @@ import pytest
 
 from audiogen_jax.input.latent_batches import LatentDataConfig, make_latent_iterator
 from audiogen_jax.input.latent_records import LatentRecord
+from tests.input.conftest import nth_rows
 from tests.latent_folder import TOKENIZER, random_latents, write_dataset
 
 CHANNELS = 8
@@ -152,11 +153,23 @@ def test_workers_and_threads_change_nothing(config):
 def test_processes_share_the_batches_of_one(config, count):
     config = one_set(config, buckets=(1.0, 1.6), batch_sizes=(4, 8))
     whole = take(make_latent_iterator(config), 12)
-    parts = [take(make_latent_iterator(config, index, count), 12) for index in range(count)]
+    parts = [
+        take(make_latent_iterator(config, nth_rows(index, count)), 12) for index in range(count)
+    ]
     for index, part in enumerate(parts):
         for batch, share in zip(whole, part, strict=True):
             rows = {name: np.split(array, count)[index] for name, array in batch.items()}
             assert_same(rows, share)
+
+
+def test_processes_may_load_any_rows_of_a_batch(config):
+    """Not neighbours, and some of them in both, as where layers are shared between processes."""
+    config = one_set(config, buckets=(1.0, 1.6), batch_sizes=(4, 8))
+    whole = take(make_latent_iterator(config), 6)
+    for rows in (lambda size: [0, size - 1], lambda size: range(0, size, 3)):
+        for batch, loaded in zip(whole, take(make_latent_iterator(config, rows), 6), strict=True):
+            chosen = list(rows(len(batch["id"])))
+            assert_same({name: array[chosen] for name, array in batch.items()}, loaded)
 
 
 def test_processes_draw_the_clips_of_one_from_a_mixture(config):
@@ -173,7 +186,7 @@ def test_processes_draw_the_clips_of_one_from_a_mixture(config):
         ]
         return sorted(rows)
 
-    parts = drawn(make_latent_iterator(config, index, 2) for index in range(2))
+    parts = drawn(make_latent_iterator(config, nth_rows(index, 2)) for index in range(2))
     assert parts == drawn([make_latent_iterator(config)])
 
 
@@ -240,8 +253,3 @@ def test_a_clip_without_caption_is_named(config, tmp_path):
 def test_wrong_settings_are_named(config, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         dataclasses.replace(config, **wrong)
-
-
-def test_processes_must_fit(config):
-    with pytest.raises(ValueError, match=r"\[4, 2\] do not divide by process_count=3"):
-        make_latent_iterator(config, 0, 3)

@@ -28,7 +28,7 @@ from audiogen_jax.sharding.placement import (
     parameter_spec,
     tree_shardings,
 )
-from audiogen_jax.train.optimizer import make_optimizer
+from audiogen_jax.train.optimizer import OptimizerConfig, make_optimizer
 
 AUDIO = jnp.zeros((1, 16000))
 
@@ -153,11 +153,7 @@ def test_an_axis_that_does_not_divide_leaves_the_next_one():
 
 def test_moments_follow_their_parameters(generator):
     params = {"text_encoder": generator["text_encoder"]}
-    optimizer = make_optimizer(
-        type("", (), dict(learning_rate=1e-3, warmup_steps=0, b1=0.9, b2=0.99, weight_decay=0.1,
-                          clip_norm=1.0)),
-        10,
-    )  # fmt: skip
+    optimizer = make_optimizer(OptimizerConfig(1e-3, 0, 0.9, 0.99, 0.1, 1.0), 10)
     state = jax.eval_shape(optimizer.init, params)
     found = tree_shardings(state, make_mesh(MeshConfig(data=1, fsdp=8)), "fsdp", AXES["generator"])
     gate = [at for path, at in jax.tree_util.tree_flatten_with_path(found)[0]

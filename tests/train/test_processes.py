@@ -13,11 +13,12 @@ STEPS = ("steps=20", "log_every=1", "checkpoint_every=10", "eval.batches=1", "ev
 STAGES = ["encoder", pytest.param("generator", marks=pytest.mark.slow)]
 FSDP = ("mesh.data=2", "mesh.fsdp=4", "sharding=fsdp")
 HOSTS = ("mesh.data=1", "mesh.fsdp=4", "mesh.dcn_data=2", "sharding=fsdp")
+TENSOR = ("mesh.data=2", "mesh.fsdp=2", "mesh.tensor=2", "sharding=fsdp_tp")
 
 
-def run_two(stage: str, config, workdir: Path, *overrides: str, code: int = 0) -> None:
+def run_two(stage: str, config, workdir: Path, *overrides: str, code: int = 0, **how) -> None:
     """Runs `audiogen train --distributed` in two processes until both have ended with a code."""
-    processes = start_two(stage, config, workdir, *overrides)
+    processes = start_two(stage, config, workdir, *overrides, **how)
     outputs = [process.communicate(timeout=300)[0].decode() for process in processes]
     assert [process.returncode for process in processes] == [code, code], "\n".join(outputs)
     assert "step 10 of 20: loss" in outputs[0]  # the log where there is no terminal
@@ -32,11 +33,17 @@ def assert_same(found: Path, expected: Path) -> None:
         assert one["gradient_norm"] == pytest.approx(many["gradient_norm"], rel=1e-4)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_processes_and_devices_agree(smoke, tmp_path, stage: str):
+@pytest.fixture(scope="module", params=STAGES)
+def trained_on_one(request, smoke, tmp_path_factory) -> tuple[str, Path]:
+    """A stage, and its 20 steps on one device."""
+    one = tmp_path_factory.mktemp("one")
+    train_model(smoke(request.param, *STEPS, "mesh.data=1"), one)
+    return request.param, one
+
+
+def test_processes_and_devices_agree(smoke, tmp_path, trained_on_one):
     """One device; eight; two processes of four, stopped after ten steps, and four after that."""
-    one, eight, moved = (tmp_path / name for name in ("one", "eight", "moved"))
-    train_model(smoke(stage, *STEPS, "mesh.data=1"), one)
+    (stage, one), eight, moved = trained_on_one, tmp_path / "eight", tmp_path / "moved"
     train_model(smoke(stage, *STEPS, *FSDP), eight)
     assert_same(eight, one)
     # Processes agree to stop every ten steps.
@@ -46,6 +53,14 @@ def test_processes_and_devices_agree(smoke, tmp_path, stage: str):
     train_model(smoke(stage, *STEPS, "mesh.data=4"), moved)
     assert_same(moved, one)
     assert (moved / "export" / "model.safetensors").is_file()
+
+
+def test_devices_of_processes_mixed_on_the_mesh(smoke, tmp_path, trained_on_one):
+    """Tensor parallelism across processes: each loads the rows that its devices hold."""
+    (stage, one), mixed = trained_on_one, tmp_path / "mixed"
+    programs = (("-m", "tests.train.interleaved"),) * 2
+    run_two(stage, smoke(stage), mixed, *STEPS, *TENSOR, programs=programs)
+    assert_same(mixed, one)
 
 
 @pytest.mark.slow
