@@ -12,6 +12,7 @@ from audiogen_jax.cli.options import (
     Dtype,
     ParamDtype,
     Revision,
+    ShardingOption,
     ShardText,
     ShareText,
     read_share,
@@ -43,6 +44,7 @@ def batch(
     revision: Revision = None,
     dtype: Dtype = "float32",
     param_dtype: ParamDtype = "float32",
+    sharding: ShardingOption = "dp",
     batch_size: Annotated[int, typer.Option(help="Clips sampled together, over all devices.")] = 8,
     share: ShareText = None,
     shard: ShardText = None,
@@ -66,6 +68,7 @@ def batch(
         param_dtype=param_dtype,
         batch_size=batch_size,
         suffix=f".{format}",
+        sharding=sharding,
     )
     with (
         ended_by_signals(f"what is in {output} stays, start again to go on"),

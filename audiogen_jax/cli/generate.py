@@ -14,6 +14,7 @@ from audiogen_jax.cli.options import (
     Dtype,
     ParamDtype,
     Revision,
+    ShardingOption,
     read_interval,
     sampling_options,
 )
@@ -69,6 +70,7 @@ def generate(
     revision: Revision = None,
     dtype: Dtype = "float32",
     param_dtype: ParamDtype = "float32",
+    sharding: ShardingOption = "dp",
     plot: Annotated[
         bool, typer.Option("--plot", help="Also write the mel spectrogram beside it as PNG.")
     ] = False,
@@ -91,7 +93,11 @@ def generate(
 
         use_compile_cache()
         pipeline = Pipeline.load(
-            checkpoint, revision=revision, dtype=dtype, param_dtype=param_dtype
+            checkpoint,
+            revision=revision,
+            dtype=dtype,
+            param_dtype=param_dtype,
+            sharding=sharding,
         )
         given = source and _read_source(source, regenerate or (), noise_level, pipeline)
     with progress(f"generating, {options.steps} steps"):

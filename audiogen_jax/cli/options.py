@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.options import SamplingOptions, Sharding
 
 if TYPE_CHECKING:
     from audiogen_jax.jobs.job import Share
@@ -28,6 +28,13 @@ ShardText = Annotated[str | None, typer.Option("--shard", hidden=True)]
 Distributed = Annotated[
     bool,
     typer.Option(help="One of several processes: the share is what SLURM, MPI, JAX_* or TPUs say."),
+]
+ShardingOption = Annotated[
+    Sharding,
+    typer.Option(
+        help="Of the weights over the local devices: each holds all (dp), or they are cut (fsdp, "
+        "tensor) because they do not fit one."
+    ),
 ]
 ParamDtype = Annotated[str, typer.Option(help="Of the weights in memory: float32 or bfloat16.")]
 

@@ -95,6 +95,7 @@ def _sampling_rows(plan: dict[str, Any]) -> list[tuple[str, str]]:
         ("  peak", f"{memory['peak'] / gib:.2f} GiB"),
         ("solver", f"{plan['solver']}, {plan['steps']} steps, guidance {plan['guidance']:g}"),
         ("operations of a clip", f"{flops['per_clip'] / 1e12:.1f} TFLOP"),
+        ("HBM traffic of a chip", f"{plan['hbm_bytes'] / 1e9:.1f} GB"),
         ("a batch at peak", f"{plan['seconds_per_batch_at_peak']:.2f} s"),
         ("clips/s at 40 % of it", f"{plan['clips_per_second_at_40_percent_mfu']:.1f}"),
         ("compiled in", f"{plan['compile_seconds']:.0f} s"),
@@ -122,7 +123,10 @@ def _training_rows(plan: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     return [
         *rows,
+        ("HBM traffic of a chip", f"{plan['hbm_bytes'] / 1e9:.2f} GB"),
         ("computing at peak", f"{1e3 * times['computing']:.1f} ms"),
+        ("HBM at peak", f"{1e3 * times['memory']:.1f} ms"),
+        ("kernel by kernel, the longer", f"{1e3 * times['kernels']:.1f} ms"),
         ("sending at peak", f"{1e3 * times['sending']:.1f} ms"),
         ("bound by", plan["bound_by"]),
         ("MFU at most", f"{100 * plan['mfu_bound']:.0f} %"),

@@ -1,24 +1,25 @@
 """An audio codec as an object: waveforms to latents and back."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
+from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, DTypeLike, Float, Int
 
+from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.checkpoints.registry import LoadedCodec, open_codec
 from audiogen_jax.infer.buckets import bucket
-from audiogen_jax.infer.compile import compiler_options
+from audiogen_jax.infer.compile import Programs, compiler_options
+from audiogen_jax.infer.layout import Layout, inference_mesh
 from audiogen_jax.models.protocols import AudioCodec
 from audiogen_jax.models.quirks import Quirks
-from audiogen_jax.types import Latents, Params, Waveform, compute_dtype, parse_dtype
+from audiogen_jax.types import Latents, Params, compute_dtype, parse_dtype
 
 _SMALLEST_DECODE = 32
 """Latent frames of the shortest bucket of waveforms to decode to."""
@@ -31,7 +32,7 @@ class Codec:
 
     Attributes:
       codec: the model.
-      mesh: devices that `encode_split` divides a batch over, each of which holds all parameters.
+      layout: of parameters and of the batches of `encode_split` on the devices.
     """
 
     def __init__(self, loaded: LoadedCodec, mesh: Mesh | None = None):
@@ -39,10 +40,10 @@ class Codec:
 
         Args:
           loaded: a codec on disk.
-          mesh: with one axis, "data"; the first device if None.
+          mesh: of its devices, see `inference_mesh`; the first one if None.
         """
         self.codec: AudioCodec = loaded.codec
-        self.mesh = mesh or Mesh(np.array(jax.local_devices()[:1]), ("data",))
+        self.layout = Layout(mesh or inference_mesh())
         self._loaded = loaded
 
     @classmethod
@@ -140,7 +141,12 @@ class Codec:
             samples = self._pad(samples)
         elif lengths is None:
             valid = None
-        return self._encode(self._encoder, samples, valid, quirks=quirks)[:, :frames]
+        with self.layout.active():
+            latents = self._encode(self._encoder, samples, valid, quirks=quirks)
+        if latents.shape[1] == frames:
+            return latents
+        # Cut on the host: on devices each length would be a program.
+        return jax.device_put(np.asarray(latents)[:, :frames])
 
     def encode_split(self, audio: ArrayLike, lengths: ArrayLike) -> Latents:
         """Encodes on all devices of `mesh`, each its own rows; returns before they are done.
@@ -156,10 +162,11 @@ class Codec:
           ValueError: as `encode`, or the rows do not split over the devices.
         """
         samples, valid = self._check_audio(audio, lengths)
-        if len(samples) % self.mesh.size:
-            raise ValueError(f"{len(samples)} rows do not split over {self.mesh.size} devices")
-        rows = jax.device_put((self._pad(samples), valid), NamedSharding(self.mesh, P("data")))
-        return self._encode_split(self._encoder, *rows)
+        if len(samples) % self.layout.rows:
+            raise ValueError(f"{len(samples)} rows do not split over {self.layout.rows} devices")
+        rows = jax.device_put((self._pad(samples), valid), self.layout.split)
+        with self.layout.active():
+            return self._encode_split(self._encoder, *rows)
 
     def decode(self, latents: ArrayLike) -> Float[Array, "b n ..."]:
         """Decodes latents; one program is compiled per shape.
@@ -173,13 +180,15 @@ class Codec:
         Raises:
           ValueError: another shape.
         """
-        latents = jnp.asarray(latents, jnp.float32)
+        if not isinstance(latents, jax.Array):
+            latents = np.asarray(latents, np.float32)
         if latents.ndim != 3 or not latents.size or latents.shape[-1] != self.latent_dim:
             raise ValueError(
                 f"latents of shape {latents.shape}: expected [b t c] with t > 0 frames and "
                 f"c = {self.latent_dim} channels"
             )
-        return self._mono(self._decode(self._decoder, latents))
+        with self.layout.active():
+            return self._decode(self._decoder, latents)
 
     def decode_each(
         self, latents: Latents, lengths: Int[np.ndarray, " b"]
@@ -200,43 +209,41 @@ class Codec:
         size = bucket(latents.shape[1] + self.codec.reach, _SMALLEST_DECODE)
         last = np.minimum(np.arange(size), np.asarray(lengths)[:, None] - 1)
         repeated = jnp.take_along_axis(latents, last[..., None], 1)
-        return self._mono(self._decode(self._decoder, repeated))
-
-    def _mono(self, audio: Waveform) -> Float[Array, "b n ..."]:
-        """Waveforms of a codec with one channel lose their channel axis."""
-        return audio[:, :, 0] if self.channels == 1 else audio
+        with self.layout.active():
+            return self._decode(self._decoder, repeated)
 
     @functools.cached_property
     def _encoder(self) -> Params:
-        return self._loaded.read(self.codec.encoder, self._put)
+        return self._read(self.codec.encoder)
 
     @functools.cached_property
     def _decoder(self) -> Params:
-        return self._loaded.read(self.codec.decoder, self._put)
+        return self._read(self.codec.decoder)
 
-    def _put(self, value: np.ndarray) -> Array:
-        return jax.device_put(value, NamedSharding(self.mesh, P()))
+    def _read(self, names: Collection[str]) -> Params:
+        """Parameters on the devices; those that are cut are never whole on one of them."""
+        put = on_host if self.layout.cuts else self.layout.put_whole
+        return self.layout.put(self._loaded.read(names, put), self.codec.axes)
 
     @functools.cached_property
-    def _encode(self) -> Callable:
+    def _encode(self) -> Programs:
         def encode(params, audio, lengths, quirks):
             return self.codec.with_quirks(quirks).encode(params, audio, lengths)
 
-        options = compiler_options(self._encoder)
-        return jax.jit(encode, static_argnames="quirks", compiler_options=options)
+        return Programs(encode, compiler_options=compiler_options(self._encoder))
 
     @functools.cached_property
-    def _encode_split(self) -> Callable:
-        # Nothing is exchanged between clips, so each device runs the program for its own rows.
-        rows = P("data")
-        encode = jax.shard_map(
-            self.codec.encode, mesh=self.mesh, in_specs=(P(), rows, rows), out_specs=rows
-        )
-        return jax.jit(encode, compiler_options=compiler_options(self._encoder))
+    def _encode_split(self) -> Programs:
+        encode = self.layout.by_rows(self.codec.encode, (True, False, False))
+        return Programs(encode, compiler_options=compiler_options(self._encoder))
 
     @functools.cached_property
-    def _decode(self) -> Callable:
-        return jax.jit(self.codec.decode, compiler_options=compiler_options(self._decoder))
+    def _decode(self) -> Programs:
+        def decode(params, latents):
+            audio = self.codec.decode(params, latents.astype(jnp.float32))
+            return audio[:, :, 0] if self.channels == 1 else audio
+
+        return Programs(decode, compiler_options=compiler_options(self._decoder))
 
     def _pad(self, samples: Float[np.ndarray, "b n a"]) -> Float[np.ndarray, "b m a"]:
         """Samples up to the next bucket, the shortest of a second."""

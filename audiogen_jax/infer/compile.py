@@ -1,11 +1,20 @@
-"""How programs are compiled, and kept on disk for the next start."""
+"""How programs are compiled, and kept: in memory those used last, on disk for the next start."""
 
+import functools
 import os
+from collections.abc import Callable, Hashable
 from pathlib import Path
+from typing import Any
 
 import jax
+import numpy as np
+from jaxtyping import PyTree
 
 from audiogen_jax.types import Params
+
+MAX_PROGRAMS = 64
+"""Programs that a function keeps in memory: more than there are buckets of texts times buckets of
+clips of up to ten seconds."""
 
 
 def use_compile_cache() -> None:
@@ -42,3 +51,44 @@ def compiler_options(params: Params) -> dict[str, str | bool]:
         return {}
     passes = "while-loop-invariant-code-motion,while-loop-expensive-invariant-code-motion"
     return {"xla_disable_hlo_passes": passes}
+
+
+class Programs:
+    """A jitted function of which the programs that were used last stay in memory.
+
+    `jax.jit` keeps one for every set of shapes, each of some MB, for ever. Here they are dropped
+    with all that was traced for them.
+    """
+
+    def __init__(self, function: Callable, limit: int = MAX_PROGRAMS, **options: Any):
+        """Nothing is compiled yet.
+
+        Args:
+          function: of parameters, whose shapes never change, and of arrays.
+          limit: most programs that are kept.
+          **options: of `jax.jit`.
+        """
+        self._function, self._limit, self._options = function, limit, options
+        self._programs: dict[Hashable, jax.stages.Wrapped] = {}
+
+    def __len__(self) -> int:
+        """Programs in memory."""
+        return len(self._programs)
+
+    def __call__(self, params: Params, *arguments: PyTree, **static: Hashable) -> PyTree:
+        """Runs the program of these shapes and static arguments."""
+        leaves, structure = jax.tree.flatten(arguments)
+        shapes = tuple((np.shape(leaf), getattr(leaf, "dtype", type(leaf))) for leaf in leaves)
+        key = (structure, shapes, tuple(sorted(static.items())))
+        program = self._programs.pop(key, None) or self._jit(static)
+        self._programs[key] = program  # the last one is the one used last
+        if len(self._programs) > self._limit:
+            self._programs.pop(next(iter(self._programs))).clear_cache()  # pyright: ignore
+        return program(params, *arguments)
+
+    def lower(self, params: Params, *arguments: PyTree, **static: Hashable) -> jax.stages.Lowered:
+        """The program of some shapes, not compiled and not kept."""
+        return self._jit(static).lower(params, *arguments)
+
+    def _jit(self, static: dict[str, Hashable]) -> jax.stages.Wrapped:
+        return jax.jit(functools.partial(self._function, **static), **self._options)

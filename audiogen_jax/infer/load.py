@@ -6,6 +6,8 @@ from pathlib import Path
 from jaxtyping import DTypeLike
 
 from audiogen_jax.infer.codec import Codec
+from audiogen_jax.infer.layout import inference_mesh
+from audiogen_jax.infer.options import Sharding
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.types import Device
 
@@ -17,6 +19,7 @@ def load(
     dtype: str | DTypeLike = "float32",
     param_dtype: str | DTypeLike = "float32",
     devices: Sequence[Device] | None = None,
+    sharding: Sharding = "dp",
 ) -> Pipeline:
     """Loads a text-to-audio generator with its text encoder and audio codec.
 
@@ -27,13 +30,22 @@ def load(
       dtype: of the computation, "float32" or "bfloat16"; norms, softmax, rotary angles, spectra and
         the state of the solver are float32 in any.
       param_dtype: of the parameters in memory.
-      devices: what batches are split over, such as `jax.local_devices()`; the first if None.
+      devices: what runs the model, such as `jax.local_devices()`; the first if None, or all of them
+        if parameters are to be cut.
+      sharding: "dp": each device holds all parameters, for its own rows of a batch. For models that
+        do not fit one device, "fsdp" and "tensor" cut them: "fsdp" gathers a layer when it is its
+        turn, for batches; with "tensor" all devices work on each clip together.
 
     Raises:
       ValueError: there is no such checkpoint, or it does not hold what it should.
     """
     return Pipeline.load(
-        source, revision=revision, dtype=dtype, param_dtype=param_dtype, devices=devices
+        source,
+        revision=revision,
+        dtype=dtype,
+        param_dtype=param_dtype,
+        devices=devices,
+        sharding=sharding,
     )
 
 
@@ -43,6 +55,8 @@ def load_tokenizer(
     revision: str | None = None,
     dtype: str | DTypeLike = "float32",
     param_dtype: str | DTypeLike = "float32",
+    devices: Sequence[Device] | None = None,
+    sharding: Sharding = "dp",
 ) -> Codec:
     """Loads an audio codec (waveform <-> latents).
 
@@ -52,8 +66,15 @@ def load_tokenizer(
       revision: branch, tag or commit of the hub repository.
       dtype: of the computation, "float32" or "bfloat16".
       param_dtype: of the parameters in memory.
+      devices, sharding: see `load`.
 
     Raises:
       ValueError: there is no such checkpoint, or it does not hold what it should.
     """
-    return Codec.load(source, revision=revision, dtype=dtype, param_dtype=param_dtype)
+    return Codec.load(
+        source,
+        revision=revision,
+        dtype=dtype,
+        param_dtype=param_dtype,
+        mesh=inference_mesh(devices, sharding),
+    )

@@ -22,6 +22,9 @@ GUIDED_VIEWS = ("speech", "sfx", "music", "env")
 """Parts of a scene that can have a guidance scale of their own; "speech" takes "asr" along."""
 Schedule = Literal["sway", "linear", "logistic"]
 Solver = Literal["euler", "midpoint", "heun", "ab2", "dpmpp2m", "unipc"]
+Sharding = Literal["dp", "fsdp", "tensor"]
+"""What several devices do with the parameters: hold all of them each ("dp"), or cut them: "fsdp"
+gathers a layer when it is its turn, "tensor" computes every layer together."""
 
 
 @dataclasses.dataclass(frozen=True)

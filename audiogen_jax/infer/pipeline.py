@@ -7,16 +7,19 @@ from typing import Literal, NamedTuple, Self
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, DTypeLike, Int
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import LoadedGenerator, load_generator
 from audiogen_jax.files.audio import check_audible
 from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.codec import Codec
+from audiogen_jax.infer.layout import inference_mesh
 from audiogen_jax.infer.noise import clip_keys, clip_noise
-from audiogen_jax.infer.options import SamplingOptions, Schedule, Solver
+from audiogen_jax.infer.options import SamplingOptions, Schedule, Sharding, Solver
 from audiogen_jax.infer.prompts import condition_prompts
 from audiogen_jax.infer.requests import (
     MAX_SECONDS,
@@ -60,16 +63,16 @@ class Pipeline:
       codec: waveforms <-> latents.
     """
 
-    def __init__(self, loaded: LoadedGenerator, devices: Sequence[Device] | None = None):
+    def __init__(self, loaded: LoadedGenerator, mesh: Mesh | None = None):
         """Takes a checkpoint over; see `load`.
 
         Args:
           loaded: a generator with everything that it names.
-          devices: what batches are split over; the first if None.
+          mesh: of its devices, see `inference_mesh`; the first one if None.
         """
         self.generator = loaded.generator
         self._folders, self._tokenize = loaded.folders, loaded.tokenize
-        self._sampler = Sampler(loaded.generator, loaded.params, devices)
+        self._sampler = Sampler(loaded.generator, loaded.params, mesh)
         self.codec = Codec(loaded.codec, self._sampler.mesh)
 
     @classmethod
@@ -81,6 +84,7 @@ class Pipeline:
         dtype: str | DTypeLike = "float32",
         param_dtype: str | DTypeLike = "float32",
         devices: Sequence[Device] | None = None,
+        sharding: Sharding = "dp",
     ) -> Self:
         """Loads a generator.
 
@@ -94,18 +98,24 @@ class Pipeline:
           dtype: of the computation, "float32" or "bfloat16"; norms, softmax, rotary
             angles, spectra and the state of the solver are float32 in any.
           param_dtype: of the parameters in memory.
-          devices: what batches are split over, such as `jax.local_devices()`; the first if None.
+          devices: what runs the model, such as `jax.local_devices()`; the first if None, or all of
+            them if parameters are to be cut.
+          sharding: "dp": each device holds all parameters, for its own rows of a batch. For models
+            that do not fit one device, "fsdp" and "tensor" cut them: "fsdp" gathers a layer when
+            it is its turn, for batches; with "tensor" all devices work on each clip together.
 
         Raises:
           ValueError: there is no such checkpoint, or it does not hold what it should.
         """
+        mesh = inference_mesh(devices, sharding)
         loaded = load_generator(
             source,
             revision=revision,
             dtype=compute_dtype(dtype),
             param_dtype=parse_dtype(param_dtype, "param_dtype"),
+            put=jax.device_put if sharding == "dp" else on_host,
         )
-        return cls(loaded, devices)
+        return cls(loaded, mesh)
 
     def checkpoint_sha256(self) -> str:
         """One hash over the files of the checkpoint, its text encoder and its codec."""
@@ -322,7 +332,7 @@ class Pipeline:
             raise ValueError(
                 f"noise of shape {noise.shape}: expected [b t c] with at least {expected}"
             )
-        size = self._sampler.mesh.size
+        size = self._sampler.layout.rows
         rows = np.minimum(np.arange(-(-len(names) // size) * size), len(names) - 1)
         latents = self._sampler.sample(
             [[conditions[row]] for row in rows], lengths[rows], noise[rows], options

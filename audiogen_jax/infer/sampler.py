@@ -1,27 +1,27 @@
 """A generator on its devices: prompts to conditions, noise to latents, few compiled programs."""
 
 import functools
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
-from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, ArrayLike, DTypeLike, Int
+from jax.sharding import Mesh
+from jaxtyping import Array, DTypeLike, Int
 
 from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.inpainting import EditArrays
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.solvers import Plan
-from audiogen_jax.infer.compile import compiler_options
+from audiogen_jax.infer.compile import Programs, compiler_options
+from audiogen_jax.infer.layout import Layout, inference_mesh
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.models.protocols import Condition, Generator
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.ops.masks import length_mask
-from audiogen_jax.types import Device, Latents, Params, Tokens
+from audiogen_jax.types import Latents, Params, Tokens
 
 
 class _Static(NamedTuple):
@@ -34,20 +34,18 @@ class _Static(NamedTuple):
 class Sampler:
     """A generator with its weights; compiles once per set of shapes.
 
-    Batches are split over the devices, each of which holds all weights.
-
     Attributes:
       generator: the model.
-      params: its parameters on every device.
-      mesh: the devices; the rows of a batch must be a multiple of its size.
-      programs: what was compiled so far, one per set of shapes and kinds of options.
+      params: its parameters on the devices.
+      layout: of parameters and batches on the devices.
+      programs: that sample, one for each set of shapes and kinds of options, those used last.
     """
 
     def __init__(
         self,
         generator: Generator,
         params: Params,
-        devices: Sequence[Device] | None = None,
+        mesh: Mesh | None = None,
         window: int | None = None,
     ):
         """Places the parameters.
@@ -55,34 +53,32 @@ class Sampler:
         Args:
           generator: the model.
           params: from its `for_sampling`; shapes (`jax.ShapeDtypeStruct`) are enough for `lower`.
-          devices: the first one if None.
+          mesh: of its devices, see `inference_mesh`; the first one if None.
           window: see `guided_velocity`.
         """
         self.generator, self._window = generator, window
-        self.mesh = Mesh(np.array(devices or jax.local_devices()[:1]), ("data",))
-        self._everywhere = NamedSharding(self.mesh, P())
-        self._split = NamedSharding(self.mesh, P("data"))
-        self.params = jax.tree.map(lambda leaf: _put(leaf, self._everywhere), params)
-        options = compiler_options(self.params)
-        self._options = options
+        self.layout = Layout(mesh or inference_mesh())
+        self.params = self.layout.put(params, generator.axes)
         # Unused parameters stay arguments: they are on the devices, and plans count arguments.
-        self._condition = jax.jit(
-            self._condition_rows,
-            out_shardings=self._everywhere,
-            compiler_options=options,
-            keep_unused=True,
+        programs = functools.partial(
+            Programs, compiler_options=compiler_options(self.params), keep_unused=True
         )
-        self._pad = jax.jit(_pad, static_argnums=1, out_shardings=self._everywhere)
-        self._sample = jax.jit(self._integrate_split, static_argnames="static", keep_unused=True)
-        self.programs: dict[Hashable, jax.stages.Compiled] = {}
+        self._condition = programs(self._condition_rows, out_shardings=self.layout.everywhere)
+        self._pad = Programs(_pad, out_shardings=self.layout.everywhere)
+        self.programs = programs(self._integrate_split)
+
+    @property
+    def mesh(self) -> Mesh:
+        """The devices."""
+        return self.layout.mesh
 
     def padded_rows(self, count: int) -> int:
-        """The rows of a batch of so many clips: a power of two and a multiple of the devices.
+        """The rows of a batch of so many clips: a power of two, and what the devices can split.
 
         Filling batches up bounds the number of compiled shapes.
         """
         rows = 1 << (count - 1).bit_length()
-        return -(-rows // self.mesh.size) * self.mesh.size
+        return -(-rows // self.layout.rows) * self.layout.rows
 
     def condition(self, prompts: Tokens) -> list[Condition]:
         """Conditions of some prompts, each with a first axis of 1, to wait on the devices.
@@ -95,8 +91,9 @@ class Sampler:
         """
         count = len(prompts.ids)
         rows = np.minimum(np.arange(self.padded_rows(count)), count - 1)
-        filled = jax.device_put(Tokens(prompts.ids[rows], prompts.mask[rows]), self._split)
-        return list(self._condition(self.params, filled)[:count])
+        filled = jax.device_put(Tokens(prompts.ids[rows], prompts.mask[rows]), self.layout.split)
+        with self.layout.active():
+            return list(self._condition(self.params, filled)[:count])
 
     def frames(self, conditions: Sequence[Condition]) -> Int[np.ndarray, " b"]:
         """Latent frames that the model gives each clip; may be out of range, 0 included.
@@ -131,16 +128,11 @@ class Sampler:
           Float32 [b t c]; frames past the end of a clip are 0, but sampled along under
           `Quirks.sample_padding`.
         """
-        batch = jax.device_put((np.asarray(lengths), noise, edit), self._split)
+        batch = jax.device_put((np.asarray(lengths), noise, edit), self.layout.split)
         kinds = tuple(zip(*self._equal_shapes(conditions), strict=True))
         arguments = (kinds, *batch, options.plan(sigma), options.classifier_free())
-        static = self._static(options)
-        leaves, structure = jax.tree.flatten(arguments)
-        key = (static, structure, *(np.shape(leaf) for leaf in leaves))
-        if key not in self.programs:
-            lowered = self._sample.lower(self.params, *arguments, static=static)
-            self.programs[key] = lowered.compile(compiler_options=self._options)
-        return self.programs[key](self.params, *arguments)
+        with self.layout.active():
+            return self.programs(self.params, *arguments, static=self._static(options))
 
     def lower(
         self, clips: int, tokens: int, frames: int, options: SamplingOptions
@@ -153,31 +145,30 @@ class Sampler:
         """
 
         def split(shape: tuple[int, ...], dtype: DTypeLike) -> jax.ShapeDtypeStruct:
-            return jax.ShapeDtypeStruct(shape, dtype, sharding=self._split)
+            return jax.ShapeDtypeStruct(shape, dtype, sharding=self.layout.split)
 
         prompts = Tokens(split((clips, tokens), jnp.int32), split((clips, tokens), jnp.bool_))  # type: ignore[arg-type]
-        condition = self._condition.lower(self.params, prompts)
-        shapes = jax.eval_shape(self._condition_rows, self.params, prompts)
-        kind = jax.tree.map(lambda leaf: _put(leaf, self._everywhere), shapes)
+        with self.layout.active():
+            condition = self._condition.lower(self.params, prompts)
+        kind = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                leaf.shape, leaf.dtype, sharding=self.layout.everywhere
+            ),
+            condition.out_info,
+        )
         kinds = (kind,) * ((options.negative is not None) + 1 + len(options.view_guidance))
         lengths = split((clips,), jnp.int32)
         noise = split((clips, frames, self.generator.latent_dim), jnp.float32)
         arguments = (kinds, lengths, noise, None, options.plan(), options.classifier_free())
-        return condition, self._sample.lower(self.params, *arguments, static=self._static(options))
+        with self.layout.active():
+            sampling = self.programs.lower(self.params, *arguments, static=self._static(options))
+        return condition, sampling
 
     def _static(self, options: SamplingOptions) -> _Static:
         return _Static(unconditional=options.negative is None, quirks=options.quirks)
 
     def _condition_rows(self, params: Params, prompts: Tokens) -> tuple[Condition, ...]:
-        # Nothing is exchanged between clips, so each device conditions its own rows.
-        split = jax.shard_map(
-            self.generator.condition,
-            mesh=self.mesh,
-            in_specs=(P(), P("data")),
-            out_specs=P("data"),
-            check_vma=False,
-        )
-        conditions = split(params, prompts)
+        conditions = self.layout.by_rows(self.generator.condition, (True, False))(params, prompts)
         rows = range(prompts.ids.shape[0])
         return tuple(
             jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], conditions) for row in rows
@@ -194,7 +185,7 @@ class Sampler:
         longest = tuple(
             tuple(np.max(sizes, axis=0).tolist()) for sizes in zip(*shapes, strict=True)
         )
-        return [tuple(self._pad(row, longest) for row in clip) for clip in conditions]
+        return [tuple(self._pad({}, row, shapes=longest) for row in clip) for clip in conditions]
 
     def _integrate_split(
         self,
@@ -207,16 +198,12 @@ class Sampler:
         guidance: Guidance,
         static: _Static,
     ) -> Latents:
-        # Nothing is exchanged between clips, so each device runs the program for its own rows.
-        split = jax.shard_map(
+        integrate = self.layout.by_rows(
             functools.partial(self._integrate, static=static),
-            mesh=self.mesh,
-            in_specs=(P(), *(P("data"),) * 4, P(), P()),
-            out_specs=P("data"),
-            check_vma=False,
+            (True, False, False, False, False, True, True),
         )
         conditions = [jax.tree.map(lambda *rows: jnp.concatenate(rows), *kind) for kind in kinds]
-        return split(params, conditions, lengths, noise, edit, plan, guidance)
+        return integrate(params, conditions, lengths, noise, edit, plan, guidance)
 
     def _integrate(
         self,
@@ -247,16 +234,7 @@ class Sampler:
         return sample(velocity, start, plan, final_mask, prepare=levels, constrain=constrain)
 
 
-def _put(
-    leaf: ArrayLike | jax.ShapeDtypeStruct, sharding: NamedSharding
-) -> Array | jax.ShapeDtypeStruct:
-    """An array on its devices; a shape only says where it would be."""
-    if isinstance(leaf, jax.ShapeDtypeStruct):
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
-    return jax.device_put(leaf, sharding)
-
-
-def _pad(condition: Condition, shapes: tuple[tuple[int, ...], ...]) -> Condition:
+def _pad(params: Params, condition: Condition, *, shapes: tuple[tuple[int, ...], ...]) -> Condition:
     """A condition with its axes filled up with zeros, False in masks."""
     leaves, structure = jax.tree.flatten(condition)
     padded = [

@@ -90,7 +90,7 @@ def encode_source(
     """
     audio = np.asarray(source.audio, np.float32)
     padding = [(0, -len(audio) % codec.samples_per_latent), *[(0, 0)] * (audio.ndim - 1)]
-    latents = np.asarray(codec.encode(np.pad(audio, padding)[None])[0])  # whole latent frames
+    latents = np.asarray(codec.encode(np.pad(audio, padding)[None]))[0]  # whole latent frames
     known = len(latents)
     if source.noise_level < 1 and lengths.max() > known:
         raise ValueError(

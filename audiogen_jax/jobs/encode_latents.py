@@ -18,12 +18,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import BFloat16, Float32
 
 from audiogen_jax.files.jsonl import Row
 from audiogen_jax.files.remote import parse_path, require_local
 from audiogen_jax.infer.codec import Codec
+from audiogen_jax.infer.layout import inference_mesh
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import pad_to
 from audiogen_jax.input.latent_dataset import DatasetInfo
@@ -148,7 +148,7 @@ def encode_dataset(
     output = require_local(output, "the dataset that is written")
     read = _read_manifests([parse_path(manifest) for manifest in manifests])
     clips = read.clips
-    mesh = Mesh(np.array(jax.local_devices()), ("data",))
+    mesh = inference_mesh(jax.local_devices())
     codec = Codec.load(checkpoint, revision=revision, dtype=dtype, mesh=mesh)
     max_samples = _max_samples(codec, max_seconds)
     info = DatasetInfo(

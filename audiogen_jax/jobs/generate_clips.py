@@ -17,7 +17,7 @@ import numpy as np
 from audiogen_jax.files.audio import FORMATS, encode_audio
 from audiogen_jax.files.jsonl import Row
 from audiogen_jax.files.remote import local_copy, require_local
-from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.options import SamplingOptions, Sharding
 from audiogen_jax.infer.pipeline import Pipeline, Submitted
 from audiogen_jax.infer.requests import (
     MAX_BATCH,
@@ -55,6 +55,7 @@ class BatchSettings:
       param_dtype: of the weights in memory.
       batch_size: clips sampled together, over all local devices.
       suffix: of the files, ".wav" or ".flac", 16-bit.
+      sharding: of the parameters over the devices, see `Pipeline.load`.
     """
 
     options: SamplingOptions = dataclasses.field(default_factory=SamplingOptions)
@@ -64,6 +65,7 @@ class BatchSettings:
     param_dtype: str = "float32"
     batch_size: int = MAX_BATCH
     suffix: str = ".wav"
+    sharding: Sharding = "dp"
 
     def __post_init__(self):
         if self.suffix not in FORMATS:
@@ -91,6 +93,7 @@ class BatchSettings:
             "seed": self.seed,
             "batch_size": self.batch_size,
             "format": self.suffix,
+            **({} if self.sharding == "dp" else {"sharding": self.sharding}),
         }
 
 
@@ -142,6 +145,7 @@ def run_batch(
         dtype=settings.dtype,
         param_dtype=settings.param_dtype,
         devices=jax.local_devices(),
+        sharding=settings.sharding,
     )
     if settings.duration is not None:
         check_durations(settings.duration, 1, pipeline.generator.latent_rate)

@@ -6,14 +6,15 @@ from typing import Any
 import jax
 
 from audiogen_jax.hardware import Chip
-from audiogen_jax.types import Params
+from audiogen_jax.plan.hlo import ProgramCost
+from audiogen_jax.types import Device, Params
 
 Shapes = Any
 """A tree of `jax.ShapeDtypeStruct`."""
 
 ADVICE = {
     "parameters_and_optimizer": "more mesh.fsdp, or sharding=fsdp",
-    "parameters": "dtype=bfloat16, or chips with more memory: each one holds all of them",
+    "parameters": "dtype=bfloat16, or cut over the chips (--sharding fsdp of `audiogen generate`)",
     "working": "a smaller --batch; for training also accumulate=2 or remat='nothing_saveable'",
 }
 """Term of the memory -> what makes it smaller."""
@@ -59,6 +60,30 @@ def memory(compiled: jax.stages.Compiled, held: Shapes, name: str, chip: Chip) -
         "working": float(working),
         "peak": float(arguments + results + working),
     }
+
+
+def traffic(
+    compiled: jax.stages.Compiled, cost: ProgramCost, chip: Chip, device: Device
+) -> tuple[float, float]:
+    """Bytes of HBM that a program moves, and the shortest time in which its kernels run.
+
+    Only the compiler of TPUs says what is fused into one kernel: of programs that were compiled in
+    the place of a GPU's it is what goes in and comes out, once, which is the least.
+
+    Args:
+      compiled: the program.
+      cost: of it.
+      chip: the device.
+      device: that the program was compiled for.
+
+    Returns:
+      (bytes, seconds) of one device.
+    """
+    if device.platform == "tpu":
+        return cost.bytes, cost.least_seconds(chip)
+    analysis: Any = compiled.memory_analysis()
+    moved = float(analysis.argument_size_in_bytes + analysis.output_size_in_bytes)
+    return moved, max(cost.flops / chip.flops, moved / chip.bandwidth)
 
 
 def check_fits(plan: dict[str, Any]) -> None:

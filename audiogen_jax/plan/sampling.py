@@ -8,12 +8,13 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from audiogen_jax.infer.layout import inference_mesh
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
-from audiogen_jax.plan.memory import count, memory
+from audiogen_jax.plan.memory import count, memory, traffic
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.stages import parse_config
 from audiogen_jax.types import Params
@@ -50,15 +51,20 @@ def plan_sampling(
         raise ValueError(f"a batch of {batch} clips does not split over {len(devices)} devices")
     generator = dataclasses.replace(settings, remat=None).make_generator()
     shapes = sampling_shapes(generator, settings.dtype)
-    sampler = Sampler(generator, shapes, devices)
+    sampler = Sampler(generator, shapes, inference_mesh(devices))
     frames = round(settings.data.buckets[-1] * generator.latent_rate)
     tokens = settings.data.bucket_tokens[-1]
     start = time.monotonic()
     programs = [lowered.compile() for lowered in sampler.lower(batch, tokens, frames, options)]
     seconds = time.monotonic() - start
-    flops = sum(program_cost(program.as_text() or "").flops for program in programs)
+    costs = [program_cost(program.as_text() or "") for program in programs]
+    flops = sum(cost.flops for cost in costs)
+    moving = [
+        traffic(program, cost, chip, devices[0])
+        for program, cost in zip(programs, costs, strict=True)
+    ]
+    shortest = sum(seconds for _, seconds in moving)
     sizes = [memory(program, sampler.params, "parameters", chip) for program in programs]
-    computing = flops / chip.flops
     return {
         "program": "a sampled batch",
         "topology": topology,
@@ -74,8 +80,9 @@ def plan_sampling(
         "parameters": count(shapes),
         "memory": max(sizes, key=lambda size: size["peak"]),
         "flops": {"per_chip": flops, "per_clip": flops * len(devices) / batch},
-        "seconds_per_batch_at_peak": computing,
-        "clips_per_second_at_40_percent_mfu": batch / computing * MFU,
+        "hbm_bytes": sum(moved for moved, _ in moving),
+        "seconds_per_batch_at_peak": shortest,
+        "clips_per_second_at_40_percent_mfu": batch / max(flops / chip.flops / MFU, shortest),
     }
 
 

@@ -12,11 +12,10 @@ from jax.sharding import Mesh, NamedSharding
 from jaxtyping import DTypeLike
 from ml_collections import ConfigDict
 
-from audiogen_jax.hardware import Chip
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
-from audiogen_jax.plan.memory import count, memory, placed
+from audiogen_jax.plan.memory import count, memory, placed, traffic
 from audiogen_jax.sharding.mesh import BATCH, make_mesh
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
 from audiogen_jax.train.batches import LatentBatch
@@ -64,6 +63,7 @@ def plan_training(config: ConfigDict, topology: str) -> dict[str, Any]:
         compiled = step.lower(*arguments).compile()
     seconds = time.monotonic() - start
     cost = program_cost(compiled.as_text() or "")
+    moved, shortest = traffic(compiled, cost, chip, devices[0])
     return {
         "program": "a training step",
         "topology": topology,
@@ -88,9 +88,18 @@ def plan_training(config: ConfigDict, topology: str) -> dict[str, Any]:
             "per_chip_over_ideal": cost.flops * mesh.size / executed,
             "uncounted_loops": list(cost.uncounted_loops),
         },
+        "hbm_bytes": moved,
         "collectives": [row._asdict() for row in cost.collectives],
         **_times(
-            settings, chip, mesh.size, needed, cost.flops, sum(row.sent for row in cost.collectives)
+            settings,
+            ideal=needed / mesh.size / chip.flops,
+            seconds={
+                "computing": cost.flops / chip.flops,
+                "memory": moved / chip.bandwidth,
+                "kernels": shortest,
+                "sending": sum(row.sent for row in cost.collectives) / chip.link,
+            },
+            chips=mesh.size,
         ),
     }
 
@@ -120,21 +129,27 @@ def _placed_batch(config: FlowMatchingConfig, generator: Generator, mesh: Mesh) 
 
 
 def _times(
-    config: TrainConfig, chip: Chip, chips: int, needed: float, flops: float, sent: float
+    config: TrainConfig, ideal: float, seconds: dict[str, float], chips: int
 ) -> dict[str, Any]:
-    """A roofline: computing and communicating at the peaks of the data sheet."""
-    computing, sending = flops / chip.flops, sent / chip.link
-    ideal = needed / chips / chip.flops
-    overlapped, apart = max(computing, sending), computing + sending
+    """A roofline: computing, moving and sending at the peaks of the data sheet.
+
+    Args:
+      config: of the training.
+      ideal: seconds of a step if nothing but the model's operations took time.
+      seconds: of a step: "computing", "memory" (HBM), both kernel by kernel, and "sending".
+      chips: how many.
+    """
+    kernels, sending = seconds["kernels"], seconds["sending"]
+    overlapped, apart = max(kernels, sending), kernels + sending
     days = {name: config.steps * s / 86400 for name, s in (("best", overlapped), ("worst", apart))}
+    bound = "computing" if seconds["computing"] >= seconds["memory"] else "memory"
     return {
         "seconds_per_step": {
-            "computing": computing,
-            "sending": sending,
+            **seconds,
             "all_overlapped": overlapped,
             "nothing_overlapped": apart,
         },
-        "bound_by": "computing" if computing >= sending else "links",
+        "bound_by": "links" if sending > kernels else bound,
         "mfu_bound": ideal / overlapped,
         "schedule": {
             "steps": config.steps,

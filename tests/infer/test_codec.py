@@ -3,10 +3,10 @@
 import jax
 import numpy as np
 import pytest
-from jax.sharding import Mesh
 
 import audiogen_jax as ag
 from audiogen_jax.infer.codec import Codec
+from audiogen_jax.infer.layout import inference_mesh
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_clip_does_not_depend_on_its_batch_or_padding(tokenizer, audio):
 
 
 def test_rows_are_split_over_devices(tiny_checkpoint, tokenizer, audio):
-    mesh = Mesh(np.array(jax.local_devices()[:3]), ("data",))
+    mesh = inference_mesh(jax.local_devices()[:3])
     split = Codec.load(tiny_checkpoint, mesh=mesh)
     lengths = np.array([16000, 7000, 12345])
     latents = split.encode_split(audio, lengths)

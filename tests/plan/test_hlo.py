@@ -6,6 +6,7 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from audiogen_jax.hardware import Chip
 from audiogen_jax.plan.hlo import program_cost
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
 from audiogen_jax.train.flops import matmul_flops
@@ -23,6 +24,67 @@ def test_loops_count_as_often_as_they_run():
     cost = program_cost(step.lower(x, w).compile().as_text())
     assert cost.flops == matmul_flops(step, x, w) == 3 * ROUNDS * 2 * ROWS * WIDTH**2
     assert cost.collectives == () and cost.uncounted_loops == ()
+
+
+def test_bytes_are_those_of_xla():
+    """Where nothing loops, its own analysis counts right."""
+
+    def block(x, w, table):
+        x = jax.nn.softmax(jnp.tanh(x @ w) + 1, axis=-1)
+        return jnp.where(x > 0, x, 0) @ w.T, table.at[3].set(x[0])
+
+    x, w, table = jnp.ones((ROWS, WIDTH)), jnp.ones((WIDTH, WIDTH)), jnp.ones((4096, WIDTH))
+    compiled = jax.jit(block, donate_argnums=2).lower(x, w, table).compile()
+    found = program_cost(compiled.as_text()).bytes
+    assert found == pytest.approx(compiled.cost_analysis()["bytes accessed"], rel=0.2)
+    assert found < 4 * table.size  # of what changes in place, the change
+
+
+def test_layers_of_a_stack_are_read_once_each():
+    stack, x = jnp.ones((50, WIDTH, WIDTH)), jnp.ones((ROWS, WIDTH))
+    step = jax.jit(lambda x, w: jax.lax.scan(lambda c, w: (jnp.tanh(c @ w), None), x, w)[0])
+    cost = program_cost(step.lower(x, stack).compile().as_text())
+    layers, activations = 4 * stack.size, 4 * 50 * x.size
+    assert layers + 2 * activations <= cost.bytes < 3.5 * (layers + 2 * activations)
+
+
+MEMORY = """HloModule jit_step
+
+%fused (p.0: f32[100,1024], p.1: s32[]) -> (f32[1024], f32[100,1024]) {
+  %p.0 = f32[100,1024]{1,0:T(8,128)} parameter(0)
+  %p.1 = s32[]{:T(128)} parameter(1)
+  %view = f32[100,1,1024]{2,1,0:T(8,128)} bitcast(%p.0)
+  %row = f32[1,1,1024]{2,1,0:T(8,128)} dynamic-slice(%view, %p.1, %p.1, %p.1), dynamic_slice_sizes={1,1,1024}
+  %flat = f32[1024]{0:T(1024)} bitcast(%row)
+  %new = f32[1,1024]{1,0:T(8,128)} bitcast(%row)
+  %changed = f32[100,1024]{1,0:T(8,128)} dynamic-update-slice(%p.0, %new, %p.1, %p.1)
+  ROOT %both = (f32[1024]{0:T(1024)}, f32[100,1024]{1,0:T(8,128)}) tuple(%flat, %changed)
+}
+
+ENTRY %main (stack: f32[100,1024], at: s32[]) -> f32[1024] {
+  %stack = f32[100,1024]{1,0:T(8,128)} parameter(0)
+  %at = s32[]{:T(128)S(6)} parameter(1)
+  %started = (f32[100,1024]{1,0:T(8,128)S(1)}, f32[100,1024]{1,0:T(8,128)}, u32[]{:S(2)}) copy-start(%stack)
+  %near = f32[100,1024]{1,0:T(8,128)S(1)} copy-done(%started)
+  %pair = (f32[1024]{0:T(1024)}, f32[100,1024]{1,0:T(8,128)}) fusion(%stack, %at), kind=kLoop, calls=%fused
+  %row.1 = f32[1024]{0:T(1024)} get-tuple-element(%pair), index=0
+  %near.1 = f32[100,1024]{1,0:T(8,128)S(1)} negate(%near)
+  ROOT %sum = f32[1024]{0:T(1024)} add(%row.1, %row.1)
+}
+"""  # noqa: E501
+
+
+def test_what_stays_on_the_chip_is_not_moved():
+    cost, row = program_cost(MEMORY), 4 * 1024
+    assert [(each.bytes, each.beside) for each in cost.kernels] == [
+        (100 * row, True),  # from HBM to the chip, while others run
+        (3 * row, False),  # one row read and written, and the same row of the stack
+        (0, False),
+        (2 * row, False),
+    ]
+    chip = Chip(flops=1.0, memory=0, bandwidth=row, link=1.0, name="")
+    assert cost.least_seconds(chip) == 105
+    assert cost._replace(kernels=cost.kernels[1:]).least_seconds(chip) == 5
 
 
 def test_collectives_of_fsdp():

@@ -27,6 +27,10 @@ def test_a_plan_adds_up(plan):
     assert plan["replicated"] == [] and plan["flops"]["uncounted_loops"] == []
     held = plan["memory"]["parameters_and_optimizer"]
     assert held >= 16 * plan["parameters"]["trained"] / 8  # parameter, two moments, average
+    times = plan["seconds_per_step"]
+    assert times["kernels"] == max(times["computing"], times["memory"])
+    assert plan["hbm_bytes"] > plan["memory"]["arguments"] > held  # the state is read and written
+    assert plan["bound_by"] == "links" and plan["mfu_bound"] < 0.1  # of so small a model
     assert plan["schedule"]["days_at_40_percent_mfu"] > 0
     check_fits(plan)
 
@@ -92,3 +96,5 @@ def test_a_tpu_that_is_not_there(tmp_path):
     assert plan["flops"]["per_chip_over_ideal"] == pytest.approx(1, abs=0.1)
     assert plan["replicated"] == [] and plan["flops"]["uncounted_loops"] == []
     assert 0 < plan["memory"]["peak"] < plan["memory"]["hbm"]
+    times = plan["seconds_per_step"]
+    assert times["kernels"] >= max(times["computing"], times["memory"]) > 0
