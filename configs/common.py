@@ -23,7 +23,6 @@ def training(objective: str, steps: int, **changes: Any) -> ConfigDict:
             stuck_seconds=600.0,  # a process without progress for so long ends; 0: never
             mesh=dict(data=-1, fsdp=1, tensor=1, dcn_data=1),  # -1: all devices
             sharding="dp",
-            gradient_dtype="float32",  # "bfloat16": half the traffic between devices
             remat=config_dict.placeholder(
                 str
             ),  # "nothing_saveable": a second forward pass for less memory

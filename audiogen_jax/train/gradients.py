@@ -5,7 +5,7 @@ from typing import TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray, PyTree, Shaped
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from audiogen_jax.types import Params
 
@@ -21,7 +21,6 @@ def value_and_gradients(
     batch: Rows,
     key: PRNGKeyArray,
     accumulate: int = 1,
-    dtype: DTypeLike = jnp.float32,
 ) -> tuple[Metrics, Params]:
     """Metrics and gradients of a loss that is a mean over the rows of a batch.
 
@@ -32,26 +31,24 @@ def value_and_gradients(
       key: of everything random in the loss.
       accumulate: the batch goes through in so many parts, one after another, in as much less
         memory.
-      dtype: parameters are cast to it first, so that weights are gathered and gradients are reduced
-        over devices in it. Parts are added up in float32.
 
     Returns:
-      Metrics, and gradients of the type of the parameters: means over the parts.
+      Metrics, and gradients of the type of the parameters: means over the parts, added up in
+      float32.
 
     Raises:
       ValueError: the batch does not split into so many parts.
     """
-    working = jax.tree.map(lambda x: x.astype(dtype), params)
     differentiate = jax.grad(loss, has_aux=True)
     if accumulate == 1:
-        gradients, metrics = differentiate(working, batch, key)
-        return metrics, jax.tree.map(lambda g, p: g.astype(p.dtype), gradients, params)
+        gradients, metrics = differentiate(params, batch, key)
+        return metrics, gradients
     clips = len(jax.tree.leaves(batch)[0])
     if clips % accumulate:
         raise ValueError(f"accumulate={accumulate} does not divide a batch of {clips} clips")
 
     def measure(rows: Rows, key: PRNGKeyArray) -> tuple[Metrics, Params]:
-        gradients, metrics = differentiate(working, rows, key)
+        gradients, metrics = differentiate(params, rows, key)
         return metrics, jax.tree.map(lambda g: g.astype(jnp.float32), gradients)
 
     def add(total: PyTree, rows_and_key: tuple[Rows, PRNGKeyArray]) -> tuple[PyTree, None]:

@@ -3,14 +3,13 @@
 import dataclasses
 
 import jax
-import numpy as np
 
 from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.input.latent_batches import LatentDataConfig
 from audiogen_jax.sharding.mesh import MeshConfig
 from audiogen_jax.sharding.placement import PRESETS
 from audiogen_jax.train.optimizer import OptimizerConfig
-from audiogen_jax.types import AtLeastOne, NotNegative, Seed, Whole, compute_dtype
+from audiogen_jax.types import AtLeastOne, NotNegative, Seed, Whole
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +55,6 @@ class TrainConfig:
       optimizer: AdamW and its schedule.
       mesh: sizes of the device mesh.
       sharding: how parameters are cut over it, a preset of `sharding`.
-      gradient_dtype: of gathered weights and reduced gradients.
       remat: policy of `jax.checkpoint_policies` by which layers are rematerialised.
       accumulate: a batch goes through in so many parts, one after another.
       guard: which steps do not count.
@@ -78,7 +76,6 @@ class TrainConfig:
     optimizer: OptimizerConfig
     mesh: MeshConfig
     sharding: str
-    gradient_dtype: np.dtype
     remat: str | None
     accumulate: AtLeastOne
     guard: GuardConfig
@@ -93,7 +90,6 @@ class TrainConfig:
     def __post_init__(self):
         if 0 < self.guard.spike <= 1:
             raise ValueError(f"guard.spike={self.guard.spike}: expected above 1, or 0 for none")
-        compute_dtype(self.gradient_dtype, "gradient_dtype")
         if self.sharding not in PRESETS:
             raise ValueError(f"sharding={self.sharding!r}: expected one of {sorted(PRESETS)}")
         if self.remat is not None and not hasattr(jax.checkpoint_policies, self.remat):

@@ -104,7 +104,6 @@ WIDER_LATENTS = ("latent_dim", "dit_in_chans", "dit_out_chans")
         ("encoder", ["optimizer.warmup_steps=5"], "warmup_steps=5"),
         ("encoder", ["mesh.data=9"], "mesh.data=9"),
         ("encoder", ["log_every=0"], "log_every=0: expected at least 1"),
-        ("encoder", ["gradient_dtype=int8"], "gradient_dtype='int8': expected one of"),
         ("generator", ["time_sampling.kind=beta"], "time_sampling.kind='beta': expected"),
         ("generator", ["data.text_tokenizer="], "data.text_tokenizer is not set"),
         ("encoder", ["data.batch_sizes=(7,)"], "batch of 7 clips does not split over 8 devices"),

@@ -116,7 +116,6 @@ def test_what_is_out_of_range_is_refused(name: str, data: st.DataObject):
 @pytest.mark.parametrize(
     ("name", "override", "message"),
     [
-        ("nano_encoder:smoke", "gradient_dtype=fp16", "gradient_dtype='float16': expected 'float3"),
         ("nano_encoder:smoke", "sharding=zero", "sharding='zero': expected one of"),
         ("nano_encoder:smoke", "remat=all", "remat='all': expected a policy"),
         ("nano_encoder:smoke", "guard.spike=0.5", r"guard.spike=0.5: expected above 1"),
@@ -134,6 +133,6 @@ def test_what_contradicts_itself(name: str, override: str, message: str):
 
 @pytest.mark.parametrize("spelling", ["bf16", "bfloat16", "fp32", "float32"])
 def test_spellings_of_dtypes(spelling: str):
-    config = load_config("xl:smoke", [f"dtype={spelling}", f"gradient_dtype={spelling}"])
+    config = load_config("xl:smoke", [f"dtype={spelling}"])
     settings = parse_config(config)
-    assert settings.gradient_dtype.itemsize == (2 if "b" in spelling else 4)
+    assert settings.dtype.itemsize == (2 if "b" in spelling else 4)

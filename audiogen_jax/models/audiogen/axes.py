@@ -3,7 +3,8 @@
 from audiogen_jax.models.t5 import axes as t5
 from audiogen_jax.sharding.placement import AxisRules, beneath
 
-BLOCKS = r"dit/(in_blocks|mid_block|out_blocks)"
+BLOCKS = r"dit/(in_blocks|mid_block|out_blocks|blocks)"
+"""Stacked in two, as modules have them, or apart, as samplers do."""
 
 NETWORK: AxisRules = (
     (

@@ -240,7 +240,7 @@ class FlowMatching(SamplingObjective[Batch]):
             return metrics["loss"], metrics
 
         metrics, gradients = value_and_gradients(
-            loss, state.params, clips, dropout_key, config.accumulate, config.gradient_dtype
+            loss, state.params, clips, dropout_key, config.accumulate
         )
         updated = state.apply_gradients(gradients, self.optimizer)
         updated = updated.average_params(config.ema_decay)

@@ -108,7 +108,7 @@ class MaskedAutoencoding(Objective[AudioBatch]):
         config = self.config
         key = jax.random.fold_in(jax.random.key(config.seed), state.step)
         metrics, gradients = value_and_gradients(
-            self._loss, state.params, batch, key, config.accumulate, config.gradient_dtype
+            self._loss, state.params, batch, key, config.accumulate
         )
         updated = state.apply_gradients(gradients, self.optimizer)
         state, norms = guarded_update(

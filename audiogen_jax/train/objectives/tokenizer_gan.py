@@ -220,12 +220,10 @@ class TokenizerGAN(Objective[AudioBatch]):
         self, params: Params, discriminator: Params, batch: AudioBatch
     ) -> Float[Array, " layers"]:
         """What feature matching is relative to, of a whole batch that goes through in parts."""
-        dtype = self.config.gradient_dtype
-        still = jax.tree.map(lambda x: x.astype(dtype), discriminator)
         fake = jax.eval_shape(lambda p, x: self._reconstruct(p, x)[1], params, batch.mono)
 
         def sizes(audio: Float[Array, "b n"]) -> Float[Array, " layers"]:
-            return feature_sizes(self._judge(still, audio[:, : fake.shape[1]])[1])
+            return feature_sizes(self._judge(discriminator, audio[:, : fake.shape[1]])[1])
 
         parts = split_rows(batch.mono, self.config.accumulate)
         return jax.lax.map(sizes, parts).mean(0)
@@ -237,7 +235,7 @@ class TokenizerGAN(Objective[AudioBatch]):
         assert discriminator is not None
         players = {"tokenizer": state.params, "discriminator": discriminator.params}
         metrics, gradients = value_and_gradients(
-            loss, players, batch, jax.random.key(0), config.accumulate, config.gradient_dtype
+            loss, players, batch, jax.random.key(0), config.accumulate
         )
         latent_mean = metrics.pop("latent_mean")
         updated = state.apply_gradients(gradients["tokenizer"], self.optimizer)
