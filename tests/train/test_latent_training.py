@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pytest
+import tokenizers
 
 from audiogen_jax.checkpoints.convert import convert_checkpoint
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
@@ -118,6 +119,15 @@ def test_adapters_without_alpha_count_once(small, tiny_checkpoint):
     after = objective.assemble(adapters, objective.frozen)
     kernel = after["audiogen"]["dit"]["mid_block"]["attention"]["query"]["kernel"]
     np.testing.assert_allclose(kernel, before + 2 * 0.1 * 0.1, atol=1e-7)
+
+
+def test_the_text_tokenizer_must_be_that_of_the_base(small, tiny_checkpoint, tmp_path):
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE())
+    tokenizer.add_special_tokens(["<pad>", "</s>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    other = f"data.text_tokenizer={tmp_path / 'tokenizer.json'}"
+    with pytest.raises(ValueError, match=r"is not the text tokenizer .* Give '.*/tokenizer.json'"):
+        load_objective(parse_config(small("smoke", f"init={tiny_checkpoint}", other)))
 
 
 @pytest.mark.parametrize("variant", ["finetune", "lora"])

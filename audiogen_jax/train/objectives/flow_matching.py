@@ -35,6 +35,7 @@ from audiogen_jax.train.guarded_update import guarded_update
 from audiogen_jax.train.objective import OpenAudio, SamplingObjective
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.objectives.generator_files import read_generator, write_generator
+from audiogen_jax.train.objectives.text_vocabulary import check_text_tokenizer
 from audiogen_jax.train.optimizer import make_optimizer
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.types import Latents, Params, Tokens
@@ -94,12 +95,13 @@ class FlowMatching(SamplingObjective[Batch]):
         The codec says what audio it reads, whatever the config does.
 
         Raises:
-          ValueError: see `read_generator`.
+          ValueError: see `read_generator` and `check_text_tokenizer`.
         """
         generator, codec, loaded = read_generator(config)
         if isinstance(config.data, DataConfig):
             format = dict(sample_rate=codec.codec.sample_rate, channels=codec.codec.channels)
             config = dataclasses.replace(config, data=dataclasses.replace(config.data, **format))
+        check_text_tokenizer(config, generator.vocab_size)
         return cls(config, generator, codec, loaded)
 
     @property

@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
+from audiogen_jax.checkpoints.config_file import read_config
+from audiogen_jax.checkpoints.locate import find_checkpoint
 from audiogen_jax.files.fingerprint import sha256
-from audiogen_jax.input.text import TextTokenizer
+from audiogen_jax.files.remote import local_copy
+from audiogen_jax.input.text import TextTokenizer, find_text_tokenizer
+from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 
 PROBES = (
     "<|caption|> A dog barks twice in the rain, then 1,500 people cheer! <|sfx|> dog barking",
@@ -13,6 +17,22 @@ PROBES = (
 """Texts by which files of different kinds are compared."""
 _SETTINGS = ("padding", "truncation", "version")
 """Of a tokenizer.json, what says nothing of ids."""
+
+
+def check_text_tokenizer(config: FlowMatchingConfig, vocab_size: int) -> None:
+    """Compares the text tokenizer of a training with its model, and with what it goes on from.
+
+    Args:
+      config: with a text tokenizer.
+      vocab_size: of the model.
+
+    Raises:
+      ValueError: see `check_vocabulary`.
+    """
+    sources = (source for source in (config.text_encoder, config.init) if source is not None)
+    base = next(filter(None, map(base_text_tokenizer, sources)), None)
+    assert config.data.text_tokenizer is not None
+    check_vocabulary(local_copy(config.data.text_tokenizer), vocab_size, base)
 
 
 def check_vocabulary(path: Path, vocab_size: int, base: Path | None) -> None:
@@ -37,6 +57,20 @@ def check_vocabulary(path: Path, vocab_size: int, base: Path | None) -> None:
             f"data.text_tokenizer={str(path)!r} is not the text tokenizer of the model to go on "
             f"from: token ids would mean other words. Give {str(base)!r}"
         )
+
+
+def base_text_tokenizer(source: str) -> Path | None:
+    """The file of the text tokenizer of a generator or a text encoder; None if it has none.
+
+    Args:
+      source: see `find_checkpoint`.
+    """
+    folder = find_checkpoint(source)
+    encoder = str(read_config(folder).get("text_encoder_name", "text_encoder"))
+    try:
+        return find_text_tokenizer(folder, folder / encoder)
+    except ValueError:
+        return None
 
 
 def _is_same(path: Path, base: Path) -> bool:
