@@ -16,6 +16,7 @@ from jaxtyping import PyTree
 
 from audiogen_jax.files.content_hashes import HASHES, check_contents, record_contents
 from audiogen_jax.files.json_object import read_object
+from audiogen_jax.files.remote import parse_path
 from audiogen_jax.sharding.distributed import any_process
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.types import path_name
@@ -148,7 +149,7 @@ class Checkpoints:
 
     def _is_damaged(self, step: int) -> bool:
         """Are files of a checkpoint not those that were written? Processes share the reading."""
-        folder, damaged = self._folder / str(step), False
+        folder, damaged = parse_path(self._folder / str(step)), False
         if not (folder / HASHES).exists():
             logging.info("checkpoint of step %d has no hashes, as those of version 0.1", step)
             return any_process(False)
