@@ -5,9 +5,9 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-TOLERATED = 100
+TOLERATED = 20
 """So many items may be bad whatever their share: a small job goes through to its end."""
-TOLERATED_SHARE = 0.1
+TOLERATED_SHARE = 0.05
 
 
 @dataclasses.dataclass(frozen=True)

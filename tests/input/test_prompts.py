@@ -180,11 +180,11 @@ def test_parquet(tmp_path: Path):
 
 def test_too_many_malformed_rows_stop_before_anything_is_made(tmp_path: Path):
     path = tmp_path / "p.jsonl"
-    path.write_text("[]\n" * 101 + '{"caption": "x"}\n' * 900)
-    with pytest.raises(ValueError, match="101 of 1001 rows of .*p.jsonl, row 0: expected a JSON"):
+    path.write_text("[]\n" * 21 + '{"caption": "x"}\n' * 390)
+    with pytest.raises(ValueError, match="21 of 411 rows of .*p.jsonl, row 0: expected a JSON"):
         scan_prompts(path)
-    path.write_text("[]\n" * 101 + '{"caption": "x"}\n' * 909)
-    assert len(scan_prompts(path)[1]) == 101
+    path.write_text("[]\n" * 21 + '{"caption": "x"}\n' * 399)
+    assert len(scan_prompts(path)[1]) == 21
 
 
 def test_malformed_rows_are_set_aside(tmp_path: Path):

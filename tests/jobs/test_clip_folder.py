@@ -261,10 +261,10 @@ def test_going_on_takes_no_longer_for_what_is_done(tmp_path):
 
 def test_too_many_failures_stop_the_job(tmp_path):
     with ClipFolder(tmp_path, JOB, Share()) as store:
-        store.fail([{"id": str(i), "error": "silent"} for i in range(100)])
+        store.fail([{"id": str(i), "error": "silent"} for i in range(20)])
         store.check_failed()
         store.fail([{"id": "x", "error": "silent"}])
-        with pytest.raises(ValueError, match="101 of 101 rows and clips .*One of them: silent"):
+        with pytest.raises(ValueError, match="21 of 21 rows and clips .*One of them: silent"):
             store.check_failed()
-        store.done = {str(i) for i in range(100, 1100)}
+        store.done = {str(i) for i in range(20, 420)}
         store.check_failed()
