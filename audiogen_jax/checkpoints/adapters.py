@@ -57,7 +57,7 @@ def load_adapters(path: str | Path) -> tuple[Params, float]:
             for key in file.keys():  # noqa: SIM118 (not a mapping)
                 matrix, _, factor = key.rpartition("/")
                 adapters.setdefault(matrix, {})[factor] = file.get_tensor(key)
-    except (SafetensorError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no file of adapters ({error})") from error
     for matrix, factors in adapters.items():
         if sorted(factors) != sorted(_FACTORS):

@@ -54,12 +54,12 @@ def load_audiogen(
     """
     config, file = opened.config(AudioGenConfig), opened.tensors
     shapes = file.shapes()
-    if _INSTRUCTION_LENGTH in shapes:
-        length = int(file.read(_INSTRUCTION_LENGTH).reshape(-1)[0])
+    if shapes.get(_INSTRUCTION_LENGTH) == (1,):  # of another shape, it is named below
         try:
+            length = int(file.read(_INSTRUCTION_LENGTH)[0])
             config = dataclasses.replace(config, instruction_length=length)
-        except ValueError as error:
-            raise ValueError(f"{file.path}: {error}") from error
+        except (ValueError, OverflowError) as error:  # NaN or infinite, too
+            raise ValueError(f"{file.path}: {_INSTRUCTION_LENGTH}: {error}") from error
     layout = file.layout(audiogen_layout(config))
     template = audiogen_template(config, _text_dim(layout, shapes), dtype)
     check_tensors(file, layout, template)

@@ -39,13 +39,14 @@ class OrbaxFolder:
         self._handler = ocp.PyTreeCheckpointHandler()
         try:
             tree = self._handler.metadata(self.path).tree  # pyright: ignore[reportArgumentType]
+            self._metadata = flat_leaves(tree)
+            self._shapes = {name: tuple(leaf.shape) for name, leaf in self._metadata.items()}
         except Exception as error:  # of many kinds: storage, JSON, Orbax itself
             raise ValueError(f"{self.path} is not a whole Orbax checkpoint: {error}") from error
-        self._metadata = flat_leaves(tree)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """See `TensorFile`."""
-        return {name: tuple(leaf.shape) for name, leaf in self._metadata.items()}
+        return self._shapes
 
     def read(self, name: str) -> np.ndarray:
         """One parameter, in the dtype of the checkpoint.
@@ -58,7 +59,7 @@ class OrbaxFolder:
         options = ocp.args.PyTreeRestore(wanted, as_numpy, partial_restore=True)
         try:
             restored = self._handler.restore(self.path, args=options)  # pyright: ignore[reportArgumentType]
-        except (ValueError, OSError) as error:
+        except Exception as error:  # as above
             raise ValueError(f"{self.path}: {name} cannot be read: {error}") from error
         return jax.tree.leaves(restored)[0]
 

@@ -8,6 +8,7 @@ A record holds no checksum: ArrayRecord keeps one of each and checks it at every
 """
 
 import dataclasses
+import itertools
 import json
 import struct
 
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import BFloat16
 
 from audiogen_jax.caption import VIEWS
+from audiogen_jax.files.jsonl import Row
 from audiogen_jax.input.manifest import SPLITS
 
 DTYPE = "bfloat16"
@@ -71,6 +73,7 @@ def decode_record(data: bytes) -> LatentRecord:
     try:
         (length,) = _LENGTH.unpack_from(data)
         header = json.loads(data[_LENGTH.size : _LENGTH.size + length])
+        _check_header(header)
         frames, channels = header["shape"]
         views = {view: tuple(header["views"][view]) for view in VIEWS if view in header["views"]}
         audio_id, split = header["id"], header["split"]
@@ -84,3 +87,15 @@ def decode_record(data: bytes) -> LatentRecord:
         )
     latents = np.frombuffer(data, _STORED, offset=start).reshape(frames, channels)
     return LatentRecord(audio_id, split, views, latents)
+
+
+def _check_header(header: Row) -> None:
+    """Raises ValueError, TypeError or KeyError if it is none."""
+    sizes, views = header["shape"], header["views"]
+    if not all(type(size) is int and size > 0 for size in sizes):
+        raise ValueError(f"shape {sizes}")
+    if not isinstance(views, dict) or not all(isinstance(view, list) for view in views.values()):
+        raise ValueError("views that are no lists of phrasings")
+    texts = header["id"], header["split"], *itertools.chain.from_iterable(views.values())
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("an id, a split or a phrasing that is no text")

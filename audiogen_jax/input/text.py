@@ -1,6 +1,7 @@
 """Text to token ids with the tokenizer files of the Hugging Face hub, padded to a fixed length."""
 
 import itertools
+import json
 import re
 import reprlib
 from collections.abc import Callable, Sequence
@@ -11,10 +12,10 @@ import numpy as np
 import sentencepiece
 import tokenizers
 
-from audiogen_jax.files.content_hashes import check_contents
-from audiogen_jax.files.json_object import read_object
+from audiogen_jax.files.content_hashes import check_contents, read_checked
+from audiogen_jax.files.json_object import object_of
 from audiogen_jax.files.remote import local_copy
-from audiogen_jax.input.tokenizer_limits import beyond, check_limits
+from audiogen_jax.input.tokenizer_limits import MOST_IDS, beyond, check_limits
 from audiogen_jax.types import Tokens
 
 PAD = "<pad>"
@@ -77,15 +78,16 @@ class TextTokenizer:
         """
         if not path.is_file():
             raise FileNotFoundError(f"no text tokenizer at {path}")
-        check_contents(path.parent, [path.name])
         if path.suffix == ".model":
+            check_contents(path.parent, [path.name])
             return cls._from_sentencepiece(path, special_tokens, vocab_size)
+        contents = object_of(read_checked(path), path)
         try:
-            check_limits(read_object(path), vocab_size, special_tokens)
+            check_limits(contents, vocab_size, special_tokens)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-        try:
-            tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        try:  # with what was checked: of a name that stands twice, others may read the other value
+            tokenizer = tokenizers.Tokenizer.from_str(json.dumps(contents))
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # the library raises plain Exception, and its panics
@@ -195,8 +197,7 @@ def _sentinels(folder: Path) -> int:
     path = folder / SETTINGS
     if not path.is_file():
         return _SENTINELS
-    check_contents(folder, [SETTINGS])
-    count = read_object(path).get("extra_ids", _SENTINELS)
-    if not isinstance(count, int) or count < 0:
+    count = object_of(read_checked(path), path).get("extra_ids", _SENTINELS)
+    if type(count) is not int or not 0 <= count < MOST_IDS:
         raise ValueError(f"{path}: extra_ids={count!r} must be a count of tokens")
     return count

@@ -67,11 +67,12 @@ def merge(params: Params, adapters: Params, scale: float) -> Params:
             return weight
         used.add(name)
         a, b = adapters[name]["lora_a"], adapters[name]["lora_b"]
-        update = jnp.matmul(a, b, preferred_element_type=jnp.float32)
-        if update.shape != weight.shape:
+        fits = min(a.ndim, b.ndim) > 1 and (*a.shape[:-1], b.shape[-1]) == weight.shape
+        if not fits or (*b.shape[:-2], b.shape[-2]) != (*a.shape[:-2], a.shape[-1]):
             raise ValueError(
-                f"adapters of {name!r} are for shape {update.shape}, its weights are {weight.shape}"
+                f"adapters of {name!r} are {a.shape} and {b.shape}, its weights are {weight.shape}"
             )
+        update = jnp.matmul(a, b, preferred_element_type=jnp.float32)
         return (weight + scale * update).astype(weight.dtype)
 
     result = jax.tree_util.tree_map_with_path(merged, params)

@@ -1,3 +1,4 @@
+import json
 import struct
 
 import ml_dtypes
@@ -55,3 +56,33 @@ def test_other_arrays_are_refused(record, change):
 def test_other_bytes_are_refused(record, damage):
     with pytest.raises(ValueError, match="bytes that are no record"):
         decode_record(damage(encode_record(record)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": ["a", "b"]},
+        {"shape": [7, 12, 1]},
+        {"shape": [-7, -12]},
+        {"shape": [7.0, 12]},
+        {"shape": [10**400, 1]},
+        {"views": {"caption": "A dog."}},  # would be one phrasing a letter
+        {"views": {"caption": [3]}},
+        {"views": []},
+        {"id": 3},
+        {"id": None},
+        {"split": ["val"]},
+    ],
+)
+def test_headers_of_others_are_refused(record, change):
+    data = encode_record(record)
+    (length,) = struct.unpack_from("<I", data)
+    header = json.dumps(json.loads(data[4 : 4 + length]) | change).encode()
+    with pytest.raises(ValueError, match="bytes that are no record"):
+        decode_record(struct.pack("<I", len(header)) + header + data[4 + length :])
+
+
+def test_a_header_that_is_nested_too_deep():
+    header = b"[" * 100_000
+    with pytest.raises(ValueError, match="bytes that are no record"):
+        decode_record(struct.pack("<I", len(header)) + header)

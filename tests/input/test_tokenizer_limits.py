@@ -3,10 +3,11 @@
 import base64
 import json
 
+import numpy as np
 import pytest
 import tokenizers
 
-from audiogen_jax.input.text import TextTokenizer
+from audiogen_jax.input.text import TextTokenizer, _sentinels
 from audiogen_jax.input.tokenizer_limits import check_limits
 
 MODEL = {"type": "WordLevel", "vocab": {"<pad>": 0, "</s>": 1, "a": 2}, "unk_token": "</s>"}
@@ -115,3 +116,21 @@ def test_a_panic_of_the_library_is_an_error_of_the_file(tmp_path):
     path.write_text(json.dumps(contents | {"normalizer": table(b"x")}))
     with pytest.raises(ValueError, match="tokenizer"):
         TextTokenizer.from_file(path).encode_batch(["a\u00e9b"] * 3, 8)
+
+
+def test_a_name_that_stands_twice_is_read_once(tmp_path):
+    """What is checked is what the library gets: readers differ in which value counts."""
+    path = tmp_path / "tokenizer.json"
+    tokenizers.Tokenizer(tokenizers.models.WordLevel(MODEL["vocab"], "</s>")).save(str(path))
+    evil = json.dumps(chain(replace({"String": "a"}, "</s>" * 999))["normalizer"])
+    text = path.read_text()
+    expected = TextTokenizer.from_file(path).encode_batch(["a"], 4)
+    path.write_text(text.replace("{", f'{{"normalizer": {evil},', 1))
+    np.testing.assert_array_equal(TextTokenizer.from_file(path).encode_batch(["a"], 4), expected)
+
+
+@pytest.mark.parametrize("count", [10**12, -1, True, 1.5, "100"])
+def test_sentinels_of_a_sentencepiece_model_are_a_count(tmp_path, count):
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"extra_ids": count}))
+    with pytest.raises(ValueError, match="extra_ids=.* must be a count of tokens"):
+        _sentinels(tmp_path)

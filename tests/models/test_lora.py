@@ -43,3 +43,20 @@ def test_errors():
         init_adapters(jax.random.key(0), {"a": {"bias": jnp.ones(2)}}, 1)
     with pytest.raises(ValueError, match="adapters of matrices that are not there: .*other"):
         merge(PARAMS, {"other": {}}, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ((3, 4, 2), (3, 2, 7)),
+        ((3, 4, 2), (3, 3, 6)),
+        ((3, 4, 2), (2, 6)),
+        ((4,), (6,)),
+        ((2, 4, 2), (3, 2, 6)),
+        ((3, 1 << 20, 1), (3, 1, 1 << 20)),  # a product of terabytes
+    ],
+)
+def test_adapters_of_other_matrices(a, b):
+    adapters = {QUERY: {"lora_a": jnp.zeros(a), "lora_b": jnp.zeros(b)}}
+    with pytest.raises(ValueError, match="adapters of .*query/kernel.* are .* its weights are"):
+        merge(PARAMS, adapters, 1.0)
