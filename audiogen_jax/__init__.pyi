@@ -12,6 +12,7 @@ from .infer.options import SamplingOptions as SamplingOptions
 from .infer.pipeline import Pipeline as Pipeline
 from .infer.requests import Clip as Clip
 from .infer.source import Source as Source
+from .input.folder_manifest import build_manifest as build_manifest
 from .jobs.encode_latents import encode_dataset as encode_dataset
 from .jobs.generate_clips import BatchSettings as BatchSettings
 from .jobs.generate_clips import run_batch as run_batch

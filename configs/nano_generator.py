@@ -22,9 +22,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config = training(
         "flow_matching", steps=6500, log_every=50, sample_every=1000, eval=dict(every=1000)
     )
-    config.tokenizer = config_dict.placeholder(str)  # the folder of the audio tokenizer
-    config.init = config_dict.placeholder(str)  # the export of a generator to start from
-    config.text_encoder = config_dict.placeholder(str)  # the folder of one that stays frozen
+    config.tokenizer = config_dict.placeholder(str)  # the audio tokenizer, or that of init
+    config.init = config_dict.placeholder(str)  # a generator to start from
+    config.text_encoder = config_dict.placeholder(str)  # one that stays frozen
     config.dtype = "float32"
     config.lora = ConfigDict(dict(rank=0, alpha=0.0))
     config.ema_decay = 0.999

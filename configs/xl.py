@@ -10,7 +10,7 @@ Hyperparameters are those of the publication (Dasheng AudioGen, Xiaomi Research)
 cosine decay to a tenth, batches of 256 clips of 10 s, 800k steps, view dropout 0.2; the text
 encoder is frozen. `audiogen plan --config xl --topology v5e:16x16` says what a step
 costs before any chip is paid for. This repository's authors have never trained it in full.
-`:finetune` starts from converted weights (--set init=FOLDER), `:lora` trains adapters on them,
+`:finetune` starts from a generator of this size (--set init=NAME), `:lora` trains adapters on them,
 `:smoke` is a two-step check.
 """
 
@@ -35,7 +35,7 @@ def get_config(arg: str = "") -> ConfigDict:
     on_a_pod(config)
     config.tokenizer = "checkpoints/dashengtokenizer"
     config.text_encoder = "checkpoints/flan-t5-large"
-    config.init = config_dict.placeholder(str)  # the folder of a generator to start from
+    config.init = config_dict.placeholder(str)  # a generator to start from
     config.lora = ConfigDict(dict(rank=0, alpha=0.0))
     config.ema_decay = 0.9999
     config.time_sampling = ConfigDict(dict(kind="logit_normal", mean=0.0, std=1.0))
@@ -64,11 +64,14 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.view_dropout = 0.2
     config.data.condition_dropout = 0.1
     config.data.text_tokenizer = "checkpoints/flan-t5-large/tokenizer.json"
-    config.data.max_tokens = 256
+    config.data.max_tokens = (256,)
     config.data.num_threads = 8
     config.optimizer = adamw(5e-4, warmup_steps=10_000)
 
     if arg in ("finetune", "lora"):
+        config.tokenizer = config_dict.placeholder(str)  # that of init, as its text tokenizer
+        config.text_encoder = config.get_oneway_ref("init")
+        config.data.text_tokenizer = config_dict.placeholder(str)
         config.steps = 20_000
         config.needs_init = True
         config.optimizer.learning_rate = 5e-5 if arg == "finetune" else 2e-4
@@ -98,5 +101,5 @@ def get_config(arg: str = "") -> ConfigDict:
             duration_predictor_filter_channels=8,
             duration_predictor_n_layers=1,
         )
-        config.data.max_tokens = 32
+        config.data.max_tokens = (32,)
     return config

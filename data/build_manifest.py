@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from audiogen_jax.files.jsonl import read_rows, write_rows
+from audiogen_jax.input.manifest import summary
 from data.licenses import strictest
 from data.sources import Source, sources_named
 from data.splits import check_no_leak, held_out, recording_of
@@ -77,16 +78,6 @@ def build(recordings: Path, out: Path, sources: tuple[Source, ...]) -> list[dict
         write_rows(out / f"{name}.jsonl", part)
     write_rows(out / "singles.jsonl", rows)
     return rows
-
-
-def summary(rows: list[dict[str, Any]]) -> str:
-    """Clips and minutes per split, in one line."""
-    parts = []
-    for split in ("train", "val"):
-        durations = [row["duration"] for row in rows if row["split"] == split]
-        if durations:
-            parts.append(f"{split} {len(durations)} clips, {sum(durations) / 60:.1f} min")
-    return "; ".join(parts)
 
 
 def main(argv: list[str] | None = None) -> None:

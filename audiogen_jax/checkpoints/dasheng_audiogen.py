@@ -52,19 +52,29 @@ def load_audiogen(
       FileNotFoundError: there are no weights.
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
-    config, file = opened.config(AudioGenConfig), opened.tensors
-    shapes = file.shapes()
-    if shapes.get(_INSTRUCTION_LENGTH) == (1,):  # of another shape, it is named below
-        try:
-            length = int(file.read(_INSTRUCTION_LENGTH)[0])
-            config = dataclasses.replace(config, instruction_length=length)
-        except (ValueError, OverflowError) as error:  # NaN or infinite, too
-            raise ValueError(f"{file.path}: {_INSTRUCTION_LENGTH}: {error}") from error
+    config, file = read_audiogen_config(opened), opened.tensors
     layout = file.layout(audiogen_layout(config))
-    template = audiogen_template(config, _text_dim(layout, shapes), dtype)
+    template = audiogen_template(config, _text_dim(layout, file.shapes()), dtype)
     check_tensors(file, layout, template)
     leaves = import_params(file, layout, template)
     return config, stack_layers(leaves, template, put) if stacked else split_layers(leaves, put)
+
+
+def read_audiogen_config(opened: CheckpointFolder) -> AudioGenConfig:
+    """The configuration of a generator, with `instruction_length` from the checkpoint.
+
+    Raises:
+      FileNotFoundError: there are no weights.
+      ValueError: config.json or the length is not what it should be.
+    """
+    config, file = opened.config(AudioGenConfig), opened.tensors
+    if file.shapes().get(_INSTRUCTION_LENGTH) != (1,):  # of another shape, it is named elsewhere
+        return config
+    try:
+        length = int(file.read(_INSTRUCTION_LENGTH)[0])
+        return dataclasses.replace(config, instruction_length=length)
+    except (ValueError, OverflowError) as error:  # NaN or infinite, too
+        raise ValueError(f"{file.path}: {_INSTRUCTION_LENGTH}: {error}") from error
 
 
 def save_audiogen(

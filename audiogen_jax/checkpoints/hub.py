@@ -88,7 +88,8 @@ def _snapshot(name: str, revision: str | None, at: str) -> Path:
     except LocalEntryNotFoundError as error:
         raise ValueError(
             f"{at} is not in the cache ({constants.HF_HUB_CACHE}), or not all of it, and the hub "
-            "cannot be reached: check the connection and HF_HUB_OFFLINE, or give a folder"
+            "cannot be reached: check the connection and HF_HUB_OFFLINE, or give a folder, as none "
+            "is at this path"
         ) from error
     except GatedRepoError as error:
         raise ValueError(

@@ -3,6 +3,7 @@
 A new generator or codec adds its rows here; nothing else outside of `models/` names it.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,11 @@ from typing import Any, Generic, TypeVar
 import jax
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen, save_audiogen
+from audiogen_jax.checkpoints.dasheng_audiogen import (
+    load_audiogen,
+    read_audiogen_config,
+    save_audiogen,
+)
 from audiogen_jax.checkpoints.dasheng_tokenizer import (
     TokenizerCheckpoint,
     load_tokenizer,
@@ -93,8 +98,10 @@ class GeneratorFamily(Generic[_Generator]):
       load: (checkpoint, dtype of the computation, dtype of the parameters, put, for sampling or
         training) -> the generator.
       save: (folder, generator, parameters) writes what `load` reads, but for the codec.
-      start: (generator, folder of one or None, folder of its encoder or None) -> by their names,
-        the parameters on the host that a training starts from.
+      sizes: checkpoint -> what `make` needs to build the same generator.
+      text_tokenizer: checkpoint of a generator or of its encoder -> the file of the text tokenizer.
+      start: (generator, checkpoint of one or None, of its encoder or None) -> by their names, the
+        parameters on the host that a training starts from; a generator stands for its encoder.
       codec_field: field of config.json that names the codec.
       default_codec: its value where config.json does not have it.
     """
@@ -102,7 +109,11 @@ class GeneratorFamily(Generic[_Generator]):
     make: Callable[..., _Generator]
     load: Callable[[CheckpointFolder, DTypeLike, DTypeLike, Put, bool], LoadedGenerator]
     save: Callable[[Path, _Generator, Params], None]
-    start: Callable[[_Generator, str | None, str | None], dict[str, Params]]
+    sizes: Callable[[CheckpointFolder], Mapping[str, object]]
+    text_tokenizer: Callable[[CheckpointFolder], Path]
+    start: Callable[
+        [_Generator, CheckpointFolder | None, CheckpointFolder | None], dict[str, Params]
+    ]
     codec_field: str
     default_codec: str
 
@@ -190,11 +201,25 @@ def open_codec(
     Raises:
       ValueError: there is no such checkpoint, or it does not hold what it should.
     """
+    opened = open_codec_checkpoint(source, revision)
+    return family_of(opened, CODECS).open(opened, dtype, param_dtype)
+
+
+def open_codec_checkpoint(source: str | Path, revision: str | None = None) -> CheckpointFolder:
+    """The checkpoint of an audio codec, or of a generator's codec.
+
+    Args:
+      source: "nano", a folder in Hugging Face layout or the name of a hub repository.
+      revision: branch, tag or commit of a hub repository.
+
+    Raises:
+      ValueError: there is no such checkpoint.
+    """
     opened = open_checkpoint(source, revision)
     if opened.model_type in GENERATORS:
         family = GENERATORS[opened.model_type]
         opened = opened.component(family.codec_field, family.default_codec)
-    return family_of(opened, CODECS).open(opened, dtype, param_dtype)
+    return opened
 
 
 def family_of(opened: CheckpointFolder, families: Mapping[str, _Family]) -> _Family:
@@ -205,8 +230,10 @@ def family_of(opened: CheckpointFolder, families: Mapping[str, _Family]) -> _Fam
     """
     kind = opened.model_type
     if kind is None or kind not in families:
+        trained = opened.path / "export"  # where this is the working directory of a training
         raise ValueError(
             f"{opened.path} holds a {kind!r} checkpoint: expected one of {sorted(families)}"
+            + (f"; give {trained}" if trained.is_dir() else "")
         )
     return families[kind]
 
@@ -237,7 +264,7 @@ def _load_audiogen(
     for_sampling: bool,
 ) -> LoadedGenerator:
     config, network = load_audiogen(opened, param_dtype, put, stacked=not for_sampling)
-    opened_text = opened.component("text_encoder_name", config.text_encoder_name)
+    opened_text = _text_encoder(opened)
     text, text_encoder = load_t5(opened_text, param_dtype, put)
     width = network["text_proj"]["kernel"].shape[0]
     if text.d_model != width:
@@ -250,8 +277,7 @@ def _load_audiogen(
 
     @functools.cache
     def text_tokenizer() -> tuple[TextTokenizer, tuple[int, ...]]:
-        # A tokenizer of the generator wins over the text encoder's.
-        path = find_text_tokenizer(opened.path, opened_text.path)
+        path = _text_tokenizer(opened)
         return TextTokenizer.with_special_tokens(path, config.special_tokens, text.vocab_size)
 
     def tokenize(texts: list[str]) -> Tokens:
@@ -271,21 +297,42 @@ def _save_audiogen(folder: Path, generator: DashengAudioGen, params: Params) -> 
     save_t5(folder / generator.config.text_encoder_name, generator.text, params["text_encoder"])
 
 
+def _text_encoder(opened: CheckpointFolder) -> CheckpointFolder:
+    """The text encoder of a generator; any other checkpoint is one itself."""
+    if opened.model_type == AudioGenConfig.MODEL_TYPE:
+        return opened.component("text_encoder_name", AudioGenConfig.text_encoder_name)
+    return opened
+
+
+def _text_tokenizer(opened: CheckpointFolder) -> Path:
+    """The file of the text tokenizer: the generator's wins over that of its encoder."""
+    return find_text_tokenizer(*dict.fromkeys((opened.path, _text_encoder(opened).path)))
+
+
+def _audiogen_sizes(opened: CheckpointFolder) -> dict[str, object]:
+    text = _text_encoder(opened).config(T5Config)
+    return {
+        "audiogen": dataclasses.asdict(read_audiogen_config(opened)),
+        "text_encoder": dataclasses.asdict(text),
+    }
+
+
 def _start_audiogen(
-    generator: DashengAudioGen, folder: str | None, text_encoder: str | None
+    generator: DashengAudioGen, base: CheckpointFolder | None, encoder: CheckpointFolder | None
 ) -> dict[str, Params]:
     params: dict[str, Params] = {}
-    if folder is not None:
-        config, params["audiogen"] = load_audiogen(CheckpointFolder(folder))
-        _check_sizes(folder, config, generator.config)
-        text_encoder = text_encoder or str(Path(folder) / config.text_encoder_name)
-    if text_encoder is not None:
-        text, params["text_encoder"] = load_t5(CheckpointFolder(text_encoder))
-        _check_sizes(text_encoder, text, generator.text)
+    if base is not None:
+        config, params["audiogen"] = load_audiogen(base)
+        _check_sizes(base.path, config, generator.config)
+        encoder = encoder or base
+    if encoder is not None:
+        encoder = _text_encoder(encoder)
+        text, params["text_encoder"] = load_t5(encoder)
+        _check_sizes(encoder.path, text, generator.text)
     return params
 
 
-def _check_sizes(folder: str, sizes: _Config, expected: _Config) -> None:
+def _check_sizes(folder: Path, sizes: _Config, expected: _Config) -> None:
     """Compares two configurations, value by value."""
     values = vars(sizes)
     differences = [
@@ -306,6 +353,8 @@ GENERATORS: dict[str, GeneratorFamily[Any]] = {
         _make_audiogen,
         _load_audiogen,
         _save_audiogen,
+        _audiogen_sizes,
+        _text_tokenizer,
         _start_audiogen,
         codec_field="tokenizer_name",
         default_codec=AudioGenConfig.tokenizer_name,

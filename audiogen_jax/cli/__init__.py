@@ -19,18 +19,23 @@ from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     encode_dataset,
     evaluate,
     generate,
+    manifest,
     plan,
     reconstruct,
     train,
 )
 from audiogen_jax.cli.app import app
+from audiogen_jax.cli.console import accept_all_characters, read_arguments, some_home
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits; `arguments` defaults to those of the process."""
     warnings.formatwarning = _warning
+    accept_all_characters()
     try:
-        code = app(arguments, prog_name="audiogen", standalone_mode=False)
+        arguments = read_arguments(sys.argv[1:] if arguments is None else arguments)
+        with some_home():
+            code = app(arguments, prog_name="audiogen", standalone_mode=False)
     except TyperException as error:
         code = _refuse(error.format_message())
     except (ValueError, OSError) as error:

@@ -58,6 +58,15 @@ def progress(what: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr that is moved by giving it (done, all of them)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
 def job_progress(what: str) -> Iterator["Callable[[JobProgress], None]"]:
     """A bar on stderr that is moved by giving it the `Progress` of a job."""
     columns = (

@@ -13,8 +13,8 @@ from audiogen_jax.sharding.stop import UNFINISHED, ended_by_signals
 
 
 @app.command(
-    epilog="Example: `audiogen train --config nano_generator --workdir runs/generator "
-    "--set tokenizer=runs/tokenizer/export`"
+    epilog="Example: `audiogen train --config finetune --set data=clips.jsonl --set init=nano "
+    "--workdir run`, where `audiogen manifest FOLDER --output clips.jsonl` makes the data"
 )
 def train(
     config: Annotated[str, typer.Option(help="A packaged config or FILE.py; :ARG after it.")],
@@ -62,6 +62,7 @@ def train(
     if step < (last := int(str(settings.steps))):
         typer.echo(f"stopped after step {step} of {last}: start again to go on", err=True)
         raise typer.Exit(UNFINISHED)
+    typer.echo(f"{workdir / 'export'}: the model after {step} steps")
 
 
 def _configure_logging() -> None:

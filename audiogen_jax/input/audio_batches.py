@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from audiogen_jax.files.audio import MAX_CHANNELS
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import CROPS, crop_window, pad_to
+from audiogen_jax.input.holdout import held_out_of
 from audiogen_jax.input.manifest import AudioRecord
 from audiogen_jax.input.mixture import (
     Batch,
@@ -20,6 +21,7 @@ from audiogen_jax.input.mixture import (
     check_weighted,
     collate_condition,
     mixed_batches,
+    no_clips,
 )
 from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.input.text import TextTokenizer
@@ -140,9 +142,17 @@ def make_iterator(config: DataConfig, rows: RowsOf = range) -> ResumableBatches[
 
 def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
     """The clips of the split, one list per bucket."""
-    records = [record for record in read_clips(manifest) if record.split == config.split]
+    records = read_clips(manifest)
+    if all(record.split == "train" for record in records):
+        clip_ids = [record.audio_id for record in records]
+        chosen = held_out_of(manifest, clip_ids, config.holdout)
+        records = [
+            dataclasses.replace(record, split="val") if record.audio_id in chosen else record
+            for record in records
+        ]
+    records = [record for record in records if record.split == config.split]
     if not records:
-        raise ValueError(f"{manifest} holds no clips of split {config.split!r}")
+        raise no_clips(manifest, config.split)
     buckets: list[list[AudioRecord]] = [[] for _ in config.buckets]
     for record in records:
         if config.text_tokenizer and "caption" not in record.views:

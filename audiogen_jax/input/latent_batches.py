@@ -12,6 +12,7 @@ import ml_dtypes
 import numpy as np
 from jaxtyping import BFloat16, UInt32
 
+from audiogen_jax.input.holdout import held_out_of
 from audiogen_jax.input.latent_dataset import LatentDataset
 from audiogen_jax.input.latent_records import LatentRecord
 from audiogen_jax.input.manifest import SPLITS
@@ -24,6 +25,7 @@ from audiogen_jax.input.mixture import (
     check_weighted,
     collate_condition,
     mixed_batches,
+    no_clips,
 )
 from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.input.text import TextTokenizer
@@ -171,9 +173,14 @@ def _by_bucket(
     dataset: LatentDataset, config: LatentDataConfig, frames: Sequence[int]
 ) -> list[_Clips]:
     """The clips of the split in each bucket; four bytes for each clip."""
-    chosen = dataset.splits == SPLITS.index(config.split)
+    validation = dataset.splits == SPLITS.index("val")
+    if not validation.any() and config.holdout:
+        clip_ids = dataset.audio_ids()
+        chosen = held_out_of(dataset.folder, clip_ids, config.holdout)
+        validation = np.array([clip_id in chosen for clip_id in clip_ids])
+    chosen = validation if config.split == "val" else ~validation
     if not chosen.any():
-        raise ValueError(f"{dataset.folder} holds no clips of split {config.split!r}")
+        raise no_clips(str(dataset.folder), config.split)
     if config.text_tokenizer and (uncaptioned := chosen & ~dataset.captioned).any():
         audio_id = dataset.audio_id(int(np.argmax(uncaptioned)))
         raise ValueError(f"{dataset.folder}: clip {audio_id!r} has no caption to train on")

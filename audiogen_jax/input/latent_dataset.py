@@ -214,6 +214,14 @@ class LatentDataset:
         shard, number = self._locate(clip)
         return str(self._read_index(self.info.shards[shard], "id")["id"][number])
 
+    def audio_ids(self) -> list[str]:
+        """The ids of all clips, from the indices."""
+        return [
+            str(clip_id)
+            for shard in self.info.shards
+            for clip_id in self._read_index(shard, "id")["id"]
+        ]
+
     def _locate(self, clip: int) -> tuple[int, int]:
         shard = int(np.searchsorted(self._ends, clip, side="right"))
         return shard, int(clip) - (int(self._ends[shard - 1]) if shard else 0)

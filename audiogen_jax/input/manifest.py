@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -132,6 +133,16 @@ def _text(row: Row, name: str) -> str:
         raise ValueError(f"{name} is a {type(value).__name__}, expected text")
     check_text(name, str(value))
     return str(value)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """Clips and minutes of each split of the rows of a manifest, in one line."""
+    parts = []
+    for split in ("train", "val"):
+        durations = [row["duration"] for row in rows if row["split"] == split]
+        if durations:
+            parts.append(f"{split} {len(durations)} clips, {sum(durations) / 60:.1f} min")
+    return "; ".join(parts)
 
 
 def _phrasings(view: str, value: object) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ processes, workers or threads. Built on grain; numpy only.
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
 import grain
 import numpy as np
@@ -33,6 +33,8 @@ class BatchConfig:
 
     Attributes:
       split: "train" or "val".
+      holdout: share of the clips, at least one, that is held out for validation from a set without
+        a validation split; 0: none.
       buckets: clip lengths in seconds, ascending. A clip goes to the shortest bucket that holds
         it; one longer than the last bucket is cropped to it.
       batch_sizes: clips per batch over all processes, one per bucket.
@@ -40,7 +42,7 @@ class BatchConfig:
       condition_dropout: probability of `drop_condition` (for classifier-free guidance).
       text_tokenizer: a `tokenizer.json`; without one batches hold no tokens.
       max_tokens: text tokens per clip, one number per bucket (short clips have short captions) or
-        one for all; longer texts are cut.
+        a single one for all; longer texts are cut.
       seed: of order, crops, gains and dropout.
       num_workers: processes that read ahead; 0 reads in threads of this process, which is faster
         where reading and tokenizing run outside of Python's lock.
@@ -48,6 +50,7 @@ class BatchConfig:
     """
 
     split: str = "train"
+    holdout: Probability = 0.1
     buckets: tuple[Positive, ...] = (5.0,)
     batch_sizes: tuple[AtLeastOne, ...] = (16,)
     view_dropout: Probability = 0.2
@@ -71,16 +74,29 @@ class BatchConfig:
             raise ValueError(
                 f"max_tokens={self.max_tokens}: expected one per buckets={self.buckets}"
             )
-        for name in ("view_dropout", "condition_dropout"):
+        for name in ("view_dropout", "condition_dropout", "holdout"):
             if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ValueError(f"{name}={getattr(self, name)}: expected a probability in [0, 1]")
+                raise ValueError(f"{name}={getattr(self, name)}: expected a number in [0, 1]")
 
     @property
     def bucket_tokens(self) -> tuple[int, ...]:
         """`max_tokens` of each bucket."""
-        if isinstance(self.max_tokens, int):
-            return (self.max_tokens,) * len(self.buckets)
-        return self.max_tokens
+        tokens = (self.max_tokens,) if isinstance(self.max_tokens, int) else self.max_tokens
+        return tokens * len(self.buckets) if len(tokens) == 1 else tokens
+
+    def within(self, seconds: float, tokens: int) -> Self:
+        """The settings for a model whose longest clip and text are these.
+
+        Longer clips go to a bucket of `seconds`, and are cropped to it.
+        """
+        shorter = sum(bucket < seconds for bucket in self.buckets)
+        buckets = (*self.buckets[:shorter], min(seconds, self.buckets[-1]))[: len(self.buckets)]
+        return dataclasses.replace(
+            self,
+            buckets=buckets,
+            batch_sizes=self.batch_sizes[: len(buckets)],
+            max_tokens=tuple(min(count, tokens) for count in self.bucket_tokens[: len(buckets)]),
+        )
 
     def draw_condition(
         self, views: Mapping[str, Sequence[str]], rng: np.random.Generator
@@ -104,8 +120,24 @@ class BatchConfig:
 
 def check_weighted(name: str, pairs: Sequence[tuple[str, float]]) -> None:
     """Raises ValueError unless a setting of this name is (path, weight above 0) pairs."""
-    if not pairs or any(not weight > 0 for _, weight in pairs):
+    if not pairs:
+        raise ValueError(
+            f"data.{name} is empty: expected a manifest, or a folder of audiogen encode-dataset "
+            "(--set data=clips.jsonl)"
+        )
+    if any(not weight > 0 for _, weight in pairs):
         raise ValueError(f"{name}={pairs}: expected (path, weight above 0) pairs")
+
+
+def no_clips(source: str, split: str) -> ValueError:
+    """The error for a set without clips of a split."""
+    advice = ""
+    if split == "val":
+        advice = (
+            ': give some of its rows "split": "val", hold clips out with data.holdout, or train '
+            "without validation with eval.batches=0"
+        )
+    return ValueError(f"{source} holds no clips of split {split!r}{advice}")
 
 
 def check_crop(crop: str, choices: Sequence[str]) -> None:

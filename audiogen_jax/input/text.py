@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import reprlib
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
@@ -190,6 +191,24 @@ def find_text_tokenizer(*folders: Path) -> Path:
         f"no text tokenizer in {' or '.join(map(str, folders))}, looked for {names}: "
         "put the one of the text encoder there, or sample from token ids with sample_latents"
     )
+
+
+def copy_text_tokenizer(path: Path, folder: Path) -> list[str]:
+    """Copies a tokenizer file under a name that `find_text_tokenizer` knows, with its settings.
+
+    Args:
+      path: `tokenizer.json`, under any name, or a sentencepiece `.model`.
+      folder: that exists.
+
+    Returns:
+      The names of what was written.
+    """
+    names = {FAST if path.suffix != ".model" else SENTENCEPIECE[0]: path}
+    if FAST not in names and (path.parent / SETTINGS).is_file():  # it counts the sentinels
+        names[SETTINGS] = path.parent / SETTINGS
+    for name, source in names.items():
+        shutil.copyfile(source, folder / name)
+    return [*names]
 
 
 def _sentinels(folder: Path) -> int:

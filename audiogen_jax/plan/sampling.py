@@ -16,6 +16,7 @@ from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
 from audiogen_jax.plan.memory import count, memory, traffic
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
+from audiogen_jax.train.objectives.generator_files import from_base
 from audiogen_jax.train.stages import parse_config
 from audiogen_jax.types import Params
 
@@ -49,6 +50,7 @@ def plan_sampling(
     chip, devices, compiled_for = find_devices(topology)
     if batch < 1 or batch % len(devices):
         raise ValueError(f"a batch of {batch} clips does not split over {len(devices)} devices")
+    settings = from_base(settings) if settings.model is None else settings
     generator = dataclasses.replace(settings, remat=None).make_generator()
     shapes = sampling_shapes(generator, settings.dtype)
     sampler = Sampler(generator, shapes, inference_mesh(devices))

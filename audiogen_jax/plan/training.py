@@ -22,6 +22,7 @@ from audiogen_jax.train.batches import LatentBatch
 from audiogen_jax.train.flops import matmul_flops
 from audiogen_jax.train.objectives.flow_matching import FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
+from audiogen_jax.train.objectives.generator_files import from_base
 from audiogen_jax.train.stages import parse_config
 from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.types import Tokens
@@ -45,6 +46,7 @@ def plan_training(config: ConfigDict, topology: str) -> dict[str, Any]:
         raise ValueError("only flow_matching on encoded latents (data.datasets) can be planned")
     chip, devices, compiled_for = find_devices(topology)
     mesh = make_mesh(settings.mesh, devices)
+    settings = from_base(settings) if settings.model is None else settings
     objective = FlowMatching(settings, settings.make_generator())
     state = jax.eval_shape(objective.init_state, jax.random.key(0))
     shardings = tree_shardings(state, mesh, settings.sharding, objective.axes)

@@ -1,7 +1,5 @@
 """Finds a config, `FILE.py[:ARG]` or a packaged `NAME[:ARG]`, and overrides fields of it."""
 
-import ast
-import difflib
 import importlib.util
 import sys
 import types
@@ -9,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
+
+from audiogen_jax.train.overrides import override
+from audiogen_jax.train.stages import STAGES
 
 _PACKAGE = Path(__file__).parents[1]
 FOLDERS = (_PACKAGE / "configs", _PACKAGE.parent / "configs")
@@ -21,8 +22,7 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     Args:
       spec: `FILE.py`, or the bare name of a packaged config, and `:ARG` after it; without it the
         function gets an empty string.
-      overrides: `key.path=value`; values are Python literals, anything else is a string. An empty
-        value unsets what may be unset.
+      overrides: `key.path=value`; see `overrides.override`.
 
     Returns:
       The locked config.
@@ -36,8 +36,9 @@ def load_config(spec: str, overrides: Sequence[str] = ()) -> ConfigDict:
     if not hasattr(module, "get_config"):
         raise ValueError(f"config file {name!r} has no function get_config(arg)")
     config: ConfigDict = module.get_config(arg)
-    for override in overrides:
-        _override(config, override)
+    stage = STAGES.get(str(config.get("objective")))
+    for text in overrides:
+        override(config, text, stage.config if stage else None)
     return config.lock()
 
 
@@ -82,35 +83,3 @@ def _import_file(path: Path) -> types.ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _override(config: ConfigDict, override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator:
-        raise ValueError(f"override {override!r}: expected key.path=value")
-    known = _leaf_types(config)
-    if key not in known:
-        close = difflib.get_close_matches(key, known, n=3) or list(known)
-        raise ValueError(f"unknown config key {key!r}; did you mean one of {close}?")
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        value = text
-    for candidate in (value, text):  # a string that looks like a number is one if need be
-        try:
-            config.update_from_flattened_dict({key: candidate})
-            return
-        except TypeError:
-            continue
-    raise ValueError(f"config key {key!r}: {value!r} is no {known[key].__name__}")
-
-
-def _leaf_types(config: ConfigDict, prefix: str = "") -> dict[str, type]:
-    """Key path -> type of its value."""
-    types = {}
-    for name, value in config.items():
-        if isinstance(value, ConfigDict):
-            types |= _leaf_types(value, f"{prefix}{name}.")
-        else:
-            types[prefix + name] = config.get_type(name)
-    return types

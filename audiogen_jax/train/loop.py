@@ -116,17 +116,17 @@ def _train(
         encoder_sha256=objective.facts.get("tokenizer", ""),
     )
     batches = open_split("train", settings.seed)
-    validation = [
-        host_batch(fields)
-        for fields in itertools.islice(open_split("val", settings.eval.seed), settings.eval.batches)
-    ]
+    validation: list[HostBatch] = []
+    if settings.eval.batches:
+        held_out = itertools.islice(open_split("val", settings.eval.seed), settings.eval.batches)
+        validation = [host_batch(fields) for fields in held_out]
 
     # ---------------------------------------------------------------- state
     watchdog.beat("making or restoring the state")
     key = jax.random.key(settings.seed)
     abstract = jax.eval_shape(objective.init_state, key)
     shardings = tree_shardings(abstract, mesh, settings.sharding, objective.axes)
-    for array in large_replicated(abstract, shardings):
+    for array in large_replicated(abstract, shardings) if mesh.size > 1 else ():
         logging.info("on every device: %s %s, %.1f MB", array.name, array.shape, array.bytes / 1e6)
     checkpoints = Checkpoints(
         where.checkpoints,
@@ -196,6 +196,7 @@ def _train(
             with jax.set_mesh(mesh), profile.step(step):
                 shapes = step_fn, *(array.shape for array in jax.tree.leaves(batch))
                 if shapes not in flops:
+                    logging.info("compiling the step for batches of %s", arrays[0].shape)
                     plain_step = compiled(plain.step_at(step))
                     flops[shapes] = matmul_flops(plain_step, state, batch, frozen)
                 state, metrics = step_fn(state, batch, frozen)

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import math
-import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -148,10 +147,14 @@ def summary(row: Mapping[str, float]) -> str:
 
 
 def memory_in_use() -> float:
-    """Peak bytes of the fullest device; of the process itself where devices cannot say."""
+    """Peak bytes of the fullest device; of the process itself where devices cannot say, or 0."""
     stats = [device.memory_stats() or {} for device in jax.local_devices()]
     peaks = [each["peak_bytes_in_use"] for each in stats if "peak_bytes_in_use" in each]
     if peaks:
         return float(max(peaks))
+    try:
+        import resource
+    except ImportError:  # Windows has none
+        return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return float(peak if sys.platform == "darwin" else peak * 1024)

@@ -101,3 +101,6 @@ class TrainConfig:
             raise ValueError(
                 f"accumulate={self.accumulate} does not divide data.batch_sizes {uneven}"
             )
+        if not self.eval.batches:  # nothing is held out for nobody
+            data = dataclasses.replace(self.data, holdout=0.0)
+            object.__setattr__(self, "data", data)

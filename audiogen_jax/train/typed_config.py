@@ -47,15 +47,15 @@ def typed(kind: type[T], values: Mapping[str, object], key: str = "") -> T:
             raise ValueError(f"config key {prefix + name!r} is missing")
     hints = typing.get_type_hints(kind, include_extras=True)
     return kind(
-        **{name: _convert(hints[name], value, prefix + name) for name, value in values.items()}
+        **{name: convert(hints[name], value, prefix + name) for name, value in values.items()}
     )
 
 
-def _convert(hint: object, value: object, key: str) -> object:
+def convert(hint: object, value: object, key: str) -> object:
     """A value as what a field is annotated with."""
     if get_origin(hint) is Annotated:
         hint, *notes = get_args(hint)
-        converted = _convert(hint, value, key)
+        converted = convert(hint, value, key)
         for range_ in (note for note in notes if isinstance(note, Range)):
             assert isinstance(converted, int | float)
             if converted not in range_:
@@ -76,7 +76,7 @@ def _convert(hint: object, value: object, key: str) -> object:
                 items = items[:1] * len(value)
             if len(items) == len(value):
                 pairs = enumerate(zip(items, value, strict=True))
-                return tuple(_convert(item, each, f"{key}[{i}]") for i, (item, each) in pairs)
+                return tuple(convert(item, each, f"{key}[{i}]") for i, (item, each) in pairs)
     elif _is_instance(value, get_origin(hint) or hint):
         return value
     raise ValueError(f"config key {key!r}: {value!r} is no {_name(hint)}")
@@ -97,12 +97,12 @@ def _convert_union(hints: tuple[object, ...], value: object, key: str) -> object
     if dataclass_hints and isinstance(value, Mapping):
         for hint in dataclass_hints:
             if _required(hint) <= value.keys():
-                return _convert(hint, value, key)
+                return convert(hint, value, key)
         needs = " or ".join(str(sorted(_required(hint))) for hint in dataclass_hints)
         raise ValueError(f"config key {key!r}: expected the keys {needs} in it")
     for hint in hints:
         try:
-            return _convert(hint, value, key)
+            return convert(hint, value, key)
         except _OutOfRangeError:
             raise
         except ValueError:

@@ -40,4 +40,5 @@ def config(manifests) -> DataConfig:
         text_tokenizer=str(manifests / "tokenizer.json"),
         max_tokens=48,
         seed=7,
+        holdout=0.0,
     )

@@ -306,7 +306,7 @@ def test_an_empty_split_is_named(config, tmp_path):
         {"crop": "middle"},
         {"sample_rate": 0},
         {"channels": 0},
-        {"max_tokens": (48,)},
+        {"max_tokens": (48, 48, 48)},
         {"view_dropout": 1.2},
         {"condition_dropout": -0.1},
     ],

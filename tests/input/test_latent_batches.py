@@ -44,6 +44,7 @@ def config(folders, manifests):
         batch_sizes=(4, 2),
         text_tokenizer=str(manifests / "tokenizer.json"),
         max_tokens=(32, 48),
+        holdout=0.0,
         seed=7,
         tokenizer_hash=TOKENIZER,
     )

@@ -69,15 +69,30 @@ def save_bag(folder: Path, generator: BagGenerator, params: Params) -> None:
     write(folder, values, params)
 
 
+def bag_sizes(opened: CheckpointFolder) -> dict[str, object]:
+    return {"latent_dim": opened.values["latent_dim"]}
+
+
+def bag_text_tokenizer(opened: CheckpointFolder) -> Path:
+    return opened.path / "tokenizer.json"
+
+
 def start_bag(
-    generator: BagGenerator, folder: str | None, encoder: str | None
+    generator: BagGenerator, base: CheckpointFolder | None, encoder: CheckpointFolder | None
 ) -> dict[str, Params]:
-    return {} if folder is None else read(Path(folder), np.asarray)
+    return {} if base is None else read(base.path, np.asarray)
 
 
 CODEC = CodecFamily(open_stereo, save_stereo)
 GENERATOR = GeneratorFamily(
-    make_bag, load_bag, save_bag, start_bag, codec_field="codec", default_codec="codec"
+    make_bag,
+    load_bag,
+    save_bag,
+    bag_sizes,
+    bag_text_tokenizer,
+    start_bag,
+    codec_field="codec",
+    default_codec="codec",
 )
 
 

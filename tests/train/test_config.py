@@ -23,7 +23,7 @@ def test_overrides():
 
 def test_what_may_be_unset():
     config = load_config("nano_generator", ["tokenizer=1234", "init=", "remat=nothing_saveable"])
-    assert (config.tokenizer, config.init, config.text_encoder) == ("1234", "", None)
+    assert (config.tokenizer, config.init, config.text_encoder) == ("1234", None, None)
     assert config.remat == "nothing_saveable"
 
 

@@ -126,9 +126,8 @@ def test_what_is_out_of_range_is_refused(name: str, data: st.DataObject):
     ],
 )
 def test_what_contradicts_itself(name: str, override: str, message: str):
-    config = load_config(name, [override])
     with pytest.raises(ValueError, match=message):
-        parse_config(config)
+        parse_config(load_config(name, [override]))
 
 
 @pytest.mark.parametrize("spelling", ["bf16", "bfloat16", "fp32", "float32"])

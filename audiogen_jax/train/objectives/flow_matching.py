@@ -34,7 +34,11 @@ from audiogen_jax.train.gradients import Metrics, value_and_gradients
 from audiogen_jax.train.guarded_update import guarded_update
 from audiogen_jax.train.objective import OpenAudio, SamplingObjective
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
-from audiogen_jax.train.objectives.generator_files import read_generator, write_generator
+from audiogen_jax.train.objectives.generator_files import (
+    from_base,
+    read_generator,
+    write_generator,
+)
 from audiogen_jax.train.objectives.text_vocabulary import check_text_tokenizer
 from audiogen_jax.train.optimizer import make_optimizer
 from audiogen_jax.train.state import TrainState
@@ -95,8 +99,9 @@ class FlowMatching(SamplingObjective[Batch]):
         The codec says what audio it reads, whatever the config does.
 
         Raises:
-          ValueError: see `read_generator` and `check_text_tokenizer`.
+          ValueError: see `from_base`, `read_generator` and `check_text_tokenizer`.
         """
+        config = from_base(config)
         generator, codec, loaded = read_generator(config)
         if isinstance(config.data, DataConfig):
             format = dict(sample_rate=codec.codec.sample_rate, channels=codec.codec.channels)

@@ -68,15 +68,17 @@ class FlowMatchingConfig(TrainConfig):
     """A training of a generator.
 
     Attributes:
-      tokenizer: folder of the codec whose latents are learnt.
-      init: folder of a generator to start from; random weights if None.
-      text_encoder: folder of a text encoder that stays as it is; trained along if None.
+      tokenizer: the codec whose latents are learnt; that of `init` if None. This and the next two
+        are "nano", a folder in Hugging Face layout or the name of a hub repository, and a generator
+        stands for its codec or its text encoder.
+      init: generator to start from; random weights if None.
+      text_encoder: text encoder that stays as it is; trained along if None.
       lora: adapters.
       ema_decay: of the averaged parameters.
       time_sampling: of the noise levels.
       duration_weight: of the loss of predicted durations.
       dtype: of activations; parameters, moments and averages are float32.
-      model: sizes of the generator, as its family reads them.
+      model: sizes of the generator, as its family reads them; those of `init` if None.
       model_type: the family, a key of `checkpoints.registry.GENERATORS`.
       needs_init: whether random weights instead of `init` would be a mistake.
     """
@@ -89,7 +91,7 @@ class FlowMatchingConfig(TrainConfig):
     time_sampling: TimeSamplingConfig
     duration_weight: NotNegative
     dtype: np.dtype
-    model: Mapping[str, object]
+    model: Mapping[str, object] | None
     model_type: str = "dasheng_audiogen"
     needs_init: bool = False
 
@@ -100,8 +102,17 @@ class FlowMatchingConfig(TrainConfig):
                 f"model_type={self.model_type!r}: expected one of {sorted(GENERATORS)}"
             )
         compute_dtype(self.dtype)
-        if self.data.text_tokenizer is None:
-            raise ValueError("data.text_tokenizer is not set: expected a tokenizer.json")
+        if self.init is None:
+            if self.model is None:
+                raise ValueError(
+                    "init is not set: expected the generator to start from, 'nano', a folder or a "
+                    "hub name (--set init=nano)"
+                )
+            if self.text_encoder is None and self.data.text_tokenizer is None:
+                raise ValueError(
+                    "data.text_tokenizer is not set: expected a tokenizer.json, or an init or a "
+                    "text_encoder that brings one"
+                )
 
     @property
     def adapter_scale(self) -> float:
@@ -119,6 +130,7 @@ class FlowMatchingConfig(TrainConfig):
         Raises:
           ValueError: `model` does not hold the sizes of its family.
         """
+        assert self.model is not None  # see `generator_files.from_base`
         try:
             return GENERATORS[self.model_type].make(self.model, self.dtype, self.remat)
         except (TypeError, KeyError) as error:

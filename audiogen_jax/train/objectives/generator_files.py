@@ -1,22 +1,82 @@
 """What the training of a generator reads before its first step, and what it exports."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 from audiogen_jax.checkpoints.config_file import read_config
+from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
 from audiogen_jax.checkpoints.mapping import on_host
-from audiogen_jax.checkpoints.registry import GENERATORS, LoadedCodec, open_codec
+from audiogen_jax.checkpoints.registry import (
+    GENERATORS,
+    GeneratorFamily,
+    LoadedCodec,
+    family_of,
+    open_codec,
+)
 from audiogen_jax.files.content_hashes import record_contents
 from audiogen_jax.files.remote import local_copy
+from audiogen_jax.input.audio_batches import DataConfig
+from audiogen_jax.input.latent_batches import LatentDataConfig
+from audiogen_jax.input.text import copy_text_tokenizer
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.types import Params
+
+
+def from_base(config: FlowMatchingConfig) -> FlowMatchingConfig:
+    """The config with what it leaves to the checkpoints that it names.
+
+    A generator to start from gives its codec, its text tokenizer, its sizes and with them its
+    longest clip and text; a text encoder gives its text tokenizer.
+
+    Raises:
+      ValueError: there is no such checkpoint, or nothing to take a setting from.
+    """
+    family, base = GENERATORS[config.model_type], None
+    if config.init is not None:
+        base = open_checkpoint(config.init)
+        expected = GENERATORS if config.model is None else {config.model_type: family}
+        family = family_of(base, expected)
+    config = dataclasses.replace(
+        config,
+        tokenizer=config.tokenizer or config.init,
+        data=_with_text_tokenizer(config, family, base),
+    )
+    if config.model is not None:
+        return config
+    assert base is not None  # the config says so
+    sizes, kind = family.sizes(base), str(base.model_type)
+    config = dataclasses.replace(config, model=sizes, model_type=kind)
+    generator = config.make_generator()
+    window = generator.window / generator.latent_rate
+    return dataclasses.replace(config, data=config.data.within(window, generator.max_tokens))
+
+
+def _with_text_tokenizer(
+    config: FlowMatchingConfig, family: GeneratorFamily, base: CheckpointFolder | None
+) -> DataConfig | LatentDataConfig:
+    """The settings of the data with the path of a text tokenizer."""
+    source = config.data.text_tokenizer
+    if source is None:
+        if base is None:
+            assert config.text_encoder is not None  # the config says so
+            base = open_checkpoint(config.text_encoder)
+        path = family.text_tokenizer(base)
+    else:
+        path = source
+        if not Path(source).is_file() and Path(source).suffix not in (".json", ".model"):
+            path = family.text_tokenizer(open_checkpoint(source))
+    return dataclasses.replace(config.data, text_tokenizer=str(path))
 
 
 def read_generator(
     config: FlowMatchingConfig,
 ) -> tuple[Generator, LoadedCodec, dict[str, Params]]:
     """The generator of `config.model`, its codec, and parameters on the host.
+
+    Args:
+      config: from `from_base`.
 
     Returns:
       Generator, codec, and by name what `config.init` and `config.text_encoder` hold of the
@@ -28,8 +88,8 @@ def read_generator(
     """
     if config.tokenizer is None:
         raise ValueError(
-            "tokenizer is not set: expected a tokenizer's folder, such as the export of its stage "
-            "(--set tokenizer=WORKDIR/export)"
+            "tokenizer is not set: expected an audio codec or a generator that has one: a folder, "
+            "such as the export of its stage (--set tokenizer=WORKDIR/export), a hub name or nano"
         )
     if config.init is None and (config.needs_init or config.lora.rank):
         raise ValueError(
@@ -43,9 +103,13 @@ def read_generator(
             f"{config.tokenizer}, {codec.codec.latent_dim}"
         )
     family = GENERATORS[config.model_type]
-    params = family.start(generator, config.init, config.text_encoder)
-    encoder = codec.read(codec.codec.encoder, on_host)
-    return generator, codec, {**params, "codec": encoder}
+    base, encoder = (
+        None if source is None else open_checkpoint(source)
+        for source in (config.init, config.text_encoder)
+    )
+    params = family.start(generator, base, encoder)
+    half = codec.read(codec.codec.encoder, on_host)
+    return generator, codec, {**params, "codec": half}
 
 
 def write_generator(
@@ -69,5 +133,5 @@ def write_generator(
     name = read_config(folder).get(family.codec_field, family.default_codec)
     shutil.copytree(codec.folder, folder / name)
     assert config.data.text_tokenizer is not None
-    shutil.copyfile(local_copy(config.data.text_tokenizer), folder / "tokenizer.json")
-    record_contents(folder, ["tokenizer.json"])
+    names = copy_text_tokenizer(local_copy(config.data.text_tokenizer), folder)
+    record_contents(folder, names)

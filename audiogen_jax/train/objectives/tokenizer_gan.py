@@ -17,7 +17,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer, save_tokenizer
-from audiogen_jax.checkpoints.folder import CheckpointFolder
+from audiogen_jax.checkpoints.registry import open_codec_checkpoint
 from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models import discriminators
 from audiogen_jax.models.dasheng import axes as dasheng_axes
@@ -65,7 +65,8 @@ class EncoderConfig:
     """Where a tokenizer starts.
 
     Attributes:
-      encoder: folder of the tokenizer whose sizes and semantic encoder are taken over.
+      encoder: the tokenizer whose sizes and semantic encoder are taken over: "nano", a folder in
+        Hugging Face layout or a hub name; a generator stands for its codec.
     """
 
     encoder: CheckpointSource | None
@@ -154,7 +155,7 @@ class TokenizerGAN(Objective[AudioBatch]):
     def load(cls, config: TokenizerGANConfig, open_data: OpenAudio) -> "TokenizerGAN":
         """Takes sizes and encoder of the checkpoint at `config.init.encoder`."""
         assert config.init.encoder is not None
-        tokenizer, params = load_tokenizer(CheckpointFolder(config.init.encoder))
+        tokenizer, params = load_tokenizer(open_codec_checkpoint(config.init.encoder))
         return cls(config, tokenizer, params["audio_encoder"], open_data)
 
     @functools.cached_property
