@@ -5,7 +5,7 @@ import time
 import pytest
 
 from audiogen_jax.sharding import watchdog
-from audiogen_jax.sharding.watchdog import START_FACTOR, Watchdog
+from audiogen_jax.sharding.watchdog import START_FACTOR, Watchdog, closed_in_time
 
 SHORT = 0.05
 
@@ -14,7 +14,7 @@ SHORT = 0.05
 def left(monkeypatch) -> list[str]:
     """What would have ended this process."""
     reasons: list[str] = []
-    monkeypatch.setattr(watchdog, "leave", reasons.append)
+    monkeypatch.setattr(watchdog, "leave", lambda reason, code=75: reasons.append(reason))
     return reasons
 
 
@@ -55,3 +55,15 @@ def test_off(left):
         dog._since -= 1e9
         time.sleep(SHORT)
     assert not left
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_after_an_error_files_are_closed_in_time(left, monkeypatch, processes: int):
+    """The others of several processes wait for this one, and it for them."""
+    monkeypatch.setattr(watchdog, "CLOSING_SECONDS", SHORT)
+    monkeypatch.setattr(watchdog.jax, "process_count", lambda: processes)
+    with pytest.raises(ArithmeticError):
+        with closed_in_time():
+            raise ArithmeticError("the cause of it")
+    time.sleep(4 * SHORT)
+    assert len(left) == processes - 1 and all("the cause of it" in reason for reason in left)
