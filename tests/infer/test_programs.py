@@ -106,7 +106,8 @@ def test_dropped_programs_give_their_memory_back():
     programs, params = Programs(chain, limit=3), jnp.eye(32)
     sizes = []
     for rows in range(1, 41):
-        programs(params, jnp.ones((rows, 32))).block_until_ready()
+        programs(params, np.ones((rows, 32), np.float32)).block_until_ready()
+        gc.collect()
         sizes.append(resident_bytes() / 2**20)
     assert sizes[-1] - sizes[7] < 20, sizes
 
