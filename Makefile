@@ -22,7 +22,7 @@ demo: $(VENV)/installed
 	  --caption 'A man saying "seven", a dog barking and rain falling.' \
 	  --speech "a man speaking" --asr "seven" \
 	  --sfx "a dog barking" --env "rain falling" \
-	  --duration 5 --seed 0 --plot --output demo/scene.wav
+	  --duration 5 --seed 0 --plot --output demo/scene.wav --overwrite
 	@echo "Written: demo/scene.wav (the scene) and demo/scene.png (its mel spectrogram)"
 
 test: $(VENV)/installed-dev

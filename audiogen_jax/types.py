@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 import jax
+import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 from jax.tree_util import KeyPath
-from jaxtyping import Array, Bool, DTypeLike, Float, Int, PyTree
+from jaxtyping import Array, ArrayLike, Bool, DTypeLike, Float, Float32, Int, PyTree
 
 Device: TypeAlias = jax.Device  # pyright: ignore[reportInvalidTypeForm]  # jaxlib has no types
 
@@ -158,3 +159,29 @@ def compute_dtype(dtype: str | DTypeLike, name: str = "dtype") -> np.dtype:
     if (spelling := dtype_name(dtype, name)) == "float16":
         raise ValueError(f"{name}={spelling!r}: expected 'float32' or 'bfloat16' to compute in")
     return DTYPES[spelling]
+
+
+def as_float32(values: ArrayLike, name: str) -> Float32[np.ndarray, "..."]:
+    """Audio, latents or noise that somebody hands in.
+
+    Args:
+      values: real numbers of any float type. Integers are refused, as their full scale cannot be
+        known: divide 16-bit PCM by 32768.
+      name: of the array, for errors.
+
+    Raises:
+      ValueError: integers, booleans, complex numbers, or no array of numbers at all.
+    """
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is no array of numbers: {error}") from None
+    if jnp.issubdtype(array.dtype, np.integer):
+        raise ValueError(
+            f"{name} of type {array.dtype}: expected floats in about [-1, 1]; divide 16-bit PCM by "
+            "32768, 24-bit by 2**23, 32-bit by 2**31"
+        )
+    if not jnp.issubdtype(array.dtype, np.floating):
+        raise ValueError(f"{name} of type {array.dtype}: expected real floats")
+    with np.errstate(over="ignore"):  # too large becomes infinite, which is refused as such
+        return array.astype(np.float32, copy=False)

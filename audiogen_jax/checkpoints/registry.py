@@ -67,6 +67,7 @@ class LoadedGenerator:
       params: its parameters.
       codec: of its latents.
       tokenize: texts -> tokens padded to `generator.max_tokens`; reads its files on the first call.
+      lost_views: a tagged string -> those of its views that are cut off as it has more tokens.
     """
 
     folders: tuple[Path, ...]
@@ -74,6 +75,7 @@ class LoadedGenerator:
     params: Params
     codec: LoadedCodec
     tokenize: Callable[[list[str]], Tokens]
+    lost_views: Callable[[str], tuple[str, ...]] = lambda text: ()
 
 
 @dataclass(frozen=True)
@@ -283,13 +285,16 @@ def _load_audiogen(
     def tokenize(texts: list[str]) -> Tokens:
         return text_tokenizer()[0].encode_batch(texts, config.tokenizer_max_length)
 
+    def lost_views(text: str) -> tuple[str, ...]:
+        return text_tokenizer()[0].lost_views(text, config.tokenizer_max_length)
+
     special = text_tokenizer()[1] if config.special_tokens else ()
     generator = DashengAudioGen(config, text, special, dtype)
     params: Params = {"text_encoder": text_encoder, "audiogen": network}
     if for_sampling:
         params = generator.for_sampling(params)
     folders = (opened.path, opened_text.path, opened_codec.path)
-    return LoadedGenerator(folders, generator, params, codec, tokenize)
+    return LoadedGenerator(folders, generator, params, codec, tokenize, lost_views)
 
 
 def _save_audiogen(folder: Path, generator: DashengAudioGen, params: Params) -> None:

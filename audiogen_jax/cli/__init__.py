@@ -30,11 +30,11 @@ from audiogen_jax.cli.console import accept_all_characters, read_arguments, some
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits; `arguments` defaults to those of the process."""
-    warnings.formatwarning = _warning
     accept_all_characters()
     try:
         arguments = read_arguments(sys.argv[1:] if arguments is None else arguments)
-        with some_home():
+        with some_home(), warnings.catch_warnings():
+            warnings.showwarning = _warn
             code = app(arguments, prog_name="audiogen", standalone_mode=False)
     except TyperException as error:
         code = _refuse(error.format_message())
@@ -45,8 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _warning(message: Warning | str, *_: object, **__: object) -> str:
-    return f"audiogen: warning: {' '.join(str(message).split())}\n"
+def _warn(message: Warning | str, *_: object, **__: object) -> None:
+    print("audiogen: warning:", " ".join(str(message).split()), file=sys.stderr)
 
 
 def _refuse(message: str) -> int:

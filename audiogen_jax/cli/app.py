@@ -1,6 +1,7 @@
 """The `audiogen` application and what its commands share."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,17 +32,27 @@ app = typer.Typer(
 stderr = Console(stderr=True, highlight=False)
 
 
-def check_audio_output(path: Path) -> None:
+def check_audio_output(path: Path, overwrite: bool) -> None:
+    """See `check_output`; the suffix too."""
     from audiogen_jax.files.audio import check_audio_suffix
 
     check_audio_suffix(path)
-    check_output(path)
+    check_output(path, overwrite)
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, overwrite: bool) -> None:
+    """Checks, before any work, that a file may be written.
+
+    Raises:
+      OSError: it cannot, or it exists and was not asked to be replaced.
+    """
     from audiogen_jax.files.atomic import check_writable
 
     check_writable(path)
+    if os.path.lexists(path) and not overwrite:
+        raise FileExistsError(
+            f"{path} exists: give another --output, or --overwrite to replace that file"
+        )
 
 
 def seconds(samples: np.ndarray, sample_rate: int) -> str:

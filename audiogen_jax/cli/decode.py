@@ -1,5 +1,6 @@
 """`audiogen decode`."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,7 +8,7 @@ import numpy as np
 import typer
 
 from audiogen_jax.cli.app import app, check_audio_output, progress, seconds
-from audiogen_jax.cli.options import Checkpoint
+from audiogen_jax.cli.options import Checkpoint, Overwrite
 
 if TYPE_CHECKING:
     from audiogen_jax.infer.codec import Codec
@@ -20,10 +21,11 @@ def decode(
         Path | None, typer.Option("--output", "-o", help=".wav or .flac; default: LATENTS as .wav")
     ] = None,
     checkpoint: Checkpoint = "nano",
+    overwrite: Overwrite = False,
 ) -> None:
     """Decode latents to an audio file."""
     output = output or latents.with_suffix(".wav")
-    check_audio_output(output)
+    check_audio_output(output, overwrite)
     from audiogen_jax.files.latents import read_latents
 
     frames, num_samples = read_latents(latents)
@@ -31,7 +33,24 @@ def decode(
         from audiogen_jax.infer.codec import Codec
 
         codec = Codec.load(checkpoint)
+    if num_samples is not None:
+        _check_length(latents, codec, len(frames), num_samples)
     decode_to(output, codec, frames, num_samples)
+
+
+def _check_length(path: Path, codec: "Codec", frames: int, num_samples: int) -> None:
+    """Checks that latents of a file are as long as the audio that it names."""
+    decoded = frames * codec.samples_per_latent
+    if num_samples <= decoded:
+        return
+    if codec.latent_length(num_samples) != frames:
+        raise ValueError(
+            f"{path}: 'num_samples' is {num_samples}, but its {frames} latent frames hold {decoded}"
+        )
+    warnings.warn(  # as version 0.2.0 wrote them
+        f"{path}: the last {num_samples - decoded} of {num_samples} samples are not in the latents",
+        stacklevel=2,
+    )
 
 
 def decode_to(output: Path, codec: "Codec", latents: np.ndarray, num_samples: int | None) -> None:

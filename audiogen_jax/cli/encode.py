@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from audiogen_jax.cli.app import app, check_output, progress
-from audiogen_jax.cli.options import Checkpoint
+from audiogen_jax.cli.options import Checkpoint, Overwrite
 
 if TYPE_CHECKING:
     from audiogen_jax.files.audio import Audio
@@ -22,16 +21,17 @@ def encode(
         typer.Option("--output", "-o", help=".npz or .safetensors; default: AUDIO with .npz"),
     ] = None,
     checkpoint: Checkpoint = "nano",
+    overwrite: Overwrite = False,
 ) -> None:
     """Encode an audio file to latents [t c], 25 frames per second with the embedded codec."""
     from audiogen_jax.files.latents import check_latents_suffix, write_latents
 
     output = output or audio.with_suffix(".npz")
     check_latents_suffix(output)
-    check_output(output)
+    check_output(output, overwrite)
     recording, codec = read_with_codec(audio, checkpoint)
     with progress("encoding"):
-        latents = np.asarray(codec.encode(recording.samples[None])[0])
+        latents = codec.encode_clip(recording.samples)
     write_latents(output, latents, num_samples=len(recording.samples))
     frames, channels = latents.shape
     typer.echo(f"{output}: {frames} frames x {channels} channels")

@@ -12,6 +12,7 @@ from audiogen_jax.cli.app import app, check_audio_output, check_output, progress
 from audiogen_jax.cli.options import (
     Checkpoint,
     Dtype,
+    Overwrite,
     ParamDtype,
     Revision,
     ShardingOption,
@@ -21,7 +22,6 @@ from audiogen_jax.cli.options import (
 from audiogen_jax.infer.options import SamplingOptions
 
 if TYPE_CHECKING:
-    from audiogen_jax.infer.pipeline import Pipeline
     from audiogen_jax.infer.source import Source
 
 
@@ -77,15 +77,19 @@ def generate(
     output: Annotated[Path, typer.Option("--output", "-o", help=".wav or .flac")] = Path(
         "audiogen.wav"
     ),
+    overwrite: Overwrite = False,
 ) -> None:
     """Generate an audio scene from a structured caption."""
     scene = _scene(prompt, caption, speech, asr, sfx, music, env)
     picture = output.with_suffix(".png")
-    check_audio_output(output)
+    check_audio_output(output, overwrite)
     if plot:
-        check_output(picture)
+        check_output(picture, overwrite)
     if source is None and (regenerate or noise_level != 1.0):
         raise ValueError("--regenerate and --noise-level need a --source")
+    given, subtype = None, "PCM_16"
+    if source is not None:
+        given, subtype = _read_source(source, regenerate or (), noise_level, output.suffix)
     with progress("loading the model"):
         from audiogen_jax.files.audio import write_audio
         from audiogen_jax.infer.compile import use_compile_cache
@@ -99,12 +103,11 @@ def generate(
             param_dtype=param_dtype,
             sharding=sharding,
         )
-        given = source and _read_source(source, regenerate or (), noise_level, pipeline)
     with progress(f"generating, {options.steps} steps"):
         (clip,) = pipeline.generate(
             scene, seed=seed, duration=duration, source=given, **dataclasses.asdict(options)
         )
-    write_audio(output, clip.audio, clip.sample_rate)
+    write_audio(output, clip.audio, clip.sample_rate, subtype)
     typer.echo(f"{output}: {seconds(clip.audio, clip.sample_rate)}, seed {seed}, {clip.prompt}")
     if plot:
         with progress("plotting"):
@@ -126,16 +129,18 @@ def _scene(prompt: str | None, caption: str | None, *views: str | None) -> Struc
 
 
 def _read_source(
-    path: Path, regenerate: Sequence[str], noise_level: float, pipeline: "Pipeline"
-) -> "Source":
-    from audiogen_jax.files.audio import read_audio
+    path: Path, regenerate: Sequence[str], noise_level: float, suffix: str
+) -> tuple["Source", str]:
+    """A recording, and the subtype of a file that keeps it as it is."""
+    from audiogen_jax.files.audio import lossless_subtype, read_audio
     from audiogen_jax.infer.source import Source
 
-    audio = read_audio(path, pipeline.codec.sample_rate, pipeline.codec.channels)
+    audio = read_audio(path, sample_rate=None, channels=None)
     for note in audio.notes:
         typer.echo(f"{path}: {note}", err=True)
     spans = [
         (0.0, float("inf")) if text == "all" else read_interval(text, "--regenerate")
         for text in regenerate
     ]
-    return Source(audio.samples, spans, noise_level)
+    source = Source(audio.samples, spans, noise_level, audio.sample_rate)
+    return source, lossless_subtype(audio.subtype, suffix)

@@ -19,6 +19,9 @@ Checkpoint = Annotated[
 ]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub repository.")]
 Dtype = Annotated[str, typer.Option(help="Of the computation: float32 or bfloat16.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that exist; otherwise they are an error.")
+]
 ShareText = Annotated[
     str | None,
     typer.Option("--share", help="I/N, I from 0: this process's share of the work of N."),

@@ -53,6 +53,7 @@ def written_atomically(path: str | Path) -> Iterator[Path]:
                 mode = stat.S_IMODE(temporary.stat().st_mode)
                 yield temporary
                 temporary.chmod(mode)  # some libraries make files that their owner alone may read
+                sync(temporary)  # the last of the contents may find the disk full only now
                 os.replace(temporary, path)
             except BaseException:
                 temporary.unlink(missing_ok=True)

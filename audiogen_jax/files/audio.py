@@ -2,8 +2,10 @@
 
 import dataclasses
 import io
+import math
+import warnings
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
@@ -11,15 +13,24 @@ import soxr
 from jaxtyping import Float, Float32
 
 from audiogen_jax.files.atomic import write_bytes
+from audiogen_jax.types import as_float32
 
 FORMATS = (".wav", ".flac")
 SILENCE = 1e-5
 """Peak (-100 dBFS) under which audio counts as silent: less than a third of a 16-bit step."""
 MAX_CHANNELS = 8
 """FLAC holds no more."""
+MAX_SAMPLES = 1 << 29
+"""Most samples of a file, of all channels together and also at the rate asked for: 2 GiB of
+float32, 93 minutes of stereo at 48 kHz."""
+RATES = (1000, 1_000_000)
+"""Lowest and highest sample rate (Hz) that is believed."""
+CANCELLED = 0.05
+"""Channels cancel when their average has less than this share of the power of unrelated ones."""
 _BLOCK = 1 << 22
 _UNKNOWN = 2**63 - 1
 """Number of samples of a file whose header does not tell it."""
+_BITS = {"PCM_16": 16, "PCM_24": 24}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,28 +41,43 @@ class Audio:
       samples: float32 [n a] in about [-1, 1].
       sample_rate: Hz.
       notes: what was converted on reading, one phrase each; empty if nothing was.
+      subtype: of the file, in the words of libsndfile ("PCM_16", "FLOAT", …).
     """
 
     samples: Float32[np.ndarray, "n a"]
     sample_rate: int
     notes: tuple[str, ...] = ()
+    subtype: str = "FLOAT"
+
+
+class EncodedAudio(NamedTuple):
+    """A file in memory.
+
+    Attributes:
+      contents: of the file.
+      gain_db: 0, or below it the gain that fitted a peak over full scale.
+    """
+
+    contents: bytes
+    gain_db: float
 
 
 def read_audio(
     source: str | Path | BinaryIO,
-    sample_rate: int,
-    channels: int = 1,
+    sample_rate: int | None = None,
+    channels: int | None = 1,
     name: str | None = None,
 ) -> Audio:
     """Decodes a file, the same way for training and for the command line.
 
-    Nothing is rounded, cut off or clipped: lossy formats may pass 1.
+    Nothing is rounded, cut off or clipped: lossy formats may pass 1. Channels that cancel each
+    other when they are averaged are warned of.
 
     Args:
       source: path, or open file, of WAV, FLAC, MP3, Ogg, AIFF … (any format libsndfile reads).
-      sample_rate: Hz of the result (soxr, very high quality, if the file has another).
-      channels: of the result. 1 is the average of the channels; a mono file is repeated to more;
-        no other conversion is made.
+      sample_rate: Hz of the result (soxr, very high quality, if the file has another); that of the
+        file if None.
+      channels: of the result; see `convert`. Those of the file if None.
       name: of the file in errors; its path by default.
 
     Returns:
@@ -59,33 +85,106 @@ def read_audio(
 
     Raises:
       FileNotFoundError: no file at the path.
-      ValueError: not audio, of unknown length, cut short, without samples, with NaN or infinite
-        samples, or of other channels.
+      OSError: the file cannot be opened.
+      ValueError: not audio, of unknown length, of more than `MAX_SAMPLES`, of a rate outside
+        `RATES`, cut short, without samples, with NaN or infinite samples, or of other channels.
     """
     if isinstance(source, str | Path):
         source = Path(source)
         name = name or str(source)
         if not source.is_file():
             raise FileNotFoundError(f"no audio file at {name}")
-        if source.stat().st_size == 0:
-            raise ValueError(f"{name} is an empty file (0 bytes)")
+        with source.open("rb") as file:  # tells why a file cannot be opened; libsndfile does not
+            if not file.read(1):
+                raise ValueError(f"{name} is an empty file (0 bytes)")
     name = name or "audio"
     try:
         with soundfile.SoundFile(source) as file:
             rate, subtype = file.samplerate, file.subtype
-            samples = _read_all(file, name)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: .raw, without a header
-        reason = getattr(error, "error_string", error)
-        raise ValueError(f"{name} is not audio that libsndfile reads: {reason}") from None
+            grown = _growth(rate, sample_rate or rate, file.channels, channels, name)
+            samples = _read_all(file, grown, name)
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, without a header
+        raise ValueError(f"{name} is not audio that libsndfile reads: {_reason(error)}") from None
     _check_finite(samples, name)
-    notes = []
+    notes: tuple[str, ...] = ()
     if subtype not in ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"):
-        notes.append(f"decoded {soundfile.available_subtypes().get(subtype, subtype)}")
+        notes = (f"decoded {soundfile.available_subtypes().get(subtype, subtype)}",)
+    samples, changes = convert(samples, rate, sample_rate or rate, channels, name)
+    return Audio(samples, sample_rate or rate, notes + changes, subtype)
+
+
+def _growth(rate: int, sample_rate: int, available: int, channels: int | None, name: str) -> float:
+    """How many samples, of all channels, are made of one frame of the file; at least its own."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise ValueError(
+            f"{name} says that its sample rate is {rate} Hz: expected {RATES[0]} to {RATES[1]} Hz"
+        )
+    return max(available, (channels or available) * sample_rate / rate)
+
+
+def _read_all(
+    file: soundfile.SoundFile, samples_per_frame: float, name: str
+) -> Float32[np.ndarray, "n a"]:
+    """Reads in blocks, as some formats cannot be searched for their end."""
+    if file.frames == _UNKNOWN:
+        raise ValueError(
+            f"{name} does not say how long it is, as files that are written to a pipe: convert it, "
+            "with flac or ffmpeg"
+        )
+    _check_size(file.frames, file, samples_per_frame, name)
+    blocks, count = [], 0
+    size = max(1, _BLOCK // file.channels)
+    while len(block := file.read(size, "float32", always_2d=True)):
+        blocks.append(block)
+        count += len(block)
+        _check_size(count, file, samples_per_frame, name)
+    if file.seekable() and count != file.frames:
+        raise ValueError(f"{name} is cut short: {count} of {file.frames} samples can be read")
+    if not blocks:
+        raise ValueError(f"{name} holds no samples")
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
+def _check_size(
+    frames: int, file: soundfile.SoundFile, samples_per_frame: float, name: str
+) -> None:
+    if frames * samples_per_frame > MAX_SAMPLES:
+        raise ValueError(
+            f"{name} is too long: {frames / file.samplerate:.0f} s, {file.channels} channels at "
+            f"{file.samplerate} Hz, would be {frames * samples_per_frame:.3g} samples, and at most "
+            f"{MAX_SAMPLES} are read; cut it into shorter files"
+        )
+
+
+def convert(
+    samples: Float32[np.ndarray, "n a"],
+    rate: int,
+    sample_rate: int,
+    channels: int | None = None,
+    name: str = "audio",
+) -> tuple[Float32[np.ndarray, "m a"], tuple[str, ...]]:
+    """Audio in other channels and at another rate.
+
+    Args:
+      samples: float32 [n a].
+      rate: Hz of them.
+      sample_rate: Hz of the result.
+      channels: of the result. 1 is the average of the channels, and mono is repeated to more; no
+        other conversion is made. As they are if None.
+      name: of the audio, for errors.
+
+    Returns:
+      The samples, and what was converted, one phrase each.
+
+    Raises:
+      ValueError: another conversion of channels, or too few samples to resample.
+    """
+    notes = []
     count, available = samples.shape
-    if available != channels:
+    if channels is not None and available != channels:
         if channels == 1:
             notes.append(f"averaged {available} channels to mono")
-            samples = samples.mean(axis=1, keepdims=True)
+            samples = _averaged(samples, name)
         elif available == 1:
             notes.append(f"repeated mono to {channels} channels")
             samples = np.repeat(samples, channels, axis=1)
@@ -97,25 +196,24 @@ def read_audio(
         if not len(samples):
             raise ValueError(f"{name}: {count} samples at {rate} Hz are too few to resample")
         _check_finite(samples, name)
-    return Audio(samples, sample_rate, tuple(notes))
+    return samples, tuple(notes)
 
 
-def _read_all(file: soundfile.SoundFile, name: str) -> Float32[np.ndarray, "n a"]:
-    """Reads in blocks, as some formats cannot be searched for their end."""
-    if file.frames == _UNKNOWN:
-        raise ValueError(
-            f"{name} does not say how long it is, as files that are written to a pipe: convert it, "
-            "with flac or ffmpeg"
+def _averaged(samples: Float32[np.ndarray, "n a"], name: str) -> Float32[np.ndarray, "n 1"]:
+    mean = samples.mean(axis=1, keepdims=True)
+    power, left = (float(np.vdot(x, x)) / x.size for x in (samples, mean))
+    if power > SILENCE**2 and left * samples.shape[1] < CANCELLED * power:
+        loss = 10 * math.log10(power / max(left, 1e-12 * power))
+        warnings.warn(
+            f"{name}: its {samples.shape[1]} channels cancel each other, their average is "
+            f"{loss:.0f} dB quieter than they are: turn the sign of one, or keep one alone",
+            stacklevel=2,
         )
-    blocks = []
-    while len(block := file.read(_BLOCK, "float32", always_2d=True)):
-        blocks.append(block)
-    count = sum(map(len, blocks))
-    if file.seekable() and count != file.frames:
-        raise ValueError(f"{name} is cut short: {count} of {file.frames} samples can be read")
-    if not blocks:
-        raise ValueError(f"{name} holds no samples")
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    return mean
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "error_string", "") or str(error)
 
 
 def _check_finite(samples: np.ndarray, name: str) -> None:
@@ -133,40 +231,92 @@ def trim_silence(samples: Float32[np.ndarray, "n a"]) -> Float32[np.ndarray, "m 
     return samples[audible[0] : audible[-1] + 1] if audible.size else samples[:0]
 
 
-def write_audio(path: str | Path, samples: Float[np.ndarray, "n ..."], sample_rate: int) -> Path:
-    """Writes 16-bit WAV or FLAC under a temporary name, then renames: no half-written file.
+def write_audio(
+    path: str | Path,
+    samples: Float[np.ndarray, "n ..."],
+    sample_rate: int,
+    subtype: str = "PCM_16",
+) -> Path:
+    """Writes a WAV or FLAC file under a temporary name, then renames: no half-written file.
 
-    Samples beyond [-1, 1] are clipped, as 16-bit files hold no more.
+    A peak over full scale is not clipped: all of the clip is attenuated to fit, with a warning.
 
     Args:
       path: `.wav` or `.flac`; missing folders are made.
       samples: float [n] or [n a].
       sample_rate: Hz.
+      subtype: "PCM_16", "PCM_24", or "FLOAT" (WAV alone), which holds any peak.
 
     Raises:
-      ValueError: another suffix; samples that are empty, silent, NaN or infinite.
-      OSError: the folder cannot be written.
+      ValueError: another suffix or subtype; samples that are no floats, empty, silent, NaN or
+        infinite.
+      OSError: the file cannot be written.
     """
     path = Path(path)
     check_audio_suffix(path)
-    check_audible(np.asarray(samples), str(path))
-    write_bytes(path, encode_audio(samples, sample_rate, path.suffix))
+    samples = as_float32(samples, f"{path}: audio")
+    check_audible(samples, str(path))
+    encoded = encode_audio(samples, sample_rate, path.suffix, subtype)
+    write_bytes(path, encoded.contents)
+    if encoded.gain_db:
+        warnings.warn(
+            f"{path}: a peak of {np.abs(samples).max():.2f} is over full scale: the clip is "
+            f"written {-encoded.gain_db:.1f} dB quieter",
+            stacklevel=2,
+        )
     return path
 
 
-def encode_audio(samples: Float[np.ndarray, "n ..."], sample_rate: int, suffix: str) -> bytes:
-    """The contents of a 16-bit file; samples beyond [-1, 1] are clipped.
+def encode_audio(
+    samples: Float[np.ndarray, "n ..."], sample_rate: int, suffix: str, subtype: str = "PCM_16"
+) -> EncodedAudio:
+    """A file in memory; what is read of 16 or 24 bits is written to as many without a change.
 
     Args:
-      samples: float [n] or [n a].
+      samples: float [n] or [n a], finite.
       sample_rate: Hz.
       suffix: of `FORMATS`.
+      subtype: see `write_audio`.
+
+    Raises:
+      ValueError: the format does not hold this rate or subtype.
     """
+    samples, gain_db = as_float32(samples, "audio"), 0.0
+    if subtype != "FLOAT":
+        if (peak := float(np.abs(samples).max(initial=0.0))) > 1.0:
+            samples, gain_db = samples / np.float32(peak), -20 * math.log10(peak)
+        samples = _integers(samples, _BITS[subtype])
     buffer = io.BytesIO()
-    samples = np.asarray(samples, np.result_type(samples, np.float32))
-    clipped = np.clip(samples, -1.0, 1.0)
-    soundfile.write(buffer, clipped, sample_rate, "PCM_16", format=suffix[1:])
-    return buffer.getvalue()
+    try:
+        soundfile.write(buffer, samples, sample_rate, subtype, format=suffix[1:])
+    except (soundfile.SoundFileError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"cannot write {suffix} of {subtype} at {sample_rate} Hz: {_reason(error)}"
+        ) from None
+    return EncodedAudio(buffer.getvalue(), gain_db)
+
+
+def _integers(samples: Float32[np.ndarray, "n ..."], bits: int) -> np.ndarray:
+    """Int32 whose upper bits are the samples, by the scale at which libsndfile reads them.
+
+    By itself it writes by another, so that what it has read comes out one step lower.
+    """
+    scale = 1 << (bits - 1)
+    steps = np.rint(samples * np.float32(scale)).clip(-scale, scale - 1)
+    return steps.astype(np.int32) << (32 - bits)
+
+
+def lossless_subtype(subtype: str, suffix: str) -> str:
+    """What to write so that samples read from a file of some subtype stay as they are.
+
+    Args:
+      subtype: of the file that was read.
+      suffix: of the file to write; FLAC rounds floats to 24 bits.
+    """
+    if subtype in ("PCM_16", "PCM_S8", "PCM_U8", "ULAW", "ALAW", "ALAC_16"):
+        return "PCM_16"
+    floats = suffix.lower() == ".wav" and subtype not in ("PCM_24", "ALAC_24")
+    return "FLOAT" if floats else "PCM_24"
 
 
 def check_audio_suffix(path: Path) -> None:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, ArrayLike, DTypeLike, Float, Int
+from jaxtyping import Array, ArrayLike, DTypeLike, Float, Float32, Int
 
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
@@ -19,7 +19,7 @@ from audiogen_jax.infer.compile import Programs, compiler_options
 from audiogen_jax.infer.layout import Layout, inference_mesh
 from audiogen_jax.models.protocols import AudioCodec
 from audiogen_jax.models.quirks import Quirks
-from audiogen_jax.types import Latents, Params, compute_dtype, parse_dtype
+from audiogen_jax.types import Latents, Params, as_float32, compute_dtype, parse_dtype
 
 _SMALLEST_DECODE = 32
 """Latent frames of the shortest bucket of waveforms to decode to."""
@@ -132,7 +132,7 @@ class Codec:
           Float [b t c] with t = `latent_length(n)`.
 
         Raises:
-          ValueError: another shape, clips that are too short, NaN or infinite samples.
+          ValueError: another shape, no floats, clips that are too short, NaN or infinite samples.
         """
         quirks = Quirks.of(compat)
         samples, valid = self._check_audio(audio, lengths)
@@ -147,6 +147,27 @@ class Codec:
             return latents
         # Cut on the host: on devices each length would be a program.
         return jax.device_put(np.asarray(latents)[:, :frames])
+
+    def encode_clip(self, audio: ArrayLike) -> Float32[np.ndarray, "t c"]:
+        """Encodes all of one clip: zeros fill up its last latent frame, so that no end is lost.
+
+        Args:
+          audio: float [n] of a mono codec, else [n a], at `sample_rate`.
+
+        Returns:
+          Latents whose decoded audio has at least n samples.
+
+        Raises:
+          ValueError: as `encode`.
+        """
+        samples, valid = self._check_audio(as_float32(audio, "audio")[None], None)
+        padding = -samples.shape[1] % self.samples_per_latent
+        samples = np.pad(samples, ((0, 0), (0, padding), (0, 0)))
+        with self.layout.active():
+            latents = self._encode(
+                self._encoder, self._pad(samples), valid + padding, quirks=Quirks()
+            )
+        return np.asarray(latents)[0, : self.latent_length(samples.shape[1])]
 
     def encode_split(self, audio: ArrayLike, lengths: ArrayLike) -> Latents:
         """Encodes on all devices of `mesh`, each its own rows; returns before they are done.
@@ -178,15 +199,16 @@ class Codec:
           Float [b n] of a mono codec, else [b n a], n = `samples_per_latent` t.
 
         Raises:
-          ValueError: another shape.
+          ValueError: another shape, no floats, NaN or infinite latents.
         """
-        if not isinstance(latents, jax.Array):
-            latents = np.asarray(latents, np.float32)
+        latents = as_float32(latents, "latents")
         if latents.ndim != 3 or not latents.size or latents.shape[-1] != self.latent_dim:
             raise ValueError(
                 f"latents of shape {latents.shape}: expected [b t c] with t > 0 frames and "
                 f"c = {self.latent_dim} channels"
             )
+        if not np.isfinite(latents).all():
+            raise ValueError("the latents hold NaN or infinite values")
         with self.layout.active():
             return self._decode(self._decoder, latents)
 
@@ -253,7 +275,7 @@ class Codec:
     def _check_audio(
         self, audio: ArrayLike, lengths: ArrayLike | None
     ) -> tuple[Float[np.ndarray, "b n a"], Int[np.ndarray, " b"]]:
-        samples = np.asarray(audio, np.float32)
+        samples = as_float32(audio, "audio")
         if samples.ndim == 2 and self.channels == 1:
             samples = samples[:, :, None]
         if samples.ndim != 3 or samples.shape[2] != self.channels or samples.shape[0] == 0:

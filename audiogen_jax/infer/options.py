@@ -54,28 +54,41 @@ class SamplingOptions:
     compat: Literal["release"] | None = None
 
     def __post_init__(self):
-        steps, guidance = self.steps, self.guidance
-        if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
-            raise ValueError(f"steps={steps!r} must be an integer of at least 1")
-        if not (math.isfinite(guidance) and guidance >= 0):
-            raise ValueError(f"guidance={guidance!r} must be a finite number of at least 0")
+        steps, guidance = as_integer(self.steps), as_number(self.guidance)
+        if steps is None or steps < 1:
+            raise ValueError(f"steps={self.steps!r} must be an integer of at least 1")
+        if guidance is None or not (math.isfinite(guidance) and guidance >= 0):
+            raise ValueError(f"guidance={self.guidance!r} must be a finite number of at least 0")
         _check_choice("schedule", self.schedule, Schedule)
         _check_choice("solver", self.solver, Solver)
         if self.negative is not None:
+            if not isinstance(self.negative, str):
+                raise ValueError(f"negative={self.negative!r}: expected a tagged string")
             negative = StructuredCaption.parse(self.negative).format()
             object.__setattr__(self, "negative", negative)
-        for view, scale in self.view_guidance.items():
+        scales = {view: as_number(scale) for view, scale in self.view_guidance.items()}
+        for view, scale in scales.items():
             if view not in GUIDED_VIEWS:
                 raise ValueError(f"view_guidance={view!r}: expected one of {GUIDED_VIEWS}")
-            if not (math.isfinite(scale) and scale >= 0):
-                raise ValueError(f"view_guidance {view}={scale!r} must be finite and at least 0")
-        low, high = self.guidance_interval
-        if not 0 <= low < high <= 1:
+            if scale is None or not (math.isfinite(scale) and scale >= 0):
+                raise ValueError(
+                    f"view_guidance {view}={self.view_guidance[view]!r} must be finite and at "
+                    "least 0"
+                )
+        interval = as_interval(self.guidance_interval)
+        if interval is None or not 0 <= interval[0] < interval[1] <= 1:
             raise ValueError(
                 f"guidance_interval={self.guidance_interval} must be (lowest, highest) noise level "
                 "within 0 and 1"
             )
         Quirks.of(self.compat)
+        for name, value in (
+            ("steps", steps),
+            ("guidance", guidance),
+            ("view_guidance", scales),
+            ("guidance_interval", interval),
+        ):
+            object.__setattr__(self, name, value)
 
     @property
     def quirks(self) -> Quirks:
@@ -89,7 +102,7 @@ class SamplingOptions:
         scales = tuple(self.view_guidance.values())
         if self.guidance == 1 and self.negative is None and not scales:
             return Guidance.off()
-        everywhere = tuple(self.guidance_interval) == (0.0, 1.0)
+        everywhere = self.guidance_interval == (0.0, 1.0)
         return Guidance.classifier_free(
             self.guidance, scales, None if everywhere else self.guidance_interval
         )
@@ -107,3 +120,28 @@ class SamplingOptions:
 def _check_choice(name: str, value: str, choices: Any) -> None:
     if value not in get_args(choices):
         raise ValueError(f"{name}={value!r} must be one of {sorted(get_args(choices))}")
+
+
+def as_number(value: object) -> float | None:
+    """A real number of Python, numpy or jax as a float; None if it is none."""
+    array = np.asarray(value)
+    if array.ndim or array.dtype.kind in "bcOSUMm":
+        return None
+    return float(array)
+
+
+def as_integer(value: object) -> int | None:
+    """An integer of Python, numpy or jax as an int; None if it is none."""
+    array = np.asarray(value)
+    return int(array) if not array.ndim and array.dtype.kind in "iu" else None
+
+
+def as_interval(value: object) -> tuple[float, float] | None:
+    """Two numbers; None if it is something else."""
+    if isinstance(value, str) or not np.iterable(value):
+        return None
+    numbers = [as_number(number) for number in value]
+    match numbers:
+        case [float(low), float(high)]:
+            return low, high
+    return None

@@ -32,11 +32,19 @@ from audiogen_jax.infer.requests import (
     check_durations,
     check_ids,
     check_seed,
-    parse_prompt,
+    parse_prompts,
 )
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.source import Source, encode_source
-from audiogen_jax.types import Device, FrameMask, Latents, Tokens, compute_dtype, parse_dtype
+from audiogen_jax.types import (
+    Device,
+    FrameMask,
+    Latents,
+    Tokens,
+    as_float32,
+    compute_dtype,
+    parse_dtype,
+)
 
 
 class Submitted(NamedTuple):
@@ -47,12 +55,14 @@ class Submitted(NamedTuple):
       seed: of all clips.
       waveforms: float [rows n], or [rows n a]; rows beyond the batch only fill it up.
       finite: bool [rows], are the latents?
+      source: real audio that the clips start from.
     """
 
     batch: Sequence[Request]
     seed: int
     waveforms: Array
     finite: Array
+    source: Source | None = None
 
 
 class Pipeline:
@@ -72,6 +82,7 @@ class Pipeline:
         """
         self.generator = loaded.generator
         self._folders, self._tokenize = loaded.folders, loaded.tokenize
+        self._lost_views = loaded.lost_views
         self._sampler = Sampler(loaded.generator, loaded.params, mesh)
         self.codec = Codec(loaded.codec, self._sampler.mesh)
 
@@ -153,7 +164,8 @@ class Pipeline:
           duration: seconds, for all or one per prompt; None lets the model decide, or takes that
             of `source`. Beyond what the model was trained on, overlapping windows are blended.
           ids: one name per prompt, all different.
-          source: real audio to keep parts of, to continue or to vary.
+          source: real audio to keep parts of, to continue or to vary. What is kept is that audio
+            itself, to the bit, and the clip has its rate and channels.
 
         Raises:
           ValueError: a bad argument, or a clip that came out silent or not finite, named.
@@ -170,7 +182,7 @@ class Pipeline:
         )
         check_seed(seed)
         if source is not None and duration is None:
-            duration = len(source.audio) / self.codec.sample_rate
+            duration = len(source.audio) / (source.sample_rate or self.codec.sample_rate)
         requests = self.requests(prompts, ids, duration, options)
         clips: dict[str, Clip] = {}
         for batch in batches(requests):
@@ -200,18 +212,16 @@ class Pipeline:
         Raises:
           ValueError: a bad argument, or a predicted length that is out of range; the clip is named.
         """
-        if isinstance(prompts, str | StructuredCaption):
-            prompts = [prompts]
-        captions = [parse_prompt(prompt) for prompt in prompts]
-        if not captions:
-            raise ValueError("no prompts: give at least one")
+        captions = parse_prompts(prompts)
         names = check_ids(ids, len(captions))
         options = options or SamplingOptions()
         codec, generator = self.codec, self.generator
         seconds = None
         if duration is not None:
             seconds = np.array(check_durations(duration, len(captions), generator.latent_rate))
-        conditions = condition_prompts(self._sampler, self._tokenize, captions, options)
+        conditions, lost_views = condition_prompts(
+            self._sampler, self._tokenize, self._lost_views, captions, options
+        )
         if seconds is None:
             of_prompt = 0 if options.negative is None else 1
             frames = self._sampler.frames([clip[of_prompt] for clip in conditions])
@@ -222,9 +232,8 @@ class Pipeline:
             frames = -(-samples // codec.samples_per_latent)
         texts = [caption.format() for caption in captions]
         categories = categories or [None] * len(captions)
-        rows = zip(
-            names, texts, frames.tolist(), samples.tolist(), conditions, categories, strict=True
-        )
+        lengths = frames.tolist(), samples.tolist()
+        rows = zip(names, texts, *lengths, conditions, categories, lost_views, strict=True)
         return [Request(*row) for row in rows]
 
     def submit(
@@ -263,14 +272,15 @@ class Pipeline:
             sigma=sigma,
         )
         waveforms = self.codec.decode_each(latents, lengths)
-        return Submitted(batch, seed, waveforms, jnp.isfinite(latents).all(axis=(1, 2)))
+        finite = jnp.isfinite(latents).all(axis=(1, 2))
+        return Submitted(batch, seed, waveforms, finite, source)
 
     def collect(self, submitted: Submitted) -> list[Clip | ClipError]:
         """Waits for a batch; a clip that came out silent or not finite is an error in its place."""
         waveforms, finite = jax.device_get((submitted.waveforms, submitted.finite))
         clips: list[Clip | ClipError] = []
         for row, request in enumerate(submitted.batch):
-            audio = waveforms[row, : request.samples]
+            audio, rate = waveforms[row, : request.samples].copy(), self.codec.sample_rate
             try:
                 if not finite[row]:
                     raise ValueError(f"clip {request.id!r}: the sampled latents are not finite")
@@ -278,14 +288,17 @@ class Pipeline:
             except ValueError as error:
                 clips.append(ClipError(request.id, str(error)))
                 continue
+            if submitted.source is not None:
+                audio, rate = submitted.source.splice(audio, rate)
             clips.append(
                 Clip(
                     audio,
-                    self.codec.sample_rate,
+                    rate,
                     request.id,
                     request.prompt,
                     submitted.seed,
                     request.category,
+                    request.lost_views,
                 )
             )
         return clips
@@ -318,26 +331,34 @@ class Pipeline:
         options = SamplingOptions(steps, guidance, schedule, compat=compat)
         tokens = Tokens(np.asarray(token_ids), np.asarray(token_mask, bool))
         shapes = tokens.ids.shape, tokens.mask.shape
-        if tokens.ids.ndim != 2 or shapes[0] != shapes[1]:
-            raise ValueError(f"token_ids and token_mask of shapes {shapes}: expected both [b l]")
+        if tokens.ids.ndim != 2 or shapes[0] != shapes[1] or tokens.ids.dtype.kind not in "iu":
+            raise ValueError(
+                f"token_ids of type {tokens.ids.dtype}, and token_mask, of shapes {shapes}: "
+                "expected integers and booleans, both [b l]"
+            )
         names = [str(row) for row in range(len(tokens.ids))]
         conditions = self._sampler.condition(tokens)
         lengths = self._check_predicted(self._sampler.frames(conditions), names)
         longest, channels = int(lengths.max()), self.generator.latent_dim
+        drawn: Array
         if noise is None:
-            noise = clip_noise(clip_keys(0, names), longest, channels)
-        noise = jnp.asarray(noise, jnp.float32)
+            drawn = clip_noise(clip_keys(0, names), longest, channels)
+        else:
+            given = as_float32(noise, "noise")
+            if not np.isfinite(given).all():
+                raise ValueError("the noise holds NaN or infinite values")
+            drawn = jnp.asarray(given)
         expected = (len(names), longest, channels)
-        if noise.ndim != 3 or noise.shape[::2] != expected[::2] or noise.shape[1] < longest:
+        if drawn.ndim != 3 or drawn.shape[::2] != expected[::2] or drawn.shape[1] < longest:
             raise ValueError(
-                f"noise of shape {noise.shape}: expected [b t c] with at least {expected}"
+                f"noise of shape {drawn.shape}: expected [b t c] with at least {expected}"
             )
         size = self._sampler.layout.rows
         rows = np.minimum(np.arange(-(-len(names) // size) * size), len(names) - 1)
         latents = self._sampler.sample(
-            [[conditions[row]] for row in rows], lengths[rows], noise[rows], options
+            [[conditions[row]] for row in rows], lengths[rows], drawn[rows], options
         )
-        return latents[: len(names)], jnp.arange(noise.shape[1]) < lengths[:, None]
+        return latents[: len(names)], jnp.arange(drawn.shape[1]) < lengths[:, None]
 
     def _check_predicted(
         self, frames: Int[np.ndarray, " b"], names: Sequence[str]

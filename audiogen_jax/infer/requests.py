@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.infer.buckets import bucket
+from audiogen_jax.infer.options import as_integer, as_number
 from audiogen_jax.models.protocols import Condition
 
 MAX_BATCH = 8
@@ -22,9 +23,9 @@ SMALLEST_LATENTS = 32
 Prompt = str | StructuredCaption
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Clip:
-    """One generated clip.
+    """One generated clip, which may be changed.
 
     Attributes:
       audio: float32 [n], or [n a] if it has several channels.
@@ -33,6 +34,7 @@ class Clip:
       prompt: the tagged string it was generated from.
       seed: the seed.
       category: what the prompt's file says of it.
+      lost_views: of the prompt, which has more tokens than the model reads.
     """
 
     audio: Float[np.ndarray, "n ..."]
@@ -41,6 +43,7 @@ class Clip:
     prompt: str
     seed: int
     category: str | None = None
+    lost_views: tuple[str, ...] = ()
 
 
 class ClipError(ValueError):
@@ -62,6 +65,7 @@ class Request:
       samples: audio samples to keep of them.
       conditions: what `Sampler.sample` takes of one clip, waiting on the devices.
       category: what the prompt's file says of it.
+      lost_views: of the prompt, see `Clip`.
     """
 
     id: str
@@ -70,6 +74,7 @@ class Request:
     samples: int
     conditions: Sequence[Condition] = dataclasses.field(repr=False)
     category: str | None = None
+    lost_views: tuple[str, ...] = ()
 
 
 def batches(requests: Sequence[Request], size: int = MAX_BATCH) -> list[list[Request]]:
@@ -98,9 +103,22 @@ def by_bucket(
             yield int(width), rows[start : start + size]
 
 
-def parse_prompt(prompt: Prompt) -> StructuredCaption:
-    """The caption that a tagged string holds; a caption is one already."""
-    return StructuredCaption.parse(prompt) if isinstance(prompt, str) else prompt
+def parse_prompts(prompts: Prompt | Sequence[Prompt]) -> list[StructuredCaption]:
+    """The captions that tagged strings hold; a caption is one already.
+
+    Raises:
+      ValueError: there is none, or one is neither or malformed.
+    """
+    if isinstance(prompts, str | StructuredCaption):
+        prompts = [prompts]
+    captions = []
+    for prompt in prompts if np.iterable(prompts) else [prompts]:
+        if not isinstance(prompt, str | StructuredCaption):
+            raise ValueError(f"prompt {prompt!r}: expected a tagged string or a StructuredCaption")
+        captions.append(StructuredCaption.parse(prompt) if isinstance(prompt, str) else prompt)
+    if not captions:
+        raise ValueError("no prompts: give at least one")
+    return captions
 
 
 def check_ids(ids: Sequence[str] | None, count: int) -> list[str]:
@@ -109,6 +127,8 @@ def check_ids(ids: Sequence[str] | None, count: int) -> list[str]:
     Raises:
       ValueError: there are more or fewer, or two are the same.
     """
+    if isinstance(ids, str):
+        ids = [ids]
     names = [str(row) for row in range(count)] if ids is None else [str(name) for name in ids]
     if len(names) != count or len(set(names)) != count:
         raise ValueError(f"ids={names}: expected {count} different names, one for each prompt")
@@ -119,17 +139,21 @@ def check_durations(
     duration: float | Sequence[float], count: int, latent_rate: float
 ) -> list[float]:
     """One duration in seconds for each prompt, checked."""
-    durations = [duration] * count if isinstance(duration, int | float) else duration
-    durations = [float(seconds) for seconds in durations]
+    durations: Sequence[object] = [duration] * count
+    if np.iterable(duration) and not isinstance(duration, str):
+        durations = list(duration)
     if len(durations) != count:
         raise ValueError(f"{len(durations)} durations for {count} prompts: give one for each")
     shortest = 1 / latent_rate
-    for seconds in durations:
-        if not shortest <= seconds <= MAX_SECONDS:
+    checked = []
+    for given in durations:
+        seconds = as_number(given)
+        if seconds is None or not shortest <= seconds <= MAX_SECONDS:
             raise ValueError(
-                f"duration={seconds} must be between {shortest:g} and {MAX_SECONDS:g} seconds"
+                f"duration={given} must be between {shortest:g} and {MAX_SECONDS:g} seconds"
             )
-    return durations
+        checked.append(seconds)
+    return checked
 
 
 def check_seed(seed: int) -> int:
@@ -138,7 +162,7 @@ def check_seed(seed: int) -> int:
     Raises:
       ValueError: it is no integer in [0, 2**32).
     """
-    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-    if not whole or not 0 <= seed < 2**32:
+    number = as_integer(seed)
+    if number is None or not 0 <= number < 2**32:
         raise ValueError(f"seed={seed!r} must be an integer in [0, 2**32)")
-    return int(seed)
+    return number

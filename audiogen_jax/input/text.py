@@ -1,5 +1,6 @@
 """Text to token ids with the tokenizer files of the Hugging Face hub, padded to a fixed length."""
 
+import dataclasses
 import itertools
 import json
 import re
@@ -13,6 +14,7 @@ import numpy as np
 import sentencepiece
 import tokenizers
 
+from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.files.content_hashes import check_contents, read_checked
 from audiogen_jax.files.json_object import object_of
 from audiogen_jax.files.remote import local_copy
@@ -174,6 +176,24 @@ class TextTokenizer:
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = True
         return Tokens(ids, mask)
+
+    def lost_views(self, text: str, max_length: int) -> tuple[str, ...]:
+        """The views of a tagged string that `encode_batch` cuts off, wholly or in part.
+
+        Args:
+          text: of a caption, as `StructuredCaption.format` writes it.
+          max_length: see `encode_batch`.
+        """
+        caption = StructuredCaption.parse(text)
+        views = [view for view in VIEWS if getattr(caption, view) is not None]
+        beginnings = [  # up to each view, and with it
+            dataclasses.replace(caption, **dict.fromkeys(views[number:])).format()
+            for number in range(1, len(views) + 1)
+        ]
+        lengths = map(len, self._encode(beginnings))
+        return tuple(
+            view for view, length in zip(views, lengths, strict=True) if length > max_length
+        )
 
 
 def find_text_tokenizer(*folders: Path) -> Path:

@@ -254,7 +254,7 @@ def _write(
             errors.append({"id": clip.id, "error": str(clip)})
         elif clip.id not in folder.done:
             name = names[clip.id]
-            contents = encode_audio(clip.audio, clip.sample_rate, settings.suffix)
+            contents, gain_db = encode_audio(clip.audio, clip.sample_rate, settings.suffix)
             files[name] = contents
             rows.append(
                 {
@@ -264,7 +264,7 @@ def _write(
                     "category": clip.category,
                     "seed": clip.seed,
                     **settings.how(),
-                    **_measured(clip),
+                    **_measured(clip, gain_db),
                     "sha256": hashlib.sha256(contents).hexdigest(),
                     "checkpoint_sha256": checkpoint_sha256,
                 }
@@ -274,11 +274,17 @@ def _write(
     return sum(row["duration"] for row in rows)
 
 
-def _measured(clip: Clip) -> dict[str, float]:
+def _measured(clip: Clip, gain_db: float) -> dict[str, object]:
+    """Of the file; what was lost on the way to it is named where there is something."""
     power = float(np.mean(np.square(clip.audio)))
-    return {
+    measured: dict[str, object] = {
         "duration": len(clip.audio) / clip.sample_rate,
         "sample_rate": clip.sample_rate,
-        "peak": round(float(np.abs(clip.audio).max()), 5),
-        "rms_dbfs": round(10 * float(np.log10(power + 1e-12)), 2),
+        "peak": round(float(np.abs(clip.audio).max()) * 10 ** (gain_db / 20), 5),
+        "rms_dbfs": round(10 * float(np.log10(power + 1e-12)) + gain_db, 2),
     }
+    if gain_db:
+        measured["gain_db"] = round(gain_db, 2)
+    if clip.lost_views:
+        measured["lost_views"] = clip.lost_views
+    return measured

@@ -84,6 +84,109 @@ def test_generate(audiogen, tmp_path, tiny_checkpoint):
     assert Path("other.flac").read_bytes() != Path("new/a.flac").read_bytes()
 
 
+def test_editing_leaves_the_rest_of_the_file(audiogen, tmp_path, tiny_checkpoint):
+    rng = np.random.default_rng(0)
+    arguments = ("generate", "--caption", "rain", "--steps", "2", "--regenerate", "0.3:0.5")
+    for name, subtype, output in (
+        ("a.wav", "PCM_16", "b.flac"),
+        ("a.flac", "PCM_24", "b.wav"),
+        ("a.wav", "FLOAT", "c.wav"),
+    ):
+        soundfile.write(name, rng.uniform(-1, 1, (40_001, 2)), 44100, subtype)
+        checkpoint = ("--checkpoint", tiny_checkpoint)
+        code, out, _ = audiogen(*arguments, "--source", name, "-o", output, *checkpoint)
+        assert code == 0 and f"{output}: 0.91 s at 44100 Hz" in out
+        before, after = soundfile.read(name)[0], soundfile.read(output)[0]
+        assert after.shape == before.shape and soundfile.info(output).subtype == subtype
+        fade = 0.02
+        start, end = int(44100 * (0.3 - fade)), int(44100 * (0.5 + fade)) + 1
+        np.testing.assert_array_equal(after[:start], before[:start])
+        np.testing.assert_array_equal(after[end:], before[end:])
+        assert np.abs(after[start:end] - before[start:end]).max() > 0.1
+
+
+def test_the_end_of_a_file_is_encoded(audiogen, tiny_checkpoint):
+    checkpoint = ("--checkpoint", tiny_checkpoint)
+    for count, frames in ((16479, 26), (1119, 2), (640, 1)):
+        soundfile.write("a.wav", np.random.default_rng(0).uniform(-0.5, 0.5, count), 16000)
+        code, out, _ = audiogen("encode", "a.wav", "-o", f"{count}.npz", *checkpoint)
+        assert code == 0 and f"{count}.npz: {frames} frames" in out
+        assert audiogen("decode", f"{count}.npz", *checkpoint)[0] == 0
+        assert audiogen("reconstruct", "a.wav", "-o", f"{count}r.wav", *checkpoint)[0] == 0
+        for output in (f"{count}.wav", f"{count}r.wav"):
+            assert soundfile.info(output).frames == count
+
+
+def test_latents_and_their_number_of_samples(audiogen, tmp_path, tiny_checkpoint):
+    checkpoint = ("--checkpoint", tiny_checkpoint)
+    latents = np.random.default_rng(0).normal(size=(25, 16)).astype(np.float32)
+    for count in (1, 15999, 16000):
+        write_latents(f"{count}.npz", latents, count)
+        code, _, err = audiogen("decode", f"{count}.npz", *checkpoint)
+        assert code == 0 and "samples are not" not in err
+        assert soundfile.info(f"{count}.wav").frames == count
+    write_latents("old.npz", latents, 16479)  # version 0.2.0 dropped the last part of a frame
+    code, _, err = audiogen("decode", "old.npz", *checkpoint)
+    assert code == 0 and soundfile.info("old.wav").frames == 16000
+    assert "warning: old.npz: the last 479 of 16479 samples are not in the latents" in err
+    write_latents("long.npz", latents, 17000)
+    message = "long.npz: 'num_samples' is 17000, but its 25 latent frames hold 16000"
+    check_refused(audiogen, tmp_path, ("decode", "long.npz", *checkpoint), message)
+
+
+OVERWRITING = {
+    "encode": (("encode", "speech.mp3"), "speech.npz"),
+    "decode": (("decode", "speech.npz"), "speech.wav"),
+    "reconstruct": (("reconstruct", "speech.mp3"), "speech_reconstructed.wav"),
+    "reconstruct into itself": (("reconstruct", "speech.wav", "-o", "speech.wav"), "speech.wav"),
+    "generate": (("generate", "<|caption|> rain"), "audiogen.wav"),
+    "generate into the source": (
+        ("generate", "<|caption|> rain", "--source", "speech.wav", "-o", "speech.wav"),
+        "speech.wav",
+    ),
+    "plot": (("generate", "<|caption|> rain", "--plot", "-o", "new.wav"), "new.png"),
+    "a link": (("encode", "speech.mp3", "-o", "link.npz"), "link.npz"),
+}
+
+
+@pytest.mark.parametrize("case", OVERWRITING)
+def test_a_file_that_exists_is_replaced_only_when_asked(
+    audiogen, tmp_path, speech, tiny_checkpoint, case: str
+):
+    arguments, output = OVERWRITING[case]
+    soundfile.write("speech.wav", np.random.default_rng(0).uniform(-0.1, 0.1, 9000), 16000)
+    write_latents("speech.npz", np.ones((3, 16), np.float32), 1500)
+    Path("link.npz").symlink_to("nowhere.npz")
+    if not Path(output).is_symlink() and not Path(output).exists():
+        Path(output).write_text("of a user")
+    # Before a model is looked for.
+    message = f"{output} exists: give another --output, or --overwrite"
+    check_refused(audiogen, tmp_path, (*arguments, "--checkpoint", "absent"), message)
+    before = None if case == "a link" else Path(output).read_bytes()
+    arguments += ("--overwrite", "--checkpoint", tiny_checkpoint)
+    arguments += ("--steps", "1") if arguments[0] == "generate" else ()
+    arguments += ("--duration", "0.7") if "--source" in arguments else ()
+    code, _, err = audiogen(*arguments)
+    assert code == 0, err
+    assert Path(output).read_bytes() != before
+
+
+def test_prompts_and_channels_that_are_lost_are_told(audiogen, tiny_checkpoint):
+    tone = 0.1 * np.sin(np.arange(16000) / 9)
+    soundfile.write("opposite.wav", np.stack([tone, -tone], axis=1), 16000)
+    checkpoint = ("--checkpoint", tiny_checkpoint)
+    code, _, err = audiogen("encode", "opposite.wav", *checkpoint)
+    assert code == 0 and "warning: opposite.wav: its 2 channels cancel" in err
+    scene = ("--caption", "x " * 99, "--env", "street", "--duration", "0.4", "--steps", "1")
+    code, _, err = audiogen("generate", *scene, *checkpoint)
+    (line,) = [line for line in err.splitlines() if "tokens" in line]
+    assert (
+        code == 0
+        and line.startswith("audiogen: warning: prompt ")
+        and line.endswith("caption, env")
+    )
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_encode_then_decode_is_reconstruct(audiogen, speech, tiny_checkpoint, suffix: str):
     checkpoint = ("--checkpoint", tiny_checkpoint)
@@ -130,6 +233,11 @@ BAD_GENERATE = {
     "text as seed": ((*SCENE, "--seed", "x"), "Invalid value for '--seed'"),
     "mp3 output": ((*SCENE, "--output", "a.mp3"), "cannot write '.mp3' audio"),
     "output in a file": ((*SCENE, "--output", "speech.mp3/a.wav"), "is a file, not a folder"),
+    "edit of nothing": (
+        (*SCENE, "--source", "speech.mp3", "--regenerate", "5:6", "--regenerate", "0.2:0.3"),
+        "regenerate=(5, 6) selects nothing",
+    ),
+    "edit that keeps all": ((*SCENE, "--source", "speech.mp3"), "would be kept as it is"),
     "hub checkpoint": ((*SCENE, "--checkpoint", "org/name"), "org/name is not in the cache"),
 }
 
@@ -199,14 +307,14 @@ def test_bad_input_elsewhere(audiogen, tmp_path, speech, tiny_checkpoint, argume
 
 def check_refused(audiogen, folder: Path, arguments, message: str) -> None:
     """Exit code 2, one line on stderr holding `message`, and no file made or changed."""
-    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    before = {path: path.lstat().st_mtime_ns for path in folder.rglob("*")}
     code, out, err = audiogen(*arguments)
     assert code == 2, err
     lines = [line for line in err.splitlines() if line.startswith("audiogen: ")]
     assert len(lines) == 1 and message in lines[0]
     assert not [line for line in err.splitlines() if "Traceback" in line]
     assert out == ""
-    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert {path: path.lstat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_latent_files_round_trip(tmp_path):

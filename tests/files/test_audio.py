@@ -4,11 +4,20 @@ import io
 import re
 from pathlib import Path
 
+import hypothesis
+import hypothesis.extra.numpy
 import numpy as np
 import pytest
 import soundfile
 
-from audiogen_jax.files.audio import read_audio, trim_silence, write_audio
+from audiogen_jax.files import audio as audio_files
+from audiogen_jax.files.audio import (
+    encode_audio,
+    lossless_subtype,
+    read_audio,
+    trim_silence,
+    write_audio,
+)
 
 
 def tone(rate: int, seconds: float = 0.5, hertz: float = 440.0) -> np.ndarray:
@@ -89,6 +98,14 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, type[Exception], str]]:
     assert contents[22:26] == (8000).to_bytes(4, "big")  # number of samples, in STREAMINFO
     contents[22:26] = bytes(4)
     (folder / "pipe.flac").write_bytes(contents)
+    contents[21], contents[22:26] = contents[21] | 15, b"\xff" * 4
+    (folder / "endless.flac").write_bytes(contents)
+    soundfile.write(folder / "slow.wav", tone(16000), 1)
+    soundfile.write(folder / "fast.wav", tone(16000), 2**31 - 1)
+    soundfile.write(folder / "wide.wav", tone(16000), 16000)
+    wide = bytearray((folder / "wide.wav").read_bytes())
+    wide[22:24] = b"\xff\xff"  # channels, in the format chunk
+    (folder / "wide.wav").write_bytes(wide)
     return {
         "missing": (folder / "missing.wav", FileNotFoundError, "no audio file at"),
         "empty": (folder / "empty.wav", ValueError, "is an empty file (0 bytes)"),
@@ -104,6 +121,14 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, type[Exception], str]]:
             "cut.flac is not audio that libsndfile reads",
         ),
         "unknown length": (folder / "pipe.flac", ValueError, "does not say how long it is"),
+        "2**36 samples": (
+            folder / "endless.flac",
+            ValueError,
+            "is too long: 4294967 s, 1",
+        ),
+        "1 Hz": (folder / "slow.wav", ValueError, "says that its sample rate is 1 Hz"),
+        "2 GHz": (folder / "fast.wav", ValueError, "says that its sample rate is 2147483647 Hz"),
+        "65535 channels": (folder / "wide.wav", ValueError, "is not audio that libsndfile reads"),
         "too short": (folder / "short.wav", ValueError, "1 samples at 96000 Hz are too few"),
     }
 
@@ -111,6 +136,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, type[Exception], str]]:
 BAD_FILES = (
     *("missing", "empty", "not audio", "without a header", "folder", "zero length", "NaN"),
     *("infinite", "cut short", "unknown length", "too short"),
+    *("2**36 samples", "1 Hz", "2 GHz", "65535 channels"),
 )
 
 
@@ -133,6 +159,67 @@ def test_a_file_that_ends_while_it_is_read():
         read_audio(Shrinking(contents.getvalue()), 16000, name="x.wav")
 
 
+@pytest.mark.parametrize(
+    ("rate", "sample_rate", "channels"), [(16000, 16000, 2), (8000, 32000, 1), (8000, 16000, 2)]
+)
+def test_what_would_not_fit_in_memory_is_not_decoded(
+    tmp_path: Path, monkeypatch, rate: int, sample_rate: int, channels: int
+):
+    """The limit is on all channels, as they are and as they are asked for."""
+    monkeypatch.setattr(audio_files, "MAX_SAMPLES", 60_000)
+    soundfile.write(tmp_path / "a.flac", np.zeros((30_000, channels)), rate)
+    soundfile.write(tmp_path / "b.flac", np.zeros((15_000, channels)), rate)
+    if channels == 1 or rate == sample_rate:
+        assert read_audio(tmp_path / "b.flac", sample_rate, None).samples.any() == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(soundfile.SoundFile, "read", lambda *a, **k: pytest.fail("decoded"))
+        too_long = tmp_path / ("a.flac" if rate != sample_rate else "c.flac")
+        soundfile.write(tmp_path / "c.flac", np.zeros((30_001, channels)), rate)
+        with pytest.raises(ValueError, match=r"\.flac is too long: .* at most 60000 are read"):
+            read_audio(too_long, sample_rate, None)
+
+
+def test_a_file_that_grows_while_it_is_read_is_left(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(audio_files, "MAX_SAMPLES", 10_000)
+    monkeypatch.setattr(audio_files, "_BLOCK", 4096)
+    monkeypatch.setattr(soundfile.SoundFile, "frames", 5000)
+    soundfile.write(tmp_path / "a.wav", tone(48000), 48000)
+    monkeypatch.setattr(soundfile.SoundFile, "_check_frames", lambda self, frames, fill: frames)
+    with pytest.raises(ValueError, match="is too long"):
+        read_audio(tmp_path / "a.wav", 48000)
+
+
+@pytest.mark.parametrize(
+    ("gains", "cancel"),
+    [
+        ((1, -1), True),
+        ((1, -0.9), True),
+        ((1, 1, -1, -1), True),
+        ((1, 1), False),
+        ((1, -0.5), False),
+        ((0, 0, 0, 0, 0, 0, 0, 1), False),
+        ((0, 0), False),
+    ],
+)
+def test_channels_that_cancel_are_told(tmp_path: Path, recwarn, gains, cancel: bool):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(16000)[:, None] * np.array(gains), 16000, "FLOAT")
+    read_audio(path, 16000, channels=len(gains))
+    assert not recwarn
+    read_audio(path, 16000)
+    assert [f"{path}: its {len(gains)} channels cancel" in str(w.message) for w in recwarn] == (
+        [True] * cancel
+    )
+
+
+def test_unrelated_channels_do_not_cancel(tmp_path: Path, recwarn):
+    for channels in (2, 6):
+        samples = np.random.default_rng(0).normal(0, 0.1, (16000, channels))
+        soundfile.write(tmp_path / "a.wav", samples, 16000, "FLOAT")
+        read_audio(tmp_path / "a.wav", 16000)
+    assert not recwarn
+
+
 def test_digital_silence_is_what_rounds_to_zero_in_16_bits():
     samples = np.zeros((10, 2), np.float32)
     samples[[1, 8]] = 2.0**-16, -(2.0**-16)
@@ -146,11 +233,11 @@ def test_digital_silence_is_what_rounds_to_zero_in_16_bits():
 @pytest.mark.parametrize("channels", [None, 1, 2])
 def test_written_audio_is_read_back(tmp_path: Path, suffix: str, channels: int | None):
     path = tmp_path / "new" / f"a{suffix}"
-    samples = tone(16000) * 4
+    samples = tone(16000)
     if channels is not None:
         samples = np.stack([samples, samples / 8], axis=1)[:, :channels]
     write_audio(path, samples, 16000)
-    expected = np.clip(samples, -1, 1).reshape(len(samples), -1)
+    expected = samples.reshape(len(samples), -1)
     found = read_audio(path, 16000, channels=expected.shape[1])
     np.testing.assert_allclose(found.samples, expected, atol=1 / 32767)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
@@ -167,6 +254,12 @@ def test_written_audio_is_read_back(tmp_path: Path, suffix: str, channels: int |
         (np.zeros((0, 2)), "n > 0"),
         (np.ones((2, 100)), "(2, 100)"),
         (np.ones((1, 2, 1)), "(1, 2, 1)"),
+        (np.float32(0.5), "shape ()"),
+        (np.full(100, 9, np.int16), "audio of type int16: expected floats"),
+        (np.full(100, 9, np.uint8), "audio of type uint8: expected floats"),
+        (np.full(100, True), "audio of type bool: expected real floats"),
+        (np.full(100, 0.5j), "audio of type complex128: expected real floats"),
+        (["a"], "expected real floats"),
     ],
 )
 def test_bad_samples_are_not_written(tmp_path: Path, samples: np.ndarray, words: str):
@@ -185,3 +278,44 @@ def test_unwritable_places(tmp_path: Path):
     with pytest.raises(ValueError, match=r"cannot write '\.mp3'"):
         write_audio(tmp_path / "a.mp3", tone(16000), 16000)
     assert {file.name for file in tmp_path.iterdir()} == {"file", "folder.wav"}
+
+
+def test_a_peak_over_full_scale_is_attenuated_and_told(tmp_path: Path, recwarn):
+    samples = np.stack([3 * tone(16000), tone(16000)], axis=1)
+    path = write_audio(tmp_path / "a.flac", samples, 16000)
+    assert [str(w.message) for w in recwarn] == [
+        f"{path}: a peak of 1.50 is over full scale: the clip is written 3.5 dB quieter"
+    ]
+    found = read_audio(path, 16000, channels=2).samples
+    np.testing.assert_allclose(found, samples / 1.5, atol=1 / 32767)
+    loud = read_audio(write_audio(tmp_path / "b.wav", samples, 16000, "FLOAT"), 16000, 2)
+    np.testing.assert_array_equal(loud.samples, samples)
+    assert len(recwarn) == 1
+
+
+@hypothesis.given(
+    hypothesis.extra.numpy.arrays(
+        np.int32, (50, 2), elements={"min_value": -(2**23), "max_value": 2**23 - 1}
+    ),
+    hypothesis.strategies.sampled_from(["PCM_16", "PCM_24", "PCM_U8", "FLOAT"]),
+    hypothesis.strategies.sampled_from([".wav", ".flac"]),
+)
+def test_what_is_read_is_written_without_a_change(integers, subtype: str, suffix: str):
+    contents = io.BytesIO()
+    samples = integers / 2**23 if subtype == "FLOAT" else integers << 8
+    soundfile.write(contents, samples, 16000, subtype, format="WAV")
+    read = read_audio(io.BytesIO(contents.getvalue()), None, None)
+    encoded = encode_audio(read.samples, 16000, suffix, lossless_subtype(read.subtype, suffix))
+    again = read_audio(io.BytesIO(encoded.contents), None, None)
+    rounding = 2.0**-24 if (subtype, suffix) == ("FLOAT", ".flac") else 0
+    np.testing.assert_allclose(again.samples, read.samples, rtol=0, atol=rounding)
+    assert encoded.gain_db == 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "suffix"), [(0, ".wav"), (16000.5, ".wav"), (700_000, ".flac"), (-1, ".flac")]
+)
+def test_rates_that_a_format_does_not_hold(tmp_path: Path, rate: float, suffix: str):
+    with pytest.raises(ValueError, match=f"cannot write {suffix} of PCM_16 at {rate} Hz"):
+        write_audio(tmp_path / f"a{suffix}", tone(16000), rate)
+    assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """The tokenizer facade: clips stand alone, shapes are few, bad input is named."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -86,11 +87,57 @@ def test_decoding_each_clip_matches_decode_away_from_its_end(tokenizer, audio):
         (np.zeros((2, 1000)), [1000], "one integer for each of 2 clips"),
         (np.zeros((2, 1000)), [1000.0, 900.0], "one integer for each of 2 clips"),
         (np.stack([np.zeros(1000), np.full(1000, np.nan)]), None, "clip 1 holds NaN"),
+        (np.full((1, 1000), 1e300), None, "clip 0 holds NaN or infinite"),
+        (0.5, None, r"audio of shape \(\): expected \[b n\]"),
+        ([["a"]], None, "audio of type <U1: expected real floats"),
+        ([[0.5], [0.5, 0.5]], None, "audio is no array of numbers"),
+        (np.ones((1, 1000), np.complex64), None, "audio of type complex64: expected real floats"),
+        (np.ones((1, 1000), bool), None, "audio of type bool: expected real floats"),
+        *(
+            (np.ones((1, 1000), dtype), None, rf"audio of type {dtype}: expected floats .* 32768")
+            for dtype in ("int8", "uint8", "int16", "int32", "int64")
+        ),
     ],
 )
 def test_bad_audio(tokenizer, audio, lengths, message: str):
     with pytest.raises(ValueError, match=message):
         tokenizer.encode(audio, lengths)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64, jnp.bfloat16])
+def test_audio_of_any_float_type(tokenizer, audio, dtype):
+    stored = audio[:1].astype(dtype)
+    latents = tokenizer.encode(stored.astype(np.float32))
+    for given in (stored, jnp.asarray(stored), list(stored)):
+        np.testing.assert_array_equal(tokenizer.encode(given), latents)
+
+
+@pytest.mark.parametrize("count", [513, 1119, 15999, 16000, 16001])
+def test_all_of_a_clip_is_encoded(tokenizer, audio, count: int):
+    clip = np.concatenate([audio[0], audio[1]])[:count]
+    latents = tokenizer.encode_clip(clip)
+    assert isinstance(latents, np.ndarray) and len(latents) == -(-count // 640)
+    padded = np.pad(clip, (0, -count % 640))
+    np.testing.assert_allclose(latents, tokenizer.encode(padded[None])[0], atol=2e-5)
+    clip[-600:] = 0
+    assert np.abs(tokenizer.encode_clip(clip)[-1] - latents[-1]).max() > 1e-3
+    for bad, message in ((clip[:512], "at least 513"), (clip[None], "shape"), (clip[0], "shape")):
+        with pytest.raises(ValueError, match=message):
+            tokenizer.encode_clip(bad)
+
+
+@pytest.mark.parametrize("put", [np.asarray, jnp.asarray])
+def test_latents_that_are_no_finite_floats(tokenizer, put):
+    for value, message in (
+        (1, "latents of type int32: expected"),
+        (1j, "latents of type complex64: expected real floats"),
+        (True, "latents of type bool: expected real floats"),
+        (np.float32(np.nan), "NaN or infinite"),
+    ):
+        latents = np.full((1, 5, 16), value)
+        latents = latents.astype({"i": "i4", "c": "c8"}.get(latents.dtype.kind, latents.dtype))
+        with pytest.raises(ValueError, match=message):
+            tokenizer.decode(put(latents))
 
 
 @pytest.mark.parametrize("shape", [(16,), (25, 16), (1, 25, 15), (1, 0, 16)])

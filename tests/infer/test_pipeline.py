@@ -1,5 +1,6 @@
 """The pipeline: clips depend on seed and id alone, lengths are kept, bad input is named."""
 
+import dataclasses
 import json
 import shutil
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import audiogen_jax as ag
+from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.requests import Request, batches
 
 SCENES = ["<|caption|> rain", "<|env|> street <|caption|> a dog barks in the rain <|sfx|> bark"]
@@ -219,6 +221,17 @@ def test_a_folder_without_text_tokenizer_samples_from_ids(tiny_checkpoint, tmp_p
         (SCENES, {"seed": -1}, "seed=-1"),
         (SCENES, {"seed": 2**32}, "seed=4294967296"),
         (SCENES, {"seed": 0.5}, "seed=0.5"),
+        (SCENES, {"seed": True}, "seed=True"),
+        (SCENES, {"seed": np.float32(1)}, "must be an integer in [0, 2**32)"),
+        (SCENES, {"duration": True}, "duration=True"),
+        (SCENES, {"duration": "12"}, "duration=12 must be between"),
+        (SCENES, {"duration": [1.0, None]}, "duration=None must be between"),
+        (SCENES, {"duration": 1j}, "duration=1j must be between"),
+        (SCENES, {"guidance": "5"}, "guidance='5'"),
+        (SCENES, {"guidance_interval": (0.1, "1")}, "guidance_interval=(0.1, '1')"),
+        (SCENES, {"guidance_interval": 0.1}, "guidance_interval=0.1"),
+        (None, {}, "prompt None: expected a tagged string"),
+        ([SCENES[0], b"rain"], {}, "prompt b'rain': expected a tagged string"),
         (SCENES, {"steps": 0}, "steps=0"),
         (SCENES, {"steps": 2.5}, "steps=2.5"),
         (SCENES, {"guidance": -1.0}, "guidance=-1.0"),
@@ -252,6 +265,48 @@ def test_a_broken_clip_is_named(pipeline, monkeypatch):
     monkeypatch.setattr(pipeline._sampler, "sample", lambda *a, **k: sample(*a, **k) * np.nan)
     with pytest.raises(ValueError, match="clip 'a': the sampled latents are not finite"):
         make(pipeline, SCENES, duration=0.5, ids=["a", "b"])
+
+
+def test_scalars_of_numpy_and_jax(pipeline):
+    options = {"steps": 2, "seed": 3, "duration": 0.5, "guidance": 2.0}
+    options |= {"view_guidance": {"sfx": 3.0}, "guidance_interval": (0.0, 0.75)}
+    (base,) = pipeline.generate(SCENES[1], **options)
+    for real, whole in ((np.float32, np.int64), (np.array, np.array), (jnp.bfloat16, jnp.int32)):
+        (same,) = pipeline.generate(
+            np.str_(SCENES[1]),
+            steps=whole(2),
+            seed=whole(3),
+            duration=real(0.5),
+            guidance=real(2),
+            view_guidance={"sfx": real(3)},
+            guidance_interval=np.array([real(0), real(0.75)], np.float32),
+        )
+        np.testing.assert_array_equal(same.audio, base.audio)
+    assert type(base.seed) is int
+    made = SamplingOptions(np.int64(2), np.float32(2), guidance_interval=[0, np.float32(1)])
+    assert json.dumps(dataclasses.asdict(made)) == json.dumps(
+        dataclasses.asdict(SamplingOptions(2, 2.0))
+    )
+    clips = pipeline.generate(SCENES, steps=1, duration=np.array([0.4, 0.5], np.float32))
+    assert [len(clip.audio) for clip in clips] == [6400, 8000]
+
+
+def test_a_clip_may_be_written_to(pipeline):
+    first, second = make(pipeline, SCENES, duration=0.5)
+    before = second.audio.copy()
+    first.audio *= 0.5
+    np.testing.assert_array_equal(second.audio, before)
+
+
+def test_prompts_that_are_cut_are_told(pipeline, recwarn):
+    long = ag.StructuredCaption(
+        "rain", speech="a man", sfx="x" * 120, env="a street", music="drums"
+    )
+    clips = make(pipeline, [SCENES[1], long, long], steps=1, duration=0.4, view_guidance={"env": 2})
+    assert [clip.lost_views for clip in clips] == [(), *[("sfx", "music", "env")] * 2]
+    (message,) = [str(warning.message) for warning in recwarn]
+    assert message.startswith("prompt '<|caption|> rain <|speech|> a man <|sfx|> xxx")
+    assert "more than the 128 tokens" in message and message.endswith("are sfx, music, env")
 
 
 def test_missing_checkpoints(tiny_checkpoint, tmp_path):

@@ -34,6 +34,17 @@ def test_batches_do_not_matter(tokenizer):
     np.testing.assert_array_equal(together[0], alone[0])
 
 
+def test_views_that_do_not_fit(tokenizer):
+    text = "<|caption|> rain <|speech|> a man <|env|> rain"
+    _, mask = tokenizer.encode_batch([text, "<|caption|> rain <|speech|> a man"], 100)
+    whole, two = mask.sum(axis=1)
+    for length in range(1, whole + 2):
+        lost = tokenizer.lost_views(text, length)
+        assert lost == ("caption", "speech", "env")[3 - len(lost) :]
+        assert (not lost) == (length >= whole)
+        assert ("speech" in lost) == (length < two)
+
+
 def test_errors(tokenizer, tmp_path):
     with pytest.raises(ValueError, match="max_length=0"):
         tokenizer.encode_batch(["rain"], 0)

@@ -79,6 +79,32 @@ def test_every_row_has_its_clip(job, tmp_path, tiny_checkpoint):
     np.testing.assert_allclose(samples, clip.audio, atol=2e-4)
 
 
+def test_what_was_lost_is_in_the_manifest(job, prompts, tmp_path, monkeypatch, recwarn):
+    with prompts.open("a") as file:
+        file.write(json.dumps({"audio_id": "long", "caption": "x " * 99, "env": "street"}))
+    collect = Pipeline.collect
+
+    def loud(self, submitted):
+        return [
+            dataclasses.replace(clip, audio=clip.audio * (1.5 / np.abs(clip.audio).max()))
+            if clip.id == "clip/3"
+            else clip
+            for clip in collect(self, submitted)
+        ]
+
+    monkeypatch.setattr(Pipeline, "collect", loud)
+    job()
+    made = {row["id"]: row for row in rows(tmp_path / "out")}
+    assert made["clip/3"]["gain_db"] == -3.52 and made["clip/3"]["peak"] == 1
+    samples, _ = soundfile.read(tmp_path / "out" / made["clip/3"]["file"])
+    assert np.abs(samples).max() == pytest.approx(1, abs=1e-4)
+    rms = 10 * np.log10(np.mean(np.square(samples)))
+    assert made["clip/3"]["rms_dbfs"] == pytest.approx(rms, abs=0.02)
+    assert made["long"]["lost_views"] == ["caption", "env"]
+    assert [str(warning.message)[:30] for warning in recwarn] == ["prompt '<|caption|> x x x x x "]
+    assert "lost_views" not in made["clip/2"]
+
+
 def test_shares_make_the_whole(job, tmp_path):
     whole = job("whole", share=Share())
     halves = [job("parts", share=Share(i, 2)) for i in range(2)]

@@ -40,14 +40,14 @@ def test_generate(checkpoint):
         pipeline.generate(PROMPTS, steps=2, compat="release")
 
 
+@pytest.mark.filterwarnings("ignore:what was made anew peaks")  # by a random model
 def test_a_source_keeps_its_channels(checkpoint):
     pipeline = ag.load(checkpoint)
     audio = np.random.default_rng(0).normal(0, 0.1, (22050, 2)).astype(np.float32)
     (clip,) = pipeline.generate(PROMPTS[0], steps=2, source=ag.Source.inpaint(audio, 0.1, 0.3))
     assert clip.audio.shape == audio.shape
-    latents = pipeline.codec.encode(audio[None])
-    kept = np.asarray(pipeline.codec.decode(latents))[0]
-    np.testing.assert_allclose(clip.audio[: 8 * 441], kept[: 8 * 441], atol=1e-4)
+    np.testing.assert_array_equal(clip.audio[: 8 * 441], audio[: 8 * 441])
+    np.testing.assert_array_equal(clip.audio[-8 * 441 :], audio[-8 * 441 :])
 
 
 def test_the_codec_of_a_generator(checkpoint):
