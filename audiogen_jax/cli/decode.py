@@ -35,7 +35,10 @@ def decode(
         codec = Codec.load(checkpoint)
     if num_samples is not None:
         _check_length(latents, codec, len(frames), num_samples)
-    decode_to(output, codec, frames, num_samples)
+    try:
+        decode_to(output, codec, frames, num_samples)
+    except ValueError as error:
+        raise ValueError(f"{latents}: {error}") from error
 
 
 def _check_length(path: Path, codec: "Codec", frames: int, num_samples: int) -> None:

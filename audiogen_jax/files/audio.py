@@ -1,5 +1,6 @@
 """Audio files in and out: any format libsndfile reads becomes float32 at one rate."""
 
+import collections
 import dataclasses
 import io
 import math
@@ -20,9 +21,11 @@ SILENCE = 1e-5
 """Peak (-100 dBFS) under which audio counts as silent: less than a third of a 16-bit step."""
 MAX_CHANNELS = 8
 """FLAC holds no more."""
-MAX_SAMPLES = 1 << 29
-"""Most samples of a file, of all channels together and also at the rate asked for: 2 GiB of
-float32, 93 minutes of stereo at 48 kHz."""
+MAX_SECONDS = 3600.0
+"""Longest recording: a codec encodes all of it at once."""
+MAX_SAMPLES = 1 << 28
+"""Most samples of a recording in the channels asked for, at its own rate and at the one asked for:
+a GiB of float32, 93 minutes at 48 kHz."""
 RATES = (1000, 1_000_000)
 """Lowest and highest sample rate (Hz) that is believed."""
 CANCELLED = 0.05
@@ -86,8 +89,9 @@ def read_audio(
     Raises:
       FileNotFoundError: no file at the path.
       OSError: the file cannot be opened.
-      ValueError: not audio, of unknown length, of more than `MAX_SAMPLES`, of a rate outside
-        `RATES`, cut short, without samples, with NaN or infinite samples, or of other channels.
+      ValueError: not audio, of unknown length, beyond `MAX_SECONDS` or `MAX_SAMPLES`, of a rate
+        outside `RATES`, cut short, without samples, with NaN or infinite samples, or of other
+        channels.
     """
     if isinstance(source, str | Path):
         source = Path(source)
@@ -101,8 +105,8 @@ def read_audio(
     try:
         with soundfile.SoundFile(source) as file:
             rate, subtype = file.samplerate, file.subtype
-            grown = _growth(rate, sample_rate or rate, file.channels, channels, name)
-            samples = _read_all(file, grown, name)
+            _check_header(file, sample_rate or rate, channels, name)
+            samples, averaged = _read_all(file, sample_rate or rate, channels, name)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, without a header
         raise ValueError(f"{name} is not audio that libsndfile reads: {_reason(error)}") from None
     _check_finite(samples, name)
@@ -110,50 +114,93 @@ def read_audio(
     if subtype not in ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"):
         notes = (f"decoded {soundfile.available_subtypes().get(subtype, subtype)}",)
     samples, changes = convert(samples, rate, sample_rate or rate, channels, name)
-    return Audio(samples, sample_rate or rate, notes + changes, subtype)
+    return Audio(samples, sample_rate or rate, (*notes, *averaged, *changes), subtype)
 
 
-def _growth(rate: int, sample_rate: int, available: int, channels: int | None, name: str) -> float:
-    """How many samples, of all channels, are made of one frame of the file; at least its own."""
-    if not RATES[0] <= rate <= RATES[1]:
+def _check_header(
+    file: soundfile.SoundFile, sample_rate: int, channels: int | None, name: str
+) -> None:
+    """Checks what a file says of itself, before memory is taken for it."""
+    if not RATES[0] <= file.samplerate <= RATES[1]:
         raise ValueError(
-            f"{name} says that its sample rate is {rate} Hz: expected {RATES[0]} to {RATES[1]} Hz"
+            f"{name} says that its sample rate is {file.samplerate} Hz: expected {RATES[0]} to "
+            f"{RATES[1]} Hz"
         )
-    return max(available, (channels or available) * sample_rate / rate)
-
-
-def _read_all(
-    file: soundfile.SoundFile, samples_per_frame: float, name: str
-) -> Float32[np.ndarray, "n a"]:
-    """Reads in blocks, as some formats cannot be searched for their end."""
     if file.frames == _UNKNOWN:
         raise ValueError(
             f"{name} does not say how long it is, as files that are written to a pipe: convert it, "
             "with flac or ffmpeg"
         )
-    _check_size(file.frames, file, samples_per_frame, name)
-    blocks, count = [], 0
+    _check_size(file.frames, file, sample_rate, channels, name)
+
+
+def _check_size(
+    frames: int, file: soundfile.SoundFile, sample_rate: int, channels: int | None, name: str
+) -> None:
+    seconds = frames / file.samplerate
+    samples = seconds * max(sample_rate, file.samplerate) * (channels or file.channels)
+    if seconds > MAX_SECONDS or samples > MAX_SAMPLES:
+        raise ValueError(
+            f"{name} is too long: {seconds:.0f} s, {file.channels} channels at {file.samplerate} "
+            f"Hz; at most {MAX_SECONDS:g} s and {MAX_SAMPLES} samples are read: cut it up"
+        )
+
+
+def _read_all(
+    file: soundfile.SoundFile, sample_rate: int, channels: int | None, name: str
+) -> tuple[Float32[np.ndarray, "n a"], tuple[str, ...]]:
+    """Reads in blocks, as some formats cannot be searched for their end.
+
+    Returns:
+      The samples, averaged to mono if that is asked for, and the note of it.
+    """
+    blocks: collections.deque[np.ndarray] = collections.deque()
+    mean, count = _Mean(), 0
+    averages = channels == 1 < file.channels
     size = max(1, _BLOCK // file.channels)
     while len(block := file.read(size, "float32", always_2d=True)):
-        blocks.append(block)
+        blocks.append(mean.of(block) if averages else block)
         count += len(block)
-        _check_size(count, file, samples_per_frame, name)
+        _check_size(count, file, sample_rate, channels, name)
     if file.seekable() and count != file.frames:
         raise ValueError(f"{name} is cut short: {count} of {file.frames} samples can be read")
     if not blocks:
         raise ValueError(f"{name} holds no samples")
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    notes = mean.notes(name) if averages else ()
+    if len(blocks) == 1:
+        return blocks[0], notes
+    samples, position = np.empty((count, blocks[0].shape[1]), np.float32), 0
+    while blocks:  # each is freed when it has been copied
+        block = blocks.popleft()
+        samples[position : position + len(block)] = block
+        position += len(block)
+    return samples, notes
 
 
-def _check_size(
-    frames: int, file: soundfile.SoundFile, samples_per_frame: float, name: str
-) -> None:
-    if frames * samples_per_frame > MAX_SAMPLES:
-        raise ValueError(
-            f"{name} is too long: {frames / file.samplerate:.0f} s, {file.channels} channels at "
-            f"{file.samplerate} Hz, would be {frames * samples_per_frame:.3g} samples, and at most "
-            f"{MAX_SAMPLES} are read; cut it into shorter files"
-        )
+class _Mean:
+    """The average of channels, which may cancel each other."""
+
+    def __init__(self) -> None:
+        self._channels, self._power, self._left = 1, 0.0, 0.0
+
+    def of(self, block: Float32[np.ndarray, "n a"]) -> Float32[np.ndarray, "n 1"]:
+        """Averages some samples."""
+        mean = block.mean(axis=1, keepdims=True)
+        self._channels = block.shape[1]
+        self._power += float(np.vdot(block, block)) / block.shape[1]
+        self._left += float(np.vdot(mean, mean))
+        return mean
+
+    def notes(self, name: str) -> tuple[str, ...]:
+        """What was done; warns if little is left of the sound."""
+        if self._left * self._channels < CANCELLED * self._power:
+            loss = 10 * math.log10(self._power / max(self._left, 1e-12 * self._power))
+            warnings.warn(
+                f"{name}: its {self._channels} channels cancel each other, their average is "
+                f"{loss:.0f} dB quieter than they are: turn the sign of one, or keep one alone",
+                stacklevel=2,
+            )
+        return (f"averaged {self._channels} channels to mono",)
 
 
 def convert(
@@ -179,12 +226,13 @@ def convert(
     Raises:
       ValueError: another conversion of channels, or too few samples to resample.
     """
-    notes = []
+    notes: list[str] = []
     count, available = samples.shape
     if channels is not None and available != channels:
         if channels == 1:
-            notes.append(f"averaged {available} channels to mono")
-            samples = _averaged(samples, name)
+            mean = _Mean()
+            samples = mean.of(samples)
+            notes.extend(mean.notes(name))
         elif available == 1:
             notes.append(f"repeated mono to {channels} channels")
             samples = np.repeat(samples, channels, axis=1)
@@ -197,19 +245,6 @@ def convert(
             raise ValueError(f"{name}: {count} samples at {rate} Hz are too few to resample")
         _check_finite(samples, name)
     return samples, tuple(notes)
-
-
-def _averaged(samples: Float32[np.ndarray, "n a"], name: str) -> Float32[np.ndarray, "n 1"]:
-    mean = samples.mean(axis=1, keepdims=True)
-    power, left = (float(np.vdot(x, x)) / x.size for x in (samples, mean))
-    if power > SILENCE**2 and left * samples.shape[1] < CANCELLED * power:
-        loss = 10 * math.log10(power / max(left, 1e-12 * power))
-        warnings.warn(
-            f"{name}: its {samples.shape[1]} channels cancel each other, their average is "
-            f"{loss:.0f} dB quieter than they are: turn the sign of one, or keep one alone",
-            stacklevel=2,
-        )
-    return mean
 
 
 def _reason(error: Exception) -> str:

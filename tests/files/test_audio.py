@@ -160,23 +160,43 @@ def test_a_file_that_ends_while_it_is_read():
 
 
 @pytest.mark.parametrize(
-    ("rate", "sample_rate", "channels"), [(16000, 16000, 2), (8000, 32000, 1), (8000, 16000, 2)]
+    ("rate", "sample_rate", "channels", "longest"),
+    [
+        (16000, 16000, None, 30_000),  # of two channels
+        (16000, 16000, 1, 60_000),
+        (8000, 32000, 1, 15_000),
+        (8000, 16000, None, 15_000),
+        (16000, 8000, 1, 60_000),
+        (4000, 4000, 1, 40_000),  # ten seconds
+    ],
 )
 def test_what_would_not_fit_in_memory_is_not_decoded(
-    tmp_path: Path, monkeypatch, rate: int, sample_rate: int, channels: int
+    tmp_path: Path, monkeypatch, rate: int, sample_rate: int, channels: int | None, longest: int
 ):
-    """The limit is on all channels, as they are and as they are asked for."""
+    """The limit is on the samples asked for and on those there are, and on seconds."""
     monkeypatch.setattr(audio_files, "MAX_SAMPLES", 60_000)
-    soundfile.write(tmp_path / "a.flac", np.zeros((30_000, channels)), rate)
-    soundfile.write(tmp_path / "b.flac", np.zeros((15_000, channels)), rate)
-    if channels == 1 or rate == sample_rate:
-        assert read_audio(tmp_path / "b.flac", sample_rate, None).samples.any() == 0
-    with monkeypatch.context() as patch:
-        patch.setattr(soundfile.SoundFile, "read", lambda *a, **k: pytest.fail("decoded"))
-        too_long = tmp_path / ("a.flac" if rate != sample_rate else "c.flac")
-        soundfile.write(tmp_path / "c.flac", np.zeros((30_001, channels)), rate)
-        with pytest.raises(ValueError, match=r"\.flac is too long: .* at most 60000 are read"):
-            read_audio(too_long, sample_rate, None)
+    monkeypatch.setattr(audio_files, "MAX_SECONDS", 10.0)
+    soundfile.write(tmp_path / "a.flac", np.zeros((longest, 2)), rate)
+    assert not read_audio(tmp_path / "a.flac", sample_rate, channels).samples.any()
+    soundfile.write(tmp_path / "b.flac", np.zeros((longest + 1, 2)), rate)
+    monkeypatch.setattr(soundfile.SoundFile, "read", lambda *a, **k: pytest.fail("decoded"))
+    with pytest.raises(ValueError, match=r"b.flac is too long: .* 10 s and 60000 samples are read"):
+        read_audio(tmp_path / "b.flac", sample_rate, channels)
+
+
+def test_long_files_are_read_in_blocks(tmp_path: Path, monkeypatch, recwarn):
+    monkeypatch.setattr(audio_files, "_BLOCK", 1000)
+    samples = np.random.default_rng(0).normal(0, 0.1, (8001, 3)).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", samples, 16000, "FLOAT")
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", None, None).samples, samples)
+    mono = read_audio(tmp_path / "a.wav").samples
+    np.testing.assert_array_equal(mono, samples.mean(axis=1, keepdims=True))
+    samples[:, 1:] = -samples[:, :1] / 2
+    soundfile.write(tmp_path / "a.wav", samples, 16000, "FLOAT")
+    read_audio(tmp_path / "a.wav", None, 3)
+    assert not recwarn
+    read_audio(tmp_path / "a.wav")
+    assert "a.wav: its 3 channels cancel" in str(recwarn[0].message)
 
 
 def test_a_file_that_grows_while_it_is_read_is_left(tmp_path: Path, monkeypatch):
