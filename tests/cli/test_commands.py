@@ -162,10 +162,11 @@ def test_a_file_that_exists_is_replaced_only_when_asked(
     # Before a model is looked for.
     message = f"{output} exists: give another --output, or --overwrite"
     check_refused(audiogen, tmp_path, (*arguments, "--checkpoint", "absent"), message)
+    if arguments[0] == "generate" and case != "plot":
+        return  # one of three is enough
     before = None if case == "a link" else Path(output).read_bytes()
     arguments += ("--overwrite", "--checkpoint", tiny_checkpoint)
     arguments += ("--steps", "1") if arguments[0] == "generate" else ()
-    arguments += ("--duration", "0.7") if "--source" in arguments else ()
     code, _, err = audiogen(*arguments)
     assert code == 0, err
     assert Path(output).read_bytes() != before
