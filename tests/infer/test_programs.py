@@ -72,7 +72,7 @@ def test_only_structure_and_shapes_compile(pipeline):
         make(prompt, guidance=scale, guidance_interval=interval, **options)
         make(prompt, guidance=scale, negative=negative, view_guidance=views, **options)
         make(prompt, source=source(seconds, *spans), **options)
-        make(prompt, source=source(seconds + 0.1, noise_level=level), **options)
+        make(prompt, source=source(seconds + 0.1, (0.0, np.inf), noise_level=level), **options)
 
     every_kind(SCENES[0], 0, 0.5, 5.0, (0.1, 0.9), HISS, {"sfx": 2.0}, ((0.1, 0.2),), 0.5, "sway")
     with counted_compilations() as programs:

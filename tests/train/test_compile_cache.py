@@ -24,6 +24,7 @@ def default_cache(tmp_path, monkeypatch):
     compilation_cache.reset_cache()
 
 
+@pytest.mark.slow
 def test_the_step_is_compiled_once(default_cache: Path, manifest, tmp_path):
     hits: list[str] = []
     jax.monitoring.register_event_listener(lambda event, **details: hits.append(event))

@@ -41,6 +41,7 @@ def trained_on_one(request, smoke, tmp_path_factory) -> tuple[str, Path]:
     return request.param, one
 
 
+@pytest.mark.slow
 def test_processes_and_devices_agree(smoke, tmp_path, trained_on_one):
     """One device; eight; two processes of four, stopped after ten steps, and four after that."""
     (stage, one), eight, moved = trained_on_one, tmp_path / "eight", tmp_path / "moved"

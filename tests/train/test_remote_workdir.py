@@ -190,6 +190,7 @@ def test_several_processes_are_refused(remote, monkeypatch):
             pass
 
 
+@pytest.mark.slow
 def test_training(remote, smoke, trained):
     """Stopped and gone on with in a store, from nothing that is left here."""
     whole, _ = trained("encoder")

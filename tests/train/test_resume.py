@@ -53,6 +53,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
 
 
+@pytest.mark.slow
 def test_sigterm(smoke, tmp_path):
     config = smoke("encoder")
     steps = ("steps=100", "eval.batches=0", "checkpoint_every=1000")
