@@ -56,7 +56,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
         if name not in REPOSITORIES or (name == "org/private" and token != "Bearer hf_good"):
             return self.refuse(401, "RepoNotFound")
         branches = REPOSITORIES[name]
+        # By commit, and by branch: the library asks for either, depending on its version.
         files_of = dict(branches.values())
+        files_of |= {branch: files for branch, (_, files) in branches.items()}
         if action == ["discussions"]:
             asked = parse_qs(url.query)["author"] == ["SFconvertbot"] and name == "google/mt5"
             found = [PULL_REQUEST] if asked else []
@@ -64,14 +66,16 @@ class Hub(http.server.BaseHTTPRequestHandler):
         elif action == ["revision"] and "/".join(rest) in branches:
             self.answer({"id": name, "sha": branches["/".join(rest)][0], "siblings": []})
         elif action == ["tree"]:
-            files = files_of[rest[0]].items()
+            files = files_of["/".join(rest)].items()
             self.answer(
                 [{"type": "file", "path": p, "size": len(d), "oid": digest(d)} for p, d in files]
             )
         elif action == ["resolve"]:
-            self.server.served.append(f"{name}/{rest[1]}")
-            data = files_of[rest[0]][rest[1]]
-            self.answer(data, {"ETag": f'"{digest(data)}"', "X-Repo-Commit": rest[0]})
+            *revision, file = rest
+            commit = branches.get("/".join(revision), revision)[0]
+            self.server.served.append(f"{name}/{file}")
+            data = files_of[commit][file]
+            self.answer(data, {"ETag": f'"{digest(data)}"', "X-Repo-Commit": commit})
         else:
             self.refuse(404, "RevisionNotFound")
 
