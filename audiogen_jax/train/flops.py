@@ -64,8 +64,11 @@ def _shape(variable: Var | Literal) -> tuple[int, ...]:
 
 def _inner(params: Mapping[str, object]) -> list[Jaxpr]:
     """The jaxprs among the parameters of an equation."""
-    values = []
+    inner = []
     for value in params.values():
-        values += value if isinstance(value, tuple | list) else (value,)
-    closed = [value.jaxpr for value in values if isinstance(value, ClosedJaxpr)]
-    return closed + [value for value in values if isinstance(value, Jaxpr)]
+        for item in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(item, ClosedJaxpr):  # of newer versions of jax each is a Jaxpr too
+                inner.append(item.jaxpr)
+            elif isinstance(item, Jaxpr):
+                inner.append(item)
+    return inner
