@@ -1,6 +1,7 @@
 """Eight CPU devices, full float32 matmuls, a compile cache and checked annotations, before all."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -34,6 +35,22 @@ hypothesis.settings.register_profile(
     "audiogen", deadline=None, max_examples=50, derandomize=True, print_blob=True
 )
 hypothesis.settings.load_profile("audiogen")
+
+
+@pytest.fixture
+def empty_store(tmp_path, monkeypatch) -> Callable[[str], Path]:
+    """URL -> the folder that it names, empty; downloads go to a cache of the test."""
+    from audiogen_jax.files.remote import parse_path
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+    def empty(url: str) -> Path:
+        folder = parse_path(url)
+        if folder.exists():
+            folder.fs.rm(folder.path, recursive=True)
+        return folder
+
+    return empty
 
 
 @pytest.fixture(scope="session")

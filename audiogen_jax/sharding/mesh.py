@@ -79,10 +79,8 @@ def make_mesh(config: MeshConfig, devices: Sequence[Device] | None = None) -> Me
 def _on_links(sizes: tuple[int, ...], devices: Sequence[Device]) -> np.ndarray:
     """Devices as an array of these sizes, neighbours of each other where TPUs have links."""
     try:
-        try:
-            return mesh_utils.create_device_mesh(sizes, devices)
-        except NotImplementedError:  # two axes of the mesh have to share a side of the torus
-            return mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
+        # Two axes of the mesh share a side of the torus only where they have to.
+        return mesh_utils.create_device_mesh(sizes, devices, allow_split_physical_axes=True)
     except AssertionError as error:
         raise ValueError(
             f"mesh {dict(zip(AXES, sizes, strict=True))} leaves some of the TPUs out, and the "

@@ -20,13 +20,8 @@ ROOT = "memory://bucket/audiogen"
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch) -> Path:
-    """An empty folder in memory; downloads go to a cache of the test."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = parse_path(ROOT)
-    if folder.exists():
-        folder.fs.rm(folder.path, recursive=True)
-    return folder
+def store(empty_store) -> Path:
+    return empty_store(ROOT)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from audiogen_jax.checkpoints.locate import NANO, find_checkpoint
-from audiogen_jax.files.remote import parse_path
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.latent_dataset import LatentDataset
 from audiogen_jax.input.latent_records import LatentRecord
@@ -23,11 +22,8 @@ ROOT = "memory://bucket/data"
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = parse_path(ROOT)
-    if folder.exists():
-        folder.fs.rm(folder.path, recursive=True)
+def store(empty_store) -> Path:
+    folder = empty_store(ROOT)
     folder.mkdir(parents=True)
     return folder
 

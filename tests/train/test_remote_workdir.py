@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from audiogen_jax.files.remote import parse_path
 from audiogen_jax.train import workdir
 from audiogen_jax.train.loop import train_model
 from audiogen_jax.train.workdir import COMPLETE, Mirror, open_workdir
@@ -14,12 +13,8 @@ URL = "memory://bucket/runs/one"
 
 
 @pytest.fixture
-def remote(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = parse_path(URL)
-    if folder.exists():
-        folder.fs.rm(folder.path, recursive=True)
-    return folder
+def remote(empty_store) -> Path:
+    return empty_store(URL)
 
 
 def write(folder: Path, *names: str, text: str = "text") -> None:
