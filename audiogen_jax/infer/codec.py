@@ -15,7 +15,8 @@ from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.checkpoints.registry import LoadedCodec, open_codec
 from audiogen_jax.infer.buckets import bucket
-from audiogen_jax.infer.compile import Programs, compiler_options
+from audiogen_jax.infer.codec_programs import CodecPrograms, codec_programs
+from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.infer.layout import Layout, inference_mesh
 from audiogen_jax.models.protocols import AudioCodec
 from audiogen_jax.models.quirks import Quirks
@@ -142,7 +143,7 @@ class Codec:
         elif lengths is None:
             valid = None
         with self.layout.active():
-            latents = self._encode(self._encoder, samples, valid, quirks=quirks)
+            latents = self._encoding.encode(self._encoder, samples, valid, quirks=quirks)
         if latents.shape[1] == frames:
             return latents
         # Cut on the host: on devices each length would be a program.
@@ -164,7 +165,7 @@ class Codec:
         padding = -samples.shape[1] % self.samples_per_latent
         samples = np.pad(samples, ((0, 0), (0, padding), (0, 0)))
         with self.layout.active():
-            latents = self._encode(
+            latents = self._encoding.encode(
                 self._encoder, self._pad(samples), valid + padding, quirks=Quirks()
             )
         return np.asarray(latents)[0, : self.latent_length(samples.shape[1])]
@@ -187,7 +188,7 @@ class Codec:
             raise ValueError(f"{len(samples)} rows do not split over {self.layout.rows} devices")
         rows = jax.device_put((self._pad(samples), valid), self.layout.split)
         with self.layout.active():
-            return self._encode_split(self._encoder, *rows)
+            return self._encoding.encode_split(self._encoder, *rows)
 
     def decode(self, latents: ArrayLike) -> Float[Array, "b n ..."]:
         """Decodes latents; one program is compiled per shape.
@@ -210,7 +211,7 @@ class Codec:
         if not np.isfinite(latents).all():
             raise ValueError("the latents hold NaN or infinite values")
         with self.layout.active():
-            return self._decode(self._decoder, latents)
+            return self._decoding.decode(self._decoder, latents)
 
     def decode_each(
         self, latents: Latents, lengths: Int[np.ndarray, " b"]
@@ -232,7 +233,7 @@ class Codec:
         last = np.minimum(np.arange(size), np.asarray(lengths)[:, None] - 1)
         repeated = jnp.take_along_axis(latents, last[..., None], 1)
         with self.layout.active():
-            return self._decode(self._decoder, repeated)
+            return self._decoding.decode(self._decoder, repeated)
 
     @functools.cached_property
     def _encoder(self) -> Params:
@@ -248,24 +249,15 @@ class Codec:
         return self.layout.put(self._loaded.read(names, put), self.codec.axes)
 
     @functools.cached_property
-    def _encode(self) -> Programs:
-        def encode(params, audio, lengths, quirks):
-            return self.codec.with_quirks(quirks).encode(params, audio, lengths)
-
-        return Programs(encode, compiler_options=compiler_options(self._encoder))
+    def _encoding(self) -> CodecPrograms:
+        return self._programs(self._encoder)
 
     @functools.cached_property
-    def _encode_split(self) -> Programs:
-        encode = self.layout.by_rows(self.codec.encode, (True, False, False))
-        return Programs(encode, compiler_options=compiler_options(self._encoder))
+    def _decoding(self) -> CodecPrograms:
+        return self._programs(self._decoder)
 
-    @functools.cached_property
-    def _decode(self) -> Programs:
-        def decode(params, latents):
-            audio = self.codec.decode(params, latents.astype(jnp.float32))
-            return audio[:, :, 0] if self.channels == 1 else audio
-
-        return Programs(decode, compiler_options=compiler_options(self._decoder))
+    def _programs(self, params: Params) -> CodecPrograms:
+        return codec_programs(self.codec, self.layout.mesh, tuple(compiler_options(params).items()))
 
     def _pad(self, samples: Float[np.ndarray, "b n a"]) -> Float[np.ndarray, "b m a"]:
         """Samples up to the next bucket, the shortest of a second."""

@@ -1,34 +1,20 @@
 """A generator on its devices: prompts to conditions, noise to latents, few compiled programs."""
 
-import functools
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, DTypeLike, Int
+from jaxtyping import DTypeLike, Int
 
-from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.inpainting import EditArrays
-from audiogen_jax.flow.sampler import sample
-from audiogen_jax.flow.solvers import Plan
-from audiogen_jax.infer.compile import Programs, compiler_options
+from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.infer.layout import Layout, inference_mesh
 from audiogen_jax.infer.options import SamplingOptions
-from audiogen_jax.models.guided_velocity import guided_velocity
+from audiogen_jax.infer.sampling_programs import Static, sampling_programs
 from audiogen_jax.models.protocols import Condition, Generator
-from audiogen_jax.models.quirks import Quirks
-from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.types import Latents, Params, Tokens
-
-
-class _Static(NamedTuple):
-    """What decides which program is compiled, beside the shapes."""
-
-    unconditional: bool
-    quirks: Quirks
 
 
 class Sampler:
@@ -38,7 +24,7 @@ class Sampler:
       generator: the model.
       params: its parameters on the devices.
       layout: of parameters and batches on the devices.
-      programs: that sample, one for each set of shapes and kinds of options, those used last.
+      programs: what was compiled for it and for equal generators.
     """
 
     def __init__(
@@ -56,16 +42,11 @@ class Sampler:
           mesh: of its devices, see `inference_mesh`; the first one if None.
           window: see `guided_velocity`.
         """
-        self.generator, self._window = generator, window
+        self.generator = generator
         self.layout = Layout(mesh or inference_mesh())
         self.params = self.layout.put(params, generator.axes)
-        # Unused parameters stay arguments: they are on the devices, and plans count arguments.
-        programs = functools.partial(
-            Programs, compiler_options=compiler_options(self.params), keep_unused=True
-        )
-        self._condition = programs(self._condition_rows, out_shardings=self.layout.everywhere)
-        self._pad = Programs(_pad, out_shardings=self.layout.everywhere)
-        self.programs = programs(self._integrate_split)
+        options = tuple(compiler_options(self.params).items())
+        self.programs = sampling_programs(generator, self.mesh, window, options)
 
     @property
     def mesh(self) -> Mesh:
@@ -93,7 +74,7 @@ class Sampler:
         rows = np.minimum(np.arange(self.padded_rows(count)), count - 1)
         filled = jax.device_put(Tokens(prompts.ids[rows], prompts.mask[rows]), self.layout.split)
         with self.layout.active():
-            return list(self._condition(self.params, filled)[:count])
+            return list(self.programs.condition(self.params, filled)[:count])
 
     def frames(self, conditions: Sequence[Condition]) -> Int[np.ndarray, " b"]:
         """Latent frames that the model gives each clip; may be out of range, 0 included.
@@ -132,7 +113,7 @@ class Sampler:
         kinds = tuple(zip(*self._equal_shapes(conditions), strict=True))
         arguments = (kinds, *batch, options.plan(sigma), options.classifier_free())
         with self.layout.active():
-            return self.programs(self.params, *arguments, static=self._static(options))
+            return self.programs.integrate(self.params, *arguments, static=self._static(options))
 
     def lower(
         self, clips: int, tokens: int, frames: int, options: SamplingOptions
@@ -149,7 +130,7 @@ class Sampler:
 
         prompts = Tokens(split((clips, tokens), jnp.int32), split((clips, tokens), jnp.bool_))  # type: ignore[arg-type]
         with self.layout.active():
-            condition = self._condition.lower(self.params, prompts)
+            condition = self.programs.condition.lower(self.params, prompts)
         kind = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
                 leaf.shape, leaf.dtype, sharding=self.layout.everywhere
@@ -161,18 +142,13 @@ class Sampler:
         noise = split((clips, frames, self.generator.latent_dim), jnp.float32)
         arguments = (kinds, lengths, noise, None, options.plan(), options.classifier_free())
         with self.layout.active():
-            sampling = self.programs.lower(self.params, *arguments, static=self._static(options))
+            sampling = self.programs.integrate.lower(
+                self.params, *arguments, static=self._static(options)
+            )
         return condition, sampling
 
-    def _static(self, options: SamplingOptions) -> _Static:
-        return _Static(unconditional=options.negative is None, quirks=options.quirks)
-
-    def _condition_rows(self, params: Params, prompts: Tokens) -> tuple[Condition, ...]:
-        conditions = self.layout.by_rows(self.generator.condition, (True, False))(params, prompts)
-        rows = range(prompts.ids.shape[0])
-        return tuple(
-            jax.tree.map(lambda leaf, row=row: leaf[row : row + 1], conditions) for row in rows
-        )
+    def _static(self, options: SamplingOptions) -> Static:
+        return Static(unconditional=options.negative is None, quirks=options.quirks)
 
     def _equal_shapes(
         self, conditions: Sequence[Sequence[Condition]]
@@ -185,60 +161,6 @@ class Sampler:
         longest = tuple(
             tuple(np.max(sizes, axis=0).tolist()) for sizes in zip(*shapes, strict=True)
         )
-        return [tuple(self._pad({}, row, shapes=longest) for row in clip) for clip in conditions]
-
-    def _integrate_split(
-        self,
-        params: Params,
-        kinds: Sequence[Sequence[Condition]],
-        lengths: Int[Array, " b"],
-        noise: Latents,
-        edit: EditArrays | None,
-        plan: Plan,
-        guidance: Guidance,
-        static: _Static,
-    ) -> Latents:
-        integrate = self.layout.by_rows(
-            functools.partial(self._integrate, static=static),
-            (True, False, False, False, False, True, True),
-        )
-        conditions = [jax.tree.map(lambda *rows: jnp.concatenate(rows), *kind) for kind in kinds]
-        return integrate(params, conditions, lengths, noise, edit, plan, guidance)
-
-    def _integrate(
-        self,
-        params: Params,
-        kinds: Sequence[Condition],
-        lengths: Int[Array, " b"],
-        noise: Latents,
-        edit: EditArrays | None,
-        plan: Plan,
-        guidance: Guidance,
-        static: _Static,
-    ) -> Latents:
-        mask = length_mask(lengths, noise.shape[1])
-        conditions = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *kinds)
-        velocity, levels = guided_velocity(
-            self.generator.with_quirks(static.quirks),
-            params,
-            conditions,
-            guidance,
-            mask,
-            unconditional=static.unconditional,
-            window=self._window,
-        )
-        start, constrain = noise, None
-        if edit is not None:
-            start, constrain = edit.at(plan.sigmas[0], noise), edit.constraint(noise)
-        final_mask = None if static.quirks.sample_padding else mask
-        return sample(velocity, start, plan, final_mask, prepare=levels, constrain=constrain)
-
-
-def _pad(params: Params, condition: Condition, *, shapes: tuple[tuple[int, ...], ...]) -> Condition:
-    """A condition with its axes filled up with zeros, False in masks."""
-    leaves, structure = jax.tree.flatten(condition)
-    padded = [
-        jnp.pad(leaf, [(0, size - had) for size, had in zip(shape, leaf.shape, strict=True)])
-        for leaf, shape in zip(leaves, shapes, strict=True)
-    ]
-    return jax.tree.unflatten(structure, padded)
+        return [
+            tuple(self.programs.pad({}, row, shapes=longest) for row in clip) for clip in conditions
+        ]

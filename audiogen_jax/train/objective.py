@@ -99,5 +99,5 @@ class SamplingObjective(Objective[BatchT]):
         """Latents of the prompts of a batch; not jitted."""
 
     @abc.abstractmethod
-    def decode(self, latents: Latents) -> tuple[Float[np.ndarray, "b n a"], int]:
+    def decode(self, latents: Float[np.ndarray, "b t c"]) -> tuple[Float[np.ndarray, "b n a"], int]:
         """Audio and its sample rate of latents on the host."""

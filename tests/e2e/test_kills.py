@@ -43,7 +43,8 @@ finally:
 
 def generate(folder: Path, checkpoint: Path, place: Path) -> list[str]:
     options = ["--steps", "2", "--duration", "2", "--plot", "--checkpoint", str(checkpoint)]
-    return ["generate", "<|caption|> rain", "-o", str(place / "rain.flac"), *options]
+    command = ["generate", "<|caption|> rain", "-o", str(place / "rain.flac"), *options]
+    return [*command, "--overwrite"]  # killed between the clip and its picture
 
 
 def batch(folder: Path, checkpoint: Path, place: Path) -> list[str]:

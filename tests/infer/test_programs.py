@@ -91,6 +91,15 @@ def test_only_structure_and_shapes_compile(pipeline):
     assert programs == []
 
 
+def test_loaded_again_nothing_is_compiled_again(pipeline, tiny_checkpoint):
+    options = {"seed": 0, "steps": 2, "duration": 0.5}
+    before = pipeline.generate(SCENES[0], **options)
+    with counted_compilations() as programs:
+        (clip,) = ag.load(tiny_checkpoint).generate(SCENES[0], **options)
+    assert programs == []
+    np.testing.assert_array_equal(clip.audio, before[0].audio)
+
+
 def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
@@ -141,4 +150,4 @@ def test_programs_level_off(tiny_checkpoint):
                 generate()
         compiled.append(len(programs))
     assert compiled[1] < 0.5 * compiled[0], compiled
-    assert len(pipeline._sampler.programs) <= MAX_PROGRAMS
+    assert len(pipeline._sampler.programs.integrate) <= MAX_PROGRAMS

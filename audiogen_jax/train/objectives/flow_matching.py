@@ -291,10 +291,11 @@ class FlowMatching(SamplingObjective[Batch]):
             return self._codec.latent_length(batch.audio.shape[1])
         return batch.latents.shape[1]
 
-    def decode(self, latents: Latents) -> tuple[Float[np.ndarray, "b n a"], int]:
+    def decode(self, latents: Float[np.ndarray, "b t c"]) -> tuple[Float[np.ndarray, "b n a"], int]:
         assert self.codec is not None
         codec = self.codec.codec
-        audio = codec.decode(self.codec.read(codec.decoder, jax.device_put), latents)
+        params = self.codec.read(codec.decoder, jax.device_put)
+        audio = codec.decode(params, jax.device_put(latents))
         return np.asarray(audio), codec.sample_rate
 
     def exported(self, state: TrainState) -> Params:

@@ -1,0 +1,54 @@
+"""What is compiled to encode and decode."""
+
+import functools
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int
+
+from audiogen_jax.infer.compile import Programs
+from audiogen_jax.infer.layout import Layout
+from audiogen_jax.models.protocols import AudioCodec
+from audiogen_jax.models.quirks import Quirks
+from audiogen_jax.types import Latents, Params
+
+
+class CodecPrograms:
+    """The programs of a codec on a mesh, for any parameters of it.
+
+    Attributes:
+      encode: parameters, audio and lengths -> latents; static: `quirks`.
+      encode_split: the same without quirks, every device its own rows.
+      decode: parameters and latents -> audio, of a mono codec without the axis of channels.
+    """
+
+    def __init__(self, codec: AudioCodec, mesh: Mesh, options: Sequence[tuple]):
+        """Nothing is compiled yet.
+
+        Args:
+          codec: the model.
+          mesh: of its devices.
+          options: items of `compiler_options`.
+        """
+        self._codec = codec
+        programs = functools.partial(Programs, compiler_options=dict(options))
+        self.encode, self.decode = programs(self._encode), programs(self._decode)
+        self.encode_split = programs(Layout(mesh).by_rows(codec.encode, (True, False, False)))
+
+    def _encode(
+        self,
+        params: Params,
+        audio: Float[Array, "b n a"],
+        lengths: Int[Array, " b"] | None,
+        quirks: Quirks,
+    ) -> Latents:
+        return self._codec.with_quirks(quirks).encode(params, audio, lengths)
+
+    def _decode(self, params: Params, latents: Latents) -> Float[Array, "b n ..."]:
+        audio = self._codec.decode(params, latents.astype(jnp.float32))
+        return audio[:, :, 0] if self._codec.channels == 1 else audio
+
+
+codec_programs = functools.lru_cache(maxsize=8)(CodecPrograms)
+"""The same programs for equal codecs: a checkpoint loaded again compiles nothing again."""
