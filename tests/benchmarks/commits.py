@@ -133,7 +133,8 @@ def first_clip(trees: Sequence[Path], folder: Path, repeats: int) -> dict[str, A
             cache = folder / f"cache-{side}"
             if name == "empty cache":
                 cache = Path(tempfile.mkdtemp(dir=folder))
-            command = ["generate", PROMPT, "--duration", "2", "-o", str(folder / f"{side}.wav")]
+            clip = Path(tempfile.mkdtemp(dir=folder)) / "clip.wav"
+            command = ["generate", PROMPT, "--duration", "2", "-o", str(clip)]
             return run(trees[side], command, JAX_COMPILATION_CACHE_DIR=str(cache))
 
         sides = [lambda: measure(0), lambda: measure(1)]
