@@ -144,6 +144,13 @@ def parse(text: str) -> StructuredCaption:
     return StructuredCaption.parse(text)
 
 
+def view_ranges(text: str) -> dict[str, tuple[int, int]]:
+    """Where the text of each view begins and ends in a tagged string, in characters."""
+    tags = list(_TAG.finditer(text))
+    ends = [*(tag.start() for tag in tags[1:]), len(text)]
+    return {tag[1]: (tag.end(), end) for tag, end in zip(tags, ends, strict=True)}
+
+
 def check_text(name: str, text: str) -> None:
     """Checks that a text can be written, unlike one that was read in a wrong encoding or cut.
 

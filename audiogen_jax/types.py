@@ -43,10 +43,13 @@ class Tokens(NamedTuple):
     Attributes:
       ids: int [b l].
       mask: bool [b l], True at tokens.
+      spans: float32 [b l 2], seconds from when to when a token sounds, 0 and 0 where that is not
+        said; None: nothing is said of any.
     """
 
     ids: Int[Array | np.ndarray, "b l"]
     mask: Bool[Array | np.ndarray, "b l"]
+    spans: Float[Array | np.ndarray, "b l 2"] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

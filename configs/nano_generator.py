@@ -18,7 +18,7 @@ from .common import adamw, check_argument, smoke, training
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    check_argument(arg, ("", "mixtures", "smoke"))
+    check_argument(arg, ("", "mixtures", "scenes", "smoke"))
     config = training(
         "flow_matching", steps=6500, log_every=50, sample_every=1000, eval=dict(every=1000)
     )
@@ -94,6 +94,33 @@ def get_config(arg: str = "") -> ConfigDict:
             ("datasets/manifests/ambience.jsonl", 0.2),
             ("datasets/manifests/sfx_cc.jsonl", 0.6),
             ("datasets/manifests/speech.jsonl", 0.1),
+        )
+    elif arg == "scenes":
+        config.steps = 24000
+        config.optimizer.learning_rate = 5e-4
+        config.data.max_tokens = (28, 32, 112, 128)
+        config.data.manifests = (
+            ("datasets/manifests/fsdd.jsonl", 7.0),
+            ("datasets/manifests/words.jsonl", 1.4),
+            ("datasets/manifests/esc10.jsonl", 1.6),
+            ("datasets/manifests/music.jsonl", 0.4),
+            ("datasets/manifests/ambience.jsonl", 0.3),
+            ("datasets/manifests/sfx_cc.jsonl", 0.6),
+            ("datasets/manifests/speech.jsonl", 0.1),
+        )
+        config.data.scenes = dict(
+            weight=8.0,
+            buckets=(0.0, 0.0, 0.75, 0.25),
+            scenes=200_000,
+            manifests=(
+                ("datasets/manifests/fsdd.jsonl", 5.0),
+                ("datasets/manifests/words.jsonl", 2.5),
+                ("datasets/manifests/speech.jsonl", 0.5),
+                ("datasets/manifests/esc10.jsonl", 5.0),
+                ("datasets/manifests/sfx_cc.jsonl", 2.0),
+                ("datasets/manifests/ambience.jsonl", 2.0),
+                ("datasets/manifests/music.jsonl", 2.0),
+            ),
         )
     elif arg == "smoke":
         smoke(config)

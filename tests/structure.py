@@ -13,14 +13,14 @@ PACKAGE = ROOT / "audiogen_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 ORDER = (
-    "types caption hardware files ops layers sharding flow models input checkpoints infer jobs "
-    "train plan evaluate serve cli"
+    "types caption timeline hardware files ops layers sharding flow models input checkpoints infer "
+    "jobs train plan evaluate serve cli"
 ).split()
 """Each folder may use those before it, but for what `NARROWER` says."""
 NARROWER = {
     "flow": {"types", "ops", "flow"},
     "layers": {"types", "ops", "sharding", "layers"},  # they pin activations to the mesh
-    "input": {"types", "caption", "files", "ops", "input"},
+    "input": {"types", "caption", "timeline", "files", "ops", "input"},
     "__init__": {"caption", *ORDER},
 }
 APART = {"train": {"infer", "jobs"}, "jobs": {"train"}, "infer": {"train"}}

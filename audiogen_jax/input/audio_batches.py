@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple, TypeAlias
 
+import grain
 import numpy as np
 from jaxtyping import Float32
 
@@ -23,13 +24,20 @@ from audiogen_jax.input.mixture import (
     mixed_batches,
     no_clips,
 )
+from audiogen_jax.input.replacement import Loaded
 from audiogen_jax.input.resumable import ResumableBatches
+from audiogen_jax.input.scenes.config import SceneConfig
+from audiogen_jax.input.scenes.library import SceneLibrary
+from audiogen_jax.input.scenes.mixer import SceneMixer
 from audiogen_jax.input.text import TextTokenizer
 from audiogen_jax.input.webdataset import read_clips
+from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import AtLeastOne, Bytes, FilePath, Positive, Range
 
 Channels: TypeAlias = Annotated[int, Range(1, MAX_CHANNELS)]
 Decibels: TypeAlias = Annotated[float, Range(0, 120)]
+_ENDLESS = 1 << 40
+"""Scenes, of which no training sees the last."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,7 @@ class DataConfig(BatchConfig):
       gain_db: each clip is scaled by a uniform draw from ± this many dB.
       cache_bytes: decoded audio kept in memory, per process; 4 GiB hold 18 hours of one channel
         at 16 kHz.
+      scenes: mixed while the training runs; none if None.
     """
 
     manifests: tuple[tuple[FilePath, Positive], ...]
@@ -52,9 +61,14 @@ class DataConfig(BatchConfig):
     channels: Channels = 1
     gain_db: Decibels = 0.0
     cache_bytes: Bytes = 4 << 30
+    scenes: SceneConfig | None = None
 
     def __post_init__(self):
         super().__post_init__()
+        if self.scenes and len(self.scenes.buckets) != len(self.buckets):
+            raise ValueError(
+                f"scenes.buckets={self.scenes.buckets}: expected one per buckets={self.buckets}"
+            )
         check_weighted("manifests", self.manifests)
         check_crop(self.crop, CROPS)
         for name in ("sample_rate", "channels"):
@@ -63,13 +77,14 @@ class DataConfig(BatchConfig):
 
 
 class _Example(NamedTuple):
-    """One clip of a batch."""
+    """One clip of a batch; without a timeline in a training without scenes."""
 
     audio: Float32[np.ndarray, "n a"]
     length: int
     text: str
     drop_condition: bool
     clip_id: str
+    timeline: Timeline | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +101,32 @@ class _Load:
         window = crop_window(samples, self.length, config.crop, rng)
         audio = pad_to(window, self.length, rng.uniform(-config.gain_db, config.gain_db))
         text, drop_condition = config.draw_condition(record.views, rng)
-        return _Example(audio, len(window), text, drop_condition, record.audio_id)
+        timeline = () if config.scenes else None
+        return _Example(audio, len(window), text, drop_condition, record.audio_id, timeline)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Mix:
+    """Mixes the scene of a position, and draws its text and whether its times are shown."""
+
+    config: DataConfig
+    scenes: SceneConfig
+    mixer: SceneMixer
+    bucket: int
+
+    def __call__(self, position: int, rng: np.random.Generator) -> Loaded[_Example]:
+        buckets = (0.0, *self.config.buckets)
+        shortest, longest = buckets[self.bucket : self.bucket + 2]
+        count = self.scenes.scenes * self.scenes.buckets[self.bucket] / sum(self.scenes.buckets)
+        seconds = rng.uniform(shortest, longest)
+        scene, problems = self.mixer.draw_readable(min(position / count, 1.0), seconds, rng)
+        audio = pad_to(scene.samples, round(longest * self.config.sample_rate))
+        views = {view: (text,) for view, text in scene.views.items()}
+        text, drop_condition = self.config.draw_condition(views, rng)
+        timeline = scene.timeline if rng.random() < self.scenes.timeline else ()
+        name = f"scene {self.bucket}:{position}"
+        example = _Example(audio, len(scene.samples), text, drop_condition, name, timeline)
+        return Loaded(example, problems)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,11 +168,13 @@ def make_iterator(config: DataConfig, rows: RowsOf = range) -> ResumableBatches[
     tokenizer = TextTokenizer.from_file(config.text_tokenizer) if config.text_tokenizer else None
     cache = AudioCache(config.sample_rate, config.cache_bytes, config.channels)
     sets = [_by_bucket(path, config) for path, _ in config.manifests]
+    streams = _scene_streams(config, cache)
     buckets = [
         Bucket(
             [clips[b] for clips in sets],
             _Load(config, cache, round(seconds * config.sample_rate)),
             _Collate(tokenizer, config.bucket_tokens[b]),
+            streams[b],
         )
         for b, seconds in enumerate(config.buckets)
     ]
@@ -140,8 +182,28 @@ def make_iterator(config: DataConfig, rows: RowsOf = range) -> ResumableBatches[
     return mixed_batches(config, weights, buckets, rows)
 
 
-def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
-    """The clips of the split, one list per bucket."""
+def _scene_streams(
+    config: DataConfig, cache: AudioCache
+) -> list[list[tuple[grain.MapDataset[Loaded[_Example]], float]]]:
+    """The scenes of each bucket, in the order in which they are mixed, with their share."""
+    scenes = config.scenes
+    if scenes is None:
+        return [[] for _ in config.buckets]
+    library = SceneLibrary((_of_split(path, config), weight) for path, weight in scenes.manifests)
+    mixer = SceneMixer(scenes, library, cache)
+    streams = []
+    for b, share in enumerate(scenes.buckets):
+        seed = int(
+            np.random.SeedSequence((config.seed, len(config.manifests), b)).generate_state(1)[0]
+        )
+        positions = grain.MapDataset.range(_ENDLESS).seed(seed)
+        stream = positions.random_map(_Mix(config, scenes, mixer, b)).repeat()
+        streams.append([(stream, scenes.weight * share / sum(scenes.buckets))] if share else [])
+    return streams
+
+
+def _of_split(manifest: str, config: DataConfig) -> list[AudioRecord]:
+    """The clips of the split, some held out where nobody has chosen any."""
     records = read_clips(manifest)
     if all(record.split == "train" for record in records):
         clip_ids = [record.audio_id for record in records]
@@ -153,8 +215,13 @@ def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
     records = [record for record in records if record.split == config.split]
     if not records:
         raise no_clips(manifest, config.split)
+    return records
+
+
+def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
+    """The clips of the split, one list per bucket."""
     buckets: list[list[AudioRecord]] = [[] for _ in config.buckets]
-    for record in records:
+    for record in _of_split(manifest, config):
         if config.text_tokenizer and "caption" not in record.views:
             raise ValueError(f"{manifest}: clip {record.audio_id!r} has no caption to train on")
         fits = [b for b, seconds in enumerate(config.buckets) if record.duration <= seconds]

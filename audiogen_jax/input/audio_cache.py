@@ -23,7 +23,7 @@ class AudioCache:
     """
 
     def __init__(self, sample_rate: int, max_bytes: int, channels: int = 1):
-        self._sample_rate = sample_rate
+        self.sample_rate = sample_rate
         self._max_bytes = max_bytes
         self._channels = channels
         self._bytes = 0
@@ -62,7 +62,7 @@ class AudioCache:
             with store_errors(path):
                 source = io.BytesIO(path.read_bytes())
         try:
-            audio = read_audio(source, self._sample_rate, self._channels, name)
+            audio = read_audio(source, self.sample_rate, self._channels, name)
         except ValueError as error:
             raise ValueError(f"{error}; restore the file or take it out of the manifest") from error
         clip = trim_silence(audio.samples)

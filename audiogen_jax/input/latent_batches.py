@@ -29,6 +29,7 @@ from audiogen_jax.input.mixture import (
 )
 from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.input.text import TextTokenizer
+from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import LatentFolder, Positive
 
 CROPS = ("random", "start")
@@ -75,6 +76,7 @@ class _Example(NamedTuple):
     text: str
     drop_condition: bool
     clip_id: str
+    timeline: Timeline | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,6 +35,8 @@ class AudioRecord:
       split: "train" or "val".
       line: of the manifest, or number of the sample in a tar file, from 1.
       member: the audio inside a tar file; None: `path` is the audio.
+      label: what it shows, in a word; clips of a scene are drawn evenly over labels.
+      speaker: who speaks, in whatever way; words of one speaker may follow each other in a scene.
     """
 
     audio_id: str
@@ -44,6 +46,8 @@ class AudioRecord:
     split: str
     line: int
     member: Member | None = None
+    label: str | None = None
+    speaker: str | None = None
 
 
 class Scan(NamedTuple):
@@ -64,7 +68,8 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
     """Reads a manifest; `path` of a row is relative to the manifest's folder.
 
     A row holds `audio_id`, `path`, `duration` (s) and any of the six views, each a string or a
-    list of phrasings; `split` is "train" unless given. Other columns are ignored.
+    list of phrasings; `split` is "train" unless given, `label` and `speaker` are texts. Other
+    columns are ignored.
 
     Raises:
       FileNotFoundError: no such manifest.
@@ -121,7 +126,8 @@ def parse_row(row: Row, path: Path, line: int, member: Member | None = None) -> 
     if split not in SPLITS:
         raise ValueError(f"split is {split!r:.40}, expected one of {SPLITS}")
     views = {view: _phrasings(view, row[view]) for view in VIEWS if row.get(view)}
-    return AudioRecord(audio_id, path, duration, views, split, line, member)
+    notes = {name: row[name] for name in ("label", "speaker") if isinstance(row.get(name), str)}
+    return AudioRecord(audio_id, path, duration, views, split, line, member, **notes)
 
 
 def _text(row: Row, name: str) -> str:

@@ -17,6 +17,7 @@ from audiogen_jax.input.manifest import SPLITS
 from audiogen_jax.input.replacement import Loaded, LoadOrReplace, Text
 from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.input.text import TextTokenizer
+from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import AtLeastOne, FilePath, Positive, Probability, Seed, Whole
 
 Batch: TypeAlias = dict[str, np.ndarray]
@@ -155,19 +156,26 @@ class Conditioned(Protocol):
     def drop_condition(self) -> bool: ...
     @property
     def clip_id(self) -> str: ...
+    @property
+    def timeline(self) -> Timeline | None: ...
 
 
 def collate_condition(
     examples: Sequence[Conditioned], tokenizer: TextTokenizer | None, max_tokens: int
 ) -> Batch:
-    """`drop_condition` and `id` of examples, and with a tokenizer `token_ids` and `token_mask`."""
+    """`drop_condition` and `id` of examples; with a tokenizer `token_ids` and `token_mask`, and
+    `token_spans` where they have timelines."""
     batch: Batch = {
         "drop_condition": np.array([example.drop_condition for example in examples]),
         "id": np.array([example.clip_id for example in examples]),
     }
     if tokenizer is not None:
-        tokens = tokenizer.encode_batch([example.text for example in examples], max_tokens)
+        timelines = [example.timeline for example in examples if example.timeline is not None]
+        texts = [example.text for example in examples]
+        tokens = tokenizer.encode_batch(texts, max_tokens, timelines or None)
         batch |= {"token_ids": np.asarray(tokens.ids), "token_mask": np.asarray(tokens.mask)}
+        if tokens.spans is not None:
+            batch["token_spans"] = np.asarray(tokens.spans)
     return batch
 
 
@@ -179,11 +187,13 @@ class Bucket(Generic[Clip, Example]):
       sets: the clips of each set.
       load: makes an example of a clip, drawing from a generator that is its alone.
       collate: makes a batch of examples.
+      streams: examples that have an order already, endless, each with its share of the clips.
     """
 
     sets: Sequence[Sequence[Clip] | grain.sources.RandomAccessDataSource[Clip]]
     load: Callable[[Clip, np.random.Generator], Example]
     collate: Callable[[Sequence[Example]], Batch]
+    streams: Sequence[tuple[grain.MapDataset[Loaded[Example]], float]] = ()
 
 
 def mixed_batches(
@@ -222,6 +232,9 @@ def mixed_batches(
                 order = grain.MapDataset.source(range(len(clips))).seed(seed).shuffle().repeat()
                 examples.append(order.random_map(LoadOrReplace(clips, bucket.load)))
                 shares.append(weights[m] * len(clips) / totals[m])
+        for stream, share in bucket.streams:
+            examples.append(stream)
+            shares.append(share)
         if examples:
             mixed = grain.MapDataset.mix(examples, shares)
             loaded = _Rows(len(mixed) // batch_size, batch_size, selected[b])

@@ -1,14 +1,13 @@
 """Text to token ids with the tokenizer files of the Hugging Face hub, padded to a fixed length."""
 
 import dataclasses
-import itertools
 import json
 import re
 import reprlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 import sentencepiece
@@ -18,13 +17,17 @@ from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.files.content_hashes import check_contents, read_checked
 from audiogen_jax.files.json_object import object_of
 from audiogen_jax.files.remote import local_copy
+from audiogen_jax.input.token_spans import token_spans
 from audiogen_jax.input.tokenizer_limits import MOST_IDS, beyond, check_limits
+from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Tokens
 
 PAD = "<pad>"
 FAST = "tokenizer.json"
 SENTENCEPIECE = ("spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
 SETTINGS = "tokenizer_config.json"
+Encoding: TypeAlias = tuple[Sequence[int], Sequence[tuple[int, int]]]
+"""Ids of the tokens of a text, and where the characters of each begin and end in it."""
 _SENTINELS = 100  # ids that T5 tokenizers add to their model's, unless their settings say otherwise
 
 
@@ -36,13 +39,11 @@ class TextTokenizer:
       vocab_size: number of token ids, added tokens included.
     """
 
-    def __init__(
-        self, encode: Callable[[list[str]], list[list[int]]], pad_id: int, vocab_size: int
-    ):
+    def __init__(self, encode: Callable[[list[str]], list[Encoding]], pad_id: int, vocab_size: int):
         """Takes what reads a vocabulary.
 
         Args:
-          encode: texts to ids that end in the end of text.
+          encode: texts to tokens that end in the end of text.
           pad_id: see the attributes.
           vocab_size: see the attributes.
         """
@@ -113,9 +114,11 @@ class TextTokenizer:
         tokenizer.no_padding()
         tokenizer.no_truncation()
 
-        def encode(texts: list[str]) -> list[list[int]]:
+        def encode(texts: list[str]) -> list[Encoding]:
             try:
-                return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
+                return [
+                    (encoding.ids, encoding.offsets) for encoding in tokenizer.encode_batch(texts)
+                ]
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:  # panics of the library too, of damaged tables
@@ -143,25 +146,40 @@ class TextTokenizer:
         longest_first = sorted(map(re.escape, ids), key=len, reverse=True)
         special = re.compile(f"({'|'.join(longest_first)})") if ids else None
 
-        def encode(texts: list[str]) -> list[list[int]]:
-            return [[*encode_text(text), model.eos_id()] for text in texts]
+        def encode(texts: list[str]) -> list[Encoding]:
+            return [encode_text(text) for text in texts]
 
-        def encode_text(text: str) -> list[int]:
-            pieces = special.split(text) if special else [text]
-            encoded = ([ids[piece]] if piece in ids else model.encode(piece) for piece in pieces)
-            return [*itertools.chain.from_iterable(encoded)]
+        def encode_text(text: str) -> Encoding:
+            tokens, offsets, start = [], [], 0
+            for piece in special.split(text) if special else [text]:
+                if piece in ids:
+                    tokens.append(ids[piece])
+                    offsets.append((start, start + len(piece)))
+                else:
+                    for token in model.encode(piece, out_type="immutable_proto").pieces:
+                        tokens.append(token.id)
+                        offsets.append((start + token.begin, start + token.end))
+                start += len(piece)
+            return [*tokens, model.eos_id()], [*offsets, (start, start)]
 
         return cls(encode, model.pad_id(), first_id + len(ids)), tuple(ids.values())
 
-    def encode_batch(self, texts: Sequence[str], max_length: int) -> Tokens:
+    def encode_batch(
+        self,
+        texts: Sequence[str],
+        max_length: int,
+        timelines: Sequence[Timeline] | None = None,
+    ) -> Tokens:
         """Encodes texts to exactly `max_length` ids each.
 
         Args:
           texts: b strings.
           max_length: a longer text loses its middle end: its last id (end of text) is kept.
+          timelines: what sounds when in each; None: no spans.
 
         Returns:
-          Ids int32 [b l] padded with `pad_id`, and the mask of real tokens bool [b l].
+          Ids int32 [b l] padded with `pad_id`, the mask of real tokens bool [b l], and with
+          timelines the seconds at which each token sounds, see `token_spans`.
 
         Raises:
           ValueError: `max_length` is below 1.
@@ -170,12 +188,16 @@ class TextTokenizer:
             raise ValueError(f"max_length={max_length} must be at least 1")
         ids = np.full((len(texts), max_length), self.pad_id, np.int32)
         mask = np.zeros((len(texts), max_length), bool)
-        for row, tokens in enumerate(self._encode(list(texts))):
+        spans = None if timelines is None else np.zeros((len(texts), max_length, 2), np.float32)
+        for row, (tokens, offsets) in enumerate(self._encode(list(texts))):
             if len(tokens) > max_length:
                 tokens = [*tokens[: max_length - 1], tokens[-1]]
+                offsets = [*offsets[: max_length - 1], offsets[-1]]
             ids[row, : len(tokens)] = tokens
             mask[row, : len(tokens)] = True
-        return Tokens(ids, mask)
+            if spans is not None and timelines is not None:
+                spans[row], _ = token_spans(texts[row], offsets, timelines[row], max_length)
+        return Tokens(ids, mask, spans)
 
     def lost_views(self, text: str, max_length: int) -> tuple[str, ...]:
         """The views of a tagged string that `encode_batch` cuts off, wholly or in part.
@@ -190,9 +212,10 @@ class TextTokenizer:
             dataclasses.replace(caption, **dict.fromkeys(views[number:])).format()
             for number in range(1, len(views) + 1)
         ]
-        lengths = map(len, self._encode(beginnings))
         return tuple(
-            view for view, length in zip(views, lengths, strict=True) if length > max_length
+            view
+            for view, (tokens, _) in zip(views, self._encode(beginnings), strict=True)
+            if len(tokens) > max_length
         )
 
 

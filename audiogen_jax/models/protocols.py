@@ -85,6 +85,17 @@ class Generator(Protocol):
         """The same clips without their prompts, as training for guidance shows them."""
         ...
 
+    def on_frames(self, condition: Condition, first: int, frames: int) -> Condition:
+        """The condition of some frames of the clip, in the terms of a network that sees no others.
+
+        Args:
+          condition: of whole clips, where prompts came with times of what sounds; see `Tokens`.
+            Without times it stays as it is.
+          first: latent frame of the clip at which they begin.
+          frames: how many.
+        """
+        ...
+
     def frames(self, condition: Condition) -> Int[np.ndarray, " b"]:
         """Latent frames that the model gives each clip, on the host; may be out of range.
 

@@ -102,7 +102,7 @@ def host_batch(fields: Mapping[str, np.ndarray]) -> HostBatch:
     """The fields of one batch of `open_batches` by their types."""
     tokens = None
     if "token_ids" in fields:
-        tokens = Tokens(fields["token_ids"], fields["token_mask"])
+        tokens = Tokens(fields["token_ids"], fields["token_mask"], fields.get("token_spans"))
     common = fields["lengths"], fields["drop_condition"], tokens
     clip_ids = [str(clip_id) for clip_id in fields["id"]]
     replaced = [line for text in fields.get("replaced", ()) for line in str(text).splitlines()]

@@ -69,6 +69,11 @@ def convert(hint: object, value: object, key: str) -> object:
         return parse_dtype(value, key)  # pyright: ignore[reportArgumentType]
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value) if abs(value) < 2**1023 else math.inf
+    if get_origin(hint) is Mapping and isinstance(value, Mapping):
+        item = get_args(hint)[1]
+        if item is object:
+            return value
+        return {str(name): convert(item, each, f"{key}.{name}") for name, each in value.items()}
     if get_origin(hint) is tuple:
         if isinstance(value, list | tuple):
             items = get_args(hint)

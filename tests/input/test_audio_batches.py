@@ -11,6 +11,7 @@ import soundfile
 from audiogen_jax.caption import VIEWS
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.manifest import read_manifest
+from audiogen_jax.input.scenes.config import SceneConfig
 from data.train_text_tokenizer import SPECIAL_TOKENS
 from tests.input.conftest import nth_rows
 
@@ -320,3 +321,49 @@ def test_wrong_settings_are_named(config, wrong):
 def test_rows_must_be_of_the_batch(config, rows):
     with pytest.raises(ValueError, match=r"rows .* of a batch of 4 clips: expected ascending"):
         make_iterator(config, lambda size: rows)
+
+
+@pytest.fixture
+def scenes(config, manifests) -> DataConfig:
+    """Singles and as many scenes, in the longer of two buckets."""
+    made_of = ((str(manifests / "singles.jsonl"), 1.0),)
+    mixed = SceneConfig(weight=2.0, buckets=(0.0, 1.0), manifests=made_of, timeline=0.5)
+    return dataclasses.replace(config, scenes=mixed, view_dropout=0.0)
+
+
+def test_scenes_come_in_their_share_and_bucket(scenes):
+    named, timed = Counter(), Counter()
+    for batch in take(make_iterator(scenes), 60):
+        assert batch["token_spans"].shape == (*batch["token_ids"].shape, 2)
+        assert batch["token_spans"].dtype == np.float32
+        for clip_id, spans, length in zip(
+            batch["id"], batch["token_spans"], batch["lengths"], strict=True
+        ):
+            scene = clip_id.startswith("scene 1:")
+            named[scene] += 1
+            timed[scene, bool(spans.any())] += 1
+            if scene:
+                assert 1.5 * 16000 - 1 <= length <= 2 * 16000
+                assert spans.max() <= 2.0 + 1e-6
+    assert named[True] == pytest.approx(named[False], abs=20)
+    assert not timed[False, True]  # single clips are shown without times
+    assert timed[True, True] == pytest.approx(timed[True, False], abs=24)
+
+
+def test_scenes_do_not_depend_on_processes_and_resume(scenes):
+    whole = take(make_iterator(scenes), 6)
+    halves = [take(make_iterator(scenes, nth_rows(index, 2)), 6) for index in range(2)]
+    for batch, *parts in zip(whole, *halves, strict=True):
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in batch}
+        assert_same(batch, joined)
+    iterator = make_iterator(scenes)
+    take(iterator, 3)
+    resumed = make_iterator(scenes)
+    resumed.set_state(iterator.get_state())
+    for expected in whole[3:]:
+        assert_same(next(resumed), expected)
+
+
+def test_scenes_need_a_share_for_each_bucket(scenes):
+    with pytest.raises(ValueError, match=r"scenes.buckets=\(1.0,\)"):
+        dataclasses.replace(scenes, scenes=dataclasses.replace(scenes.scenes, buckets=(1.0,)))

@@ -4,7 +4,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, NamedTuple
 
 import pytest
@@ -49,6 +49,9 @@ def numbers(hint: object, value: object, path: tuple[str | int, ...] = ()) -> It
             if argument is not Ellipsis:
                 item = value[index] if isinstance(value, list | tuple) else None
                 yield from numbers(argument, item, (*path, index))
+    elif typing.get_origin(hint) is Mapping:
+        for name, item in (value or {}).items():
+            yield from numbers(arguments[1], item, (*path, name))
     elif hint in (int, float):
         yield Setting(path, hint, next((n for n in notes if isinstance(n, Range)), None))
 

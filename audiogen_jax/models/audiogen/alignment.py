@@ -45,6 +45,30 @@ def expand_by_duration(
     return jnp.einsum("blt,bld->btd", path, valid)
 
 
+def sounding_content(
+    content: Float[Array, "b l d"],
+    spans: Float[Array, "b l 2"],
+    token_mask: TokenMask,
+    stand_in: Float[Array, "b _ d"],
+    frames: int,
+) -> Float[Array, "b t d"]:
+    """The mean of the tokens that sound in each frame.
+
+    Args:
+      content: one vector per token.
+      spans: first and last moment of each token, in frames; equal where none is known.
+      token_mask: True at tokens.
+      stand_in: content of frames in which no token sounds.
+      frames: t.
+    """
+    start, end = spans[:, :, :1], spans[:, :, 1:]
+    frame = jnp.arange(frames)
+    sounds = (start < frame + 1) & (end > frame) & (start < end) & token_mask[:, :, None]
+    weights = sounds / jnp.maximum(sounds.sum(axis=1, keepdims=True), 1)
+    mean = jnp.einsum("blt,bld->btd", weights.astype(content.dtype), content)
+    return jnp.where(sounds.any(axis=1)[:, :, None], mean, stand_in)
+
+
 def align_context(
     content: Float[Array, "b l d"],
     token_mask: TokenMask,

@@ -14,6 +14,7 @@ from jaxtyping import Array, DTypeLike, Float, Int, PRNGKeyArray
 
 from audiogen_jax.flow.loss import duration_loss
 from audiogen_jax.layers.apply import apply
+from audiogen_jax.models.audiogen.alignment import sounding_content
 from audiogen_jax.models.audiogen.axes import AXES
 from audiogen_jax.models.audiogen.cached_dit import (
     LevelCache,
@@ -43,12 +44,15 @@ class Condition(NamedTuple):
       context_mask: True at tokens.
       time_aligned: content of every frame, or of all frames at once (axis of length 1).
       log_duration: predicted ln(seconds + duration_offset).
+      spans: seconds from when to when each token sounds, 0 and 0 where that is not said; None:
+        nothing is said of any, or `time_aligned` tells it already.
     """
 
     context: Float[Array, "b l d"]
     context_mask: TokenMask
     time_aligned: Float[Array, "b _ d"]
     log_duration: Float[Array, " b"]
+    spans: Float[Array, "b l 2"] | None = None
 
 
 class Cache(NamedTuple):
@@ -167,14 +171,26 @@ class DashengAudioGen:
             network, weights, content, token_mask, dropout_key is None, rngs=rngs, method="adapt"
         )
         aligned = apply(network, weights, len(token_ids), method="time_aligned_stand_in")
-        return Condition(adapted.content, token_mask, aligned, adapted.global_duration)
+        spans = None if prompts.spans is None else jnp.asarray(prompts.spans)
+        return Condition(adapted.content, token_mask, aligned, adapted.global_duration, spans)
 
     def unconditional(self, condition: Condition) -> Condition:
         """Zero context and zero time-aligned content under the same mask."""
-        return condition._replace(
-            context=jnp.zeros_like(condition.context),
-            time_aligned=jnp.zeros_like(condition.time_aligned),
+        zeros = condition._replace(log_duration=None, context_mask=None)
+        zeros = jax.tree.map(jnp.zeros_like, zeros)
+        return zeros._replace(
+            log_duration=condition.log_duration, context_mask=condition.context_mask
         )
+
+    def on_frames(self, condition: Condition, first: int, frames: int) -> Condition:
+        """See `Generator.on_frames`: content of timed tokens at the frames where they sound."""
+        if condition.spans is None:
+            return condition
+        spans = condition.spans * self.latent_rate - first
+        aligned = sounding_content(
+            condition.context, spans, condition.context_mask, condition.time_aligned, frames
+        )
+        return condition._replace(time_aligned=aligned, spans=None)
 
     def frames(self, condition: Condition) -> Int[np.ndarray, " b"]:
         log_duration = np.asarray(condition.log_duration)
@@ -193,6 +209,7 @@ class DashengAudioGen:
         sigma: Float[Array, " b"],
         frame_mask: FrameMask | None,
     ) -> Latents:
+        condition = self.on_frames(condition, 0, x.shape[1])
         return apply(
             self._network,
             params["audiogen"],

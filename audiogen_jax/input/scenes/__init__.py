@@ -1,0 +1,1 @@
+"""Scenes that are mixed of single recordings while a training runs."""

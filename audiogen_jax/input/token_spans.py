@@ -1,0 +1,73 @@
+"""When the tokens of a caption sound: a timeline set on the token axis."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float32
+
+from audiogen_jax.caption import view_ranges
+from audiogen_jax.timeline import Event, Timeline
+
+Offsets = Sequence[tuple[int, int]]
+"""First and last character of each token of a text, as its tokenizer says."""
+
+
+def token_spans(
+    text: str, offsets: Offsets, timeline: Timeline, length: int
+) -> tuple[Float32[np.ndarray, "l 2"], Timeline]:
+    """From when to when each token sounds.
+
+    Words that are spoken share their time out evenly, one token after another; all tokens of
+    another view sound throughout its event. A token of two events keeps the first one.
+
+    Args:
+      text: tagged string.
+      offsets: of its tokens; more than `length` are cut.
+      timeline: events; each is looked for in its view, after the one before it.
+      length: l.
+
+    Returns:
+      Start and end in seconds, 0 and 0 where nothing is said of a token; and the events whose words
+      are not among the tokens.
+    """
+    spans = np.zeros((length, 2), np.float32)
+    ranges = view_ranges(text)
+    searched: dict[str, int] = {}
+    absent = []
+    for event in sorted(timeline, key=lambda event: (event.start, event.end)):
+        where = _find(event, text, ranges, searched)
+        tokens = [] if where is None else _tokens_in(offsets[:length], *where)
+        tokens = [token for token in tokens if not spans[token, 1]]
+        if not tokens:
+            absent.append(event)
+        elif event.view == "asr":
+            edges = np.linspace(event.start, event.end, len(tokens) + 1)
+            spans[tokens] = np.stack([edges[:-1], edges[1:]], axis=1)
+        else:
+            spans[tokens] = event.start, event.end
+    return spans, tuple(absent)
+
+
+def _find(
+    event: Event, text: str, ranges: dict[str, tuple[int, int]], searched: dict[str, int]
+) -> tuple[int, int] | None:
+    """The characters that name an event; `searched` remembers how far each view was read."""
+    if event.view not in ranges:
+        return None
+    start, end = ranges[event.view]
+    if event.text is None:
+        return start, end
+    words = re.compile(rf"(?<!\w){re.escape(event.text.strip())}(?!\w)", re.IGNORECASE)
+    found = words.search(text, searched.get(event.view, start), end)
+    if found is None:
+        return None
+    searched[event.view] = found.end()
+    return found.span()
+
+
+def _tokens_in(offsets: Offsets, start: int, end: int) -> list[int]:
+    """The tokens that have characters in a range; those without any of their own are left out."""
+    return [
+        index for index, (first, last) in enumerate(offsets) if max(first, start) < min(last, end)
+    ]
