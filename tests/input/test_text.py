@@ -3,6 +3,7 @@ import pytest
 import tokenizers
 
 from audiogen_jax.input.text import TextTokenizer
+from audiogen_jax.timeline import Event
 
 
 @pytest.fixture
@@ -11,7 +12,7 @@ def tokenizer(manifests):
 
 
 def test_pads_and_masks(tokenizer):
-    ids, mask = tokenizer.encode_batch(["<|caption|> rain", ""], 12)
+    ids, mask, _ = tokenizer.encode_batch(["<|caption|> rain", ""], 12)
     assert ids.shape == mask.shape == (2, 12)
     assert (ids.dtype, mask.dtype) == (np.int32, bool)
     assert ids[0, 0] == 3
@@ -22,15 +23,15 @@ def test_pads_and_masks(tokenizer):
 
 
 def test_long_text_keeps_its_end_token(tokenizer):
-    ids, mask = tokenizer.encode_batch(["a dog barking " * 50], 10)
+    ids, mask, _ = tokenizer.encode_batch(["a dog barking " * 50], 10)
     assert mask.all() and ids[0, -1] == 1
-    whole, _ = tokenizer.encode_batch(["a dog barking " * 50], 400)
+    whole = tokenizer.encode_batch(["a dog barking " * 50], 400).ids
     np.testing.assert_array_equal(ids[0, :9], whole[0, :9])
 
 
 def test_batches_do_not_matter(tokenizer):
-    together, _ = tokenizer.encode_batch(["rain", "a dog barking"], 16)
-    alone, _ = tokenizer.encode_batch(["rain"], 16)
+    together = tokenizer.encode_batch(["rain", "a dog barking"], 16).ids
+    alone = tokenizer.encode_batch(["rain"], 16).ids
     np.testing.assert_array_equal(together[0], alone[0])
 
 
@@ -55,3 +56,23 @@ def test_errors(tokenizer, tmp_path):
         TextTokenizer.from_file(tmp_path / "tokenizer.json")
     with pytest.raises(ValueError, match="no <pad> token"):
         TextTokenizer.from_fast(tokenizers.Tokenizer(tokenizers.models.BPE()))
+
+
+def test_timelines_become_spans_of_tokens(tokenizer):
+    text = "<|caption|> a dog <|asr|> seven two <|sfx|> a dog barking"
+    timeline = (Event(0.5, 1.0, "asr", "seven"), Event(2.0, 3.0, "sfx"))
+    tokens = tokenizer.encode_batch([text, "rain"], 60, [timeline, ()])
+    whole = tokenizer.encode_batch([text, "rain"], 60)
+    assert whole.spans is None
+    np.testing.assert_array_equal(tokens.ids, whole.ids)
+    spans = tokens.spans
+    assert spans.shape == (2, 60, 2) and not spans[1].any()
+    assert not spans[0, tokens.mask[0]][-1].any()  # the end of text
+    spoken = np.flatnonzero(spans[0, :, 0] == 0.5)
+    (first,) = spoken  # tokens of a word share its time out
+    said = [i for i in range(60) if 0.5 <= spans[0, i, 0] < 1.0]
+    assert said == list(range(first, first + len(said)))
+    assert spans[0, said[-1], 1] == 1.0
+    sounding = np.flatnonzero(spans[0, :, 0] == 2.0)
+    assert sounding[0] > said[-1] and (spans[0, sounding, 1] == 3.0).all()
+
