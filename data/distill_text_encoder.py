@@ -1,0 +1,195 @@
+"""Trains a small T5 encoder to say of texts what a sentence encoder says.
+
+    python -m data.distill_text_encoder --teacher all-MiniLM-L6-v2 --texts corpus.txt \\
+        --tokenizer datasets/tokenizer.json --out datasets/text_encoder
+
+A text encoder that learns from a few hundred captions alone knows none but their words; this one
+places "rotor blades chopping the air" beside "a helicopter" before it has heard either. Words are
+matched, each by the mean state of its tokens, and the mean over the words (both by cosine). The
+text tokenizers may differ. The result is a frozen or a first `text_encoder` of a generator.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import tokenizers
+from jaxtyping import Array, Bool, Float, Int
+
+from audiogen_jax.checkpoints.t5 import save_t5
+from audiogen_jax.layers.apply import apply
+from audiogen_jax.models.t5.config import T5Config
+from audiogen_jax.models.t5.encoder import T5Encoder
+from audiogen_jax.types import Params
+from data.minilm import WIDTH, Weights, hidden_states, load_teacher
+
+SIZES = dict(d_model=256, d_kv=64, d_ff=512, num_layers=4, num_heads=4)
+_TAG = r"<\|\w+\|>"
+_WORD = re.compile(rf"{_TAG}|(\w+)")
+
+
+class Words(NamedTuple):
+    """Tokens of texts, and the words that they are of.
+
+    Attributes:
+      ids: of the tokens.
+      mask: True at tokens.
+      share: of each token in the mean of each word.
+    """
+
+    ids: Int[Array | np.ndarray, "b l"]
+    mask: Bool[Array | np.ndarray, "b l"]
+    share: Float[Array | np.ndarray, "b w l"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """Of a batch.
+
+    Attributes:
+      texts: b.
+      words: w; texts are cut after them.
+      tokens: l.
+    """
+
+    texts: int = 64
+    words: int = 24
+    tokens: int = 48
+
+
+def read_words(texts: Sequence[str], tokenizer: tokenizers.Tokenizer, sizes: Sizes) -> Words:
+    """Tokens by word, tags apart; a token that reaches over an edge is of both words."""
+    ids = np.zeros((len(texts), sizes.tokens), np.int32)
+    mask = np.zeros((len(texts), sizes.tokens), bool)
+    share = np.zeros((len(texts), sizes.words, sizes.tokens), np.float32)
+    for row, encoding in enumerate(tokenizer.encode_batch(list(texts))):
+        count = min(len(encoding.ids), sizes.tokens)
+        ids[row, :count], mask[row, :count] = encoding.ids[:count], True
+        spans = (word.span() for word in _WORD.finditer(texts[row]) if word[1])
+        for number, (first, last) in zip(range(sizes.words), spans, strict=False):
+            inside = [
+                token
+                for token, (start, end) in enumerate(encoding.offsets[:count])
+                if start < last and end > first
+            ]
+            share[row, number, inside] = 1 / max(len(inside), 1)
+    return Words(ids, mask, share)
+
+
+def word_loss(
+    student: Float[Array, "b l d"],
+    words: Words,
+    teacher: Float[Array, "b m d"],
+    teacher_words: Words,
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """1 - cosine of words, and of the mean over words, of texts."""
+    known = (words.share.sum(-1) > 0) & (teacher_words.share.sum(-1) > 0)
+    given = jnp.einsum("bwl,bld->bwd", words.share, student)
+    wanted = jnp.einsum("bwl,bld->bwd", teacher_words.share, teacher)
+    word = jnp.where(known, _cosine(given, wanted), 0).sum() / known.sum()
+    means = [jnp.where(known[:, :, None], x, 0).sum(axis=1) for x in (given, wanted)]
+    text = _cosine(*means).mean()
+    return 2 - word - text, {"word": word, "text": text}
+
+
+def _cosine(a: Float[Array, "*b d"], b: Float[Array, "*b d"]) -> Float[Array, "*b"]:
+    norms = jnp.linalg.norm(a, axis=-1) * jnp.linalg.norm(b, axis=-1)
+    return (a * b).sum(-1) / jnp.maximum(norms, 1e-6)
+
+
+def batches(texts: Sequence[str], size: int, seed: int) -> Iterator[list[str]]:
+    """Endless batches, each drawn by its number."""
+    for number in itertools.count():
+        rng = np.random.default_rng((seed, number))
+        yield [texts[i] for i in rng.integers(len(texts), size=size)]
+
+
+def distill(
+    texts: Sequence[str],
+    teacher: tuple[Weights, tokenizers.Tokenizer],
+    tokenizer: tokenizers.Tokenizer,
+    steps: int,
+    seed: int = 0,
+    sizes: Sizes = Sizes(),
+    learning_rate: float = 1e-3,
+) -> tuple[T5Config, Params]:
+    """The student after some steps, and its configuration.
+
+    Tags such as `<|sfx|>` are shown to the student alone: the teacher never saw any.
+    """
+    weights, teacher_tokenizer = teacher
+    config = T5Config(vocab_size=tokenizer.get_vocab_size(with_added_tokens=True), **SIZES)
+    encoder = T5Encoder(config)
+    key, head_key = jax.random.split(jax.random.key(seed))
+    ids = jnp.zeros((1, 2), jnp.int32)
+    params = {
+        "encoder": encoder.init(key, ids, jnp.ones((1, 2), bool))["params"],
+        "head": jax.random.normal(head_key, (config.d_model, WIDTH)) / config.d_model**0.5,
+    }
+    schedule = optax.warmup_cosine_decay_schedule(0.0, learning_rate, steps // 20, steps)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adamw(schedule, b2=0.98))
+
+    def loss(params: Params, words: Words, target: Array, target_words: Words):
+        states = apply(encoder, params["encoder"], words.ids, words.mask)
+        return word_loss(states @ params["head"], words, target, target_words)
+
+    @jax.jit
+    def step_fn(params: Params, state: optax.OptState, words: Words, target_words: Words):
+        target = hidden_states(weights, target_words.ids, target_words.mask)
+        (_, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(
+            params, words, jax.lax.stop_gradient(target), target_words
+        )
+        updates, state = optimizer.update(gradients, state, params)
+        return optax.apply_updates(params, updates), state, metrics
+
+    state, since = optimizer.init(params), time.monotonic()
+    for step, batch in zip(range(1, steps + 1), batches(texts, sizes.texts, seed), strict=False):
+        plain = [re.sub(_TAG, " ", text) for text in batch]
+        words = read_words(batch, tokenizer, sizes)
+        target_words = read_words(plain, teacher_tokenizer, sizes)
+        params, state, metrics = step_fn(params, state, words, target_words)
+        if step % 100 == 0 or step == steps:
+            rate = step / (time.monotonic() - since)
+            print(
+                f"step {step} of {steps}: word {metrics['word']:.4f}, text {metrics['text']:.4f}, "
+                f"{rate:.2f} steps/s",
+                flush=True,
+            )
+    return config, params["encoder"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m data.distill_text_encoder", description=__doc__
+    )
+    parser.add_argument("--teacher", type=Path, required=True, help="folder of all-MiniLM-L6-v2")
+    parser.add_argument("--texts", type=Path, nargs="+", required=True, help="one text a line")
+    parser.add_argument(
+        "--tokenizer", type=Path, required=True, help="tokenizer.json of the student"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder of the text encoder")
+    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(argv)
+    try:
+        texts = [line for path in args.texts for line in path.read_text().splitlines() if line]
+        tokenizer = tokenizers.Tokenizer.from_file(str(args.tokenizer))
+        config, params = distill(
+            texts, load_teacher(args.teacher), tokenizer, args.steps, args.seed
+        )
+        save_t5(args.out, config, jax.device_get(params))
+    except (ValueError, OSError) as error:
+        parser.exit(2, f"error: {error}\n")
+
+
+if __name__ == "__main__":
+    main()
