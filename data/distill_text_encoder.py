@@ -102,8 +102,9 @@ def word_loss(
 
 
 def _cosine(a: Float[Array, "*b d"], b: Float[Array, "*b d"]) -> Float[Array, "*b"]:
-    norms = jnp.linalg.norm(a, axis=-1) * jnp.linalg.norm(b, axis=-1)
-    return (a * b).sum(-1) / jnp.maximum(norms, 1e-6)
+    # The norm of nothing has no gradient, so that a little is added.
+    squares = (jnp.square(a).sum(-1) + 1e-12) * (jnp.square(b).sum(-1) + 1e-12)
+    return (a * b).sum(-1) * jax.lax.rsqrt(squares)
 
 
 def batches(texts: Sequence[str], size: int, seed: int) -> Iterator[list[str]]:
