@@ -6,18 +6,19 @@
 A text encoder that learns from a few hundred captions alone knows none but their words; this one
 places "rotor blades chopping the air" beside "a helicopter" before it has heard either. Words are
 matched, each by the mean state of its tokens, and the mean over the words (both by cosine). The
-text tokenizers may differ. The result is a frozen or a first `text_encoder` of a generator.
+text tokenizers may differ. The result is a frozen or a first `text_encoder` of a generator. It goes
+on where it was stopped, from `OUT/training.msgpack`.
 """
 
 import argparse
 import dataclasses
-import itertools
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import flax.serialization
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,6 +27,7 @@ import tokenizers
 from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.checkpoints.t5 import save_t5
+from audiogen_jax.files.atomic import write_bytes
 from audiogen_jax.layers.apply import apply
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.models.t5.encoder import T5Encoder
@@ -107,18 +109,12 @@ def _cosine(a: Float[Array, "*b d"], b: Float[Array, "*b d"]) -> Float[Array, "*
     return (a * b).sum(-1) * jax.lax.rsqrt(squares)
 
 
-def batches(texts: Sequence[str], size: int, seed: int) -> Iterator[list[str]]:
-    """Endless batches, each drawn by its number."""
-    for number in itertools.count():
-        rng = np.random.default_rng((seed, number))
-        yield [texts[i] for i in rng.integers(len(texts), size=size)]
-
-
 def distill(
     texts: Sequence[str],
     teacher: tuple[Weights, tokenizers.Tokenizer],
     tokenizer: tokenizers.Tokenizer,
     steps: int,
+    saved: Path,
     seed: int = 0,
     sizes: Sizes = Sizes(),
     learning_rate: float = 1e-3,
@@ -126,6 +122,16 @@ def distill(
     """The student after some steps, and its configuration.
 
     Tags such as `<|sfx|>` are shown to the student alone: the teacher never saw any.
+
+    Args:
+      texts: drawn from.
+      teacher: its weights and tokenizer.
+      tokenizer: of the student.
+      steps: of the training.
+      saved: where the training stands, written as it goes and read at the start.
+      seed: of the first parameters and of the draws.
+      sizes: of batches.
+      learning_rate: at its highest.
     """
     weights, teacher_tokenizer = teacher
     config = T5Config(vocab_size=tokenizer.get_vocab_size(with_added_tokens=True), **SIZES)
@@ -152,14 +158,22 @@ def distill(
         updates, state = optimizer.update(gradients, state, params)
         return optax.apply_updates(params, updates), state, metrics
 
-    state, since = optimizer.init(params), time.monotonic()
-    for step, batch in zip(range(1, steps + 1), batches(texts, sizes.texts, seed), strict=False):
+    state, first = optimizer.init(params), 0
+    if saved.is_file():
+        state, params, first = flax.serialization.from_bytes(
+            (state, params, first), saved.read_bytes()
+        )
+    since = time.monotonic()
+    for step in range(first + 1, steps + 1):
+        rng = np.random.default_rng((seed, step))
+        batch = [texts[i] for i in rng.integers(len(texts), size=sizes.texts)]
         plain = [re.sub(_TAG, " ", text) for text in batch]
         words = read_words(batch, tokenizer, sizes)
         target_words = read_words(plain, teacher_tokenizer, sizes)
         params, state, metrics = step_fn(params, state, words, target_words)
         if step % 100 == 0 or step == steps:
-            rate = step / (time.monotonic() - since)
+            write_bytes(saved, flax.serialization.to_bytes((state, params, step)))
+            rate = (step - first) / (time.monotonic() - since)
             print(
                 f"step {step} of {steps}: word {metrics['word']:.4f}, text {metrics['text']:.4f}, "
                 f"{rate:.2f} steps/s",
@@ -184,9 +198,8 @@ def main(argv: list[str] | None = None) -> None:
     try:
         texts = [line for path in args.texts for line in path.read_text().splitlines() if line]
         tokenizer = tokenizers.Tokenizer.from_file(str(args.tokenizer))
-        config, params = distill(
-            texts, load_teacher(args.teacher), tokenizer, args.steps, args.seed
-        )
+        teacher, saved = load_teacher(args.teacher), args.out / "training.msgpack"
+        config, params = distill(texts, teacher, tokenizer, args.steps, saved, args.seed)
         save_t5(args.out, config, jax.device_get(params))
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
