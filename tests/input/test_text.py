@@ -75,4 +75,3 @@ def test_timelines_become_spans_of_tokens(tokenizer):
     assert spans[0, said[-1], 1] == 1.0
     sounding = np.flatnonzero(spans[0, :, 0] == 2.0)
     assert sounding[0] > said[-1] and (spans[0, sounding, 1] == 3.0).all()
-

@@ -59,7 +59,9 @@ class SceneLibrary:
 
     def __len__(self) -> int:
         """Clips that have a role."""
-        labels = (label for pools in self._pools.values() for pool in pools for label in pool.labels)
+        labels = (
+            label for pools in self._pools.values() for pool in pools for label in pool.labels
+        )
         return sum(len(label.clips) for label in labels)
 
     def roles(self, longest_speech: float = math.inf) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from audiogen_jax.input.scenes.library import SceneLibrary
 from audiogen_jax.input.scenes.mixer import PEAK, SceneMixer
 
 RATE = 16000
-UNREAD = dict(manifests=(("unread", 1.0),), weight=1.0, buckets=(1.0,))
+CONFIG = SceneConfig(manifests=(("unread", 1.0),), weight=1.0, buckets=(1.0,))
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def library(manifests) -> SceneLibrary:
 @pytest.fixture
 def make(library, manifests):
     def make(channels: int = 1, **changes) -> SceneMixer:
-        config = SceneConfig(**UNREAD, **changes)
+        config = dataclasses.replace(CONFIG, **changes)
         return SceneMixer(config, library, AudioCache(RATE, 1 << 28, channels))
 
     return make
@@ -119,7 +119,7 @@ def test_words_are_of_one_speaker_and_are_all_in_asr(make):
 
 def test_a_category_without_clips_is_refused(manifests):
     library = SceneLibrary([(read_manifest(manifests / "esc10.jsonl"), 1.0)])
-    config = SceneConfig(**UNREAD)
+    config = CONFIG
     with pytest.raises(ValueError, match="'0M0'.*music.*share to 0"):
         SceneMixer(config, library, AudioCache(RATE, 1 << 28))
     only = dataclasses.replace(config, categories={"00A": 1.0})
@@ -132,7 +132,7 @@ def test_scenes_without_a_clip_that_cannot_be_read(manifests, tmp_path):
     broken = tmp_path / "broken.flac"
     broken.write_bytes(b"fLaC and nothing more")
     records[0] = dataclasses.replace(records[0], path=broken)
-    config = SceneConfig(**UNREAD, categories={"00A": 1.0})
+    config = dataclasses.replace(CONFIG, categories={"00A": 1.0})
 
     def make() -> SceneMixer:
         return SceneMixer(config, SceneLibrary([(records, 1.0)]), AudioCache(RATE, 1 << 28))
@@ -155,7 +155,7 @@ def test_too_many_clips_that_cannot_be_read(manifests, tmp_path):
         dataclasses.replace(record, path=tmp_path / "missing.flac")
         for record in read_manifest(manifests / "esc10.jsonl")
     ]
-    config = SceneConfig(**UNREAD, categories={"00A": 1.0})
+    config = dataclasses.replace(CONFIG, categories={"00A": 1.0})
     mixer = SceneMixer(config, SceneLibrary([(records, 1.0)]), AudioCache(RATE, 1 << 28))
     with pytest.raises(ValueError, match="no scene of 100 has clips that can be read.*missing"):
         mixer.draw_readable(0.0, 2.0, np.random.default_rng(0))
@@ -181,4 +181,4 @@ def test_too_many_clips_that_cannot_be_read(manifests, tmp_path):
 )
 def test_settings_are_checked(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
-        SceneConfig(**UNREAD | changes)
+        dataclasses.replace(CONFIG, **changes)
