@@ -147,7 +147,7 @@ def parse(text: str) -> StructuredCaption:
 def view_ranges(text: str) -> dict[str, tuple[int, int]]:
     """Where the text of each view begins and ends in a tagged string, in characters."""
     tags = list(_TAG.finditer(text))
-    ends = [*(tag.start() for tag in tags[1:]), len(text)]
+    ends = [*(tag.start() for tag in tags), len(text)][1:]
     return {tag[1]: (tag.end(), end) for tag, end in zip(tags, ends, strict=True)}
 
 

@@ -5,13 +5,14 @@ import json
 import re
 import reprlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self, TypeAlias
 
 import numpy as np
 import sentencepiece
 import tokenizers
+from sentencepiece.sentencepiece_pb2 import SentencePieceText  # pyright: ignore
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.files.content_hashes import check_contents, read_checked
@@ -156,9 +157,9 @@ class TextTokenizer:
                     tokens.append(ids[piece])
                     offsets.append((start, start + len(piece)))
                 else:
-                    for token in model.encode(piece, out_type="immutable_proto").pieces:
-                        tokens.append(token.id)
-                        offsets.append((start + token.begin, start + token.end))
+                    for token, first, last in _offsets(model, piece):
+                        tokens.append(token)
+                        offsets.append((start + first, start + last))
                 start += len(piece)
             return [*tokens, model.eos_id()], [*offsets, (start, start)]
 
@@ -217,6 +218,17 @@ class TextTokenizer:
             for view, (tokens, _) in zip(views, self._encode(beginnings), strict=True)
             if len(tokens) > max_length
         )
+
+
+def _offsets(
+    model: sentencepiece.SentencePieceProcessor, text: str
+) -> Iterator[tuple[int, int, int]]:
+    """Every token of a text, and where its characters begin and end: the library counts bytes."""
+    parsed = SentencePieceText.FromString(model.encode(text, out_type="serialized_proto"))
+    coded = text.encode()
+    for token in parsed.pieces:
+        first, last = (len(coded[:byte].decode()) for byte in (token.begin, token.end))
+        yield token.id, first, last
 
 
 def find_text_tokenizer(*folders: Path) -> Path:

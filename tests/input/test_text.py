@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import sentencepiece
 import tokenizers
 
 from audiogen_jax.input.text import TextTokenizer
@@ -37,7 +38,7 @@ def test_batches_do_not_matter(tokenizer):
 
 def test_views_that_do_not_fit(tokenizer):
     text = "<|caption|> rain <|speech|> a man <|env|> rain"
-    _, mask = tokenizer.encode_batch([text, "<|caption|> rain <|speech|> a man"], 100)
+    mask = tokenizer.encode_batch([text, "<|caption|> rain <|speech|> a man"], 100).mask
     whole, two = mask.sum(axis=1)
     for length in range(1, whole + 2):
         lost = tokenizer.lost_views(text, length)
@@ -56,6 +57,38 @@ def test_errors(tokenizer, tmp_path):
         TextTokenizer.from_file(tmp_path / "tokenizer.json")
     with pytest.raises(ValueError, match="no <pad> token"):
         TextTokenizer.from_fast(tokenizers.Tokenizer(tokenizers.models.BPE()))
+
+
+def test_sentencepiece_says_where_its_tokens_stand(tmp_path):
+    """In characters, though it counts bytes and puts spaces and ligatures another way."""
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["die tür fällt zu und ein hund bellt"] * 20),
+        model_prefix=str(tmp_path / "spiece"),
+        vocab_size=20,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+    )
+    tokenizer, _ = TextTokenizer.with_special_tokens(
+        tmp_path / "spiece.model", ["<|caption|>", "<|sfx|>"]
+    )
+    text = "<|caption|> eine tür <|sfx|> die tür  fällt zu"
+    timeline = (Event(1.0, 2.0, "sfx", "fällt"),)
+    tokens = tokenizer.encode_batch([text], 60, [timeline])
+    assert tokens.spans is not None
+    (sounding,) = np.nonzero(tokens.spans[0, :, 1])
+    model = sentencepiece.SentencePieceProcessor(model_file=str(tmp_path / "spiece.model"))
+    ids = [int(token) for token in tokens.ids[0, sounding]]
+    assert model.decode(ids) == "fällt"
+    assert tokens.ids[0, tokens.mask[0]].tolist() == [
+        tokenizer.vocab_size - 2,
+        *model.encode(" eine tür "),
+        tokenizer.vocab_size - 1,
+        *model.encode(" die tür  fällt zu"),
+        model.eos_id(),
+    ]
 
 
 def test_timelines_become_spans_of_tokens(tokenizer):

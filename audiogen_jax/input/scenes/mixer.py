@@ -221,7 +221,7 @@ class SceneMixer:
     ) -> tuple[dict[str, str], Timeline]:
         views: dict[str, str] = {}
         events: list[Event] = []
-        spans = {}
+        spans: dict[str, tuple[float, float]] = {}
         for role, part in laid.items():
             spans[role] = (part.spans[0][0] / self._rate, part.spans[-1][1] / self._rate)
             views[role] = _drawn(clips[role][0], role, rng)

@@ -49,7 +49,8 @@ def velocity(params, prompts: Tokens, change=lambda condition: condition):
 
 def test_times_that_say_nothing_change_nothing(params):
     untimed = velocity(params, PROMPTS)
-    np.testing.assert_array_equal(velocity(params, Tokens(IDS, MASK, SPANS * 0)), untimed)
+    silent = velocity(params, Tokens(IDS, MASK, SPANS * 0))
+    np.testing.assert_allclose(silent, untimed, atol=2e-6)  # other programs
     timed = velocity(params, Tokens(IDS, MASK, SPANS))
     assert (np.abs(timed - untimed).reshape(2, -1).max(axis=1) > 1e-4).all()
 
@@ -57,7 +58,7 @@ def test_times_that_say_nothing_change_nothing(params):
 def test_without_a_prompt_no_times_are_seen(params):
     without = velocity(params, PROMPTS, GENERATOR.unconditional)
     timed = velocity(params, Tokens(IDS, MASK, SPANS), GENERATOR.unconditional)
-    np.testing.assert_array_equal(timed, without)
+    np.testing.assert_allclose(timed, without, atol=2e-6)
 
 
 def test_frames_of_a_window_are_those_of_the_whole(params):
