@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, Self, TypeAlias
 
 import grain
 import numpy as np
@@ -74,6 +74,15 @@ class DataConfig(BatchConfig):
         for name in ("sample_rate", "channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+
+    def within(self, seconds: float, tokens: int) -> Self:
+        """See `BatchConfig.within`; scenes of longer buckets come in the last one, too."""
+        shorter = super(DataConfig, dataclasses.replace(self, scenes=None)).within(seconds, tokens)
+        if (scenes := self.scenes) is None:
+            return shorter
+        last = len(shorter.buckets) - 1
+        shares = (*scenes.buckets[:last], sum(scenes.buckets[last:]))
+        return dataclasses.replace(shorter, scenes=dataclasses.replace(scenes, buckets=shares))
 
 
 class _Example(NamedTuple):

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parents[2] / "configs"
 ARGUMENTS = {
     "nano_encoder": ("", "smoke"),
     "nano_tokenizer": ("", "smoke"),
-    "nano_generator": ("", "mixtures", "smoke"),
+    "nano_generator": ("", "mixtures", "scenes", "smoke"),
     "xl": ("", "finetune", "lora", "smoke"),
     "base": ("", "finetune", "lora", "smoke"),
     "small": ("", "finetune", "lora", "smoke"),

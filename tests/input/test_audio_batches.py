@@ -367,3 +367,11 @@ def test_scenes_do_not_depend_on_processes_and_resume(scenes):
 def test_scenes_need_a_share_for_each_bucket(scenes):
     with pytest.raises(ValueError, match=r"scenes.buckets=\(1.0,\)"):
         dataclasses.replace(scenes, scenes=dataclasses.replace(scenes.scenes, buckets=(1.0,)))
+
+
+def test_scenes_are_as_long_as_the_model_allows(scenes):
+    shares = dataclasses.replace(scenes.scenes, buckets=(1.0, 3.0))
+    longer = dataclasses.replace(scenes, scenes=shares).within(1.0, 32)
+    assert longer.buckets == (1.0,) and longer.bucket_tokens == (32,)
+    assert longer.scenes.buckets == (4.0,)
+    assert scenes.within(1.8, 32).scenes.buckets == (0.0, 1.0)
