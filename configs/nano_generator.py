@@ -97,6 +97,7 @@ def get_config(arg: str = "") -> ConfigDict:
         )
     elif arg == "scenes":
         config.steps = 24000
+        config.model.audiogen.timeline = True
         config.optimizer.learning_rate = 5e-4
         config.data.max_tokens = (28, 32, 112, 128)
         config.data.manifests = (

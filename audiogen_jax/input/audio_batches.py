@@ -75,6 +75,10 @@ class DataConfig(BatchConfig):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
 
+    @property
+    def timeline(self) -> bool:
+        return self.scenes is not None and self.scenes.timeline > 0
+
     def within(self, seconds: float, tokens: int) -> Self:
         """See `BatchConfig.within`; scenes of longer buckets come in the last one, too."""
         shorter = super(DataConfig, dataclasses.replace(self, scenes=None)).within(seconds, tokens)
@@ -86,7 +90,7 @@ class DataConfig(BatchConfig):
 
 
 class _Example(NamedTuple):
-    """One clip of a batch; without a timeline in a training without scenes."""
+    """One clip of a batch; its timeline is None where no clip has one."""
 
     audio: Float32[np.ndarray, "n a"]
     length: int
@@ -110,7 +114,7 @@ class _Load:
         window = crop_window(samples, self.length, config.crop, rng)
         audio = pad_to(window, self.length, rng.uniform(-config.gain_db, config.gain_db))
         text, drop_condition = config.draw_condition(record.views, rng)
-        timeline = () if config.scenes else None
+        timeline = () if config.timeline else None
         return _Example(audio, len(window), text, drop_condition, record.audio_id, timeline)
 
 
@@ -132,7 +136,9 @@ class _Mix:
         audio = pad_to(scene.samples, round(longest * self.config.sample_rate))
         views = {view: (text,) for view, text in scene.views.items()}
         text, drop_condition = self.config.draw_condition(views, rng)
-        timeline = scene.timeline if rng.random() < self.scenes.timeline else ()
+        timeline = None
+        if self.config.timeline:
+            timeline = scene.timeline if rng.random() < self.scenes.timeline else ()
         name = f"scene {self.bucket}:{position}"
         example = _Example(audio, len(scene.samples), text, drop_condition, name, timeline)
         return Loaded(example, problems)

@@ -85,6 +85,11 @@ class BatchConfig:
         tokens = (self.max_tokens,) if isinstance(self.max_tokens, int) else self.max_tokens
         return tokens * len(self.buckets) if len(tokens) == 1 else tokens
 
+    @property
+    def timeline(self) -> bool:
+        """Do batches say when tokens sound?"""
+        return False
+
     def within(self, seconds: float, tokens: int) -> Self:
         """The settings for a model whose longest clip and text are these.
 

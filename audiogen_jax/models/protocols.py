@@ -33,6 +33,7 @@ class Generator(Protocol):
       window: most latent frames that the network sees at a time; longer clips are sampled in
         overlapping windows.
       max_tokens: longest text.
+      timeline: was it trained with the times at which tokens sound, and so takes `Tokens.spans`?
       vocab_size: token ids of texts are below it.
       network: name of the velocity network in the parameter tree, which adapters change.
       encoders: names of pre-trained encoders of the condition in the tree; a training may freeze
@@ -50,6 +51,8 @@ class Generator(Protocol):
     def window(self) -> int: ...
     @property
     def max_tokens(self) -> int: ...
+    @property
+    def timeline(self) -> bool: ...
     @property
     def vocab_size(self) -> int: ...
     @property

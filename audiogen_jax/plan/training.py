@@ -109,7 +109,7 @@ def plan_training(config: ConfigDict, topology: str) -> dict[str, Any]:
 def _placed_batch(config: FlowMatchingConfig, generator: Generator, mesh: Mesh) -> LatentBatch:
     """Shapes of the longest bucket's batch."""
     clips, seconds = config.data.batch_sizes[-1], config.data.buckets[-1]
-    tokens = config.data.bucket_tokens[-1]
+    length = config.data.bucket_tokens[-1]
     devices = mesh.shape["data"] * mesh.shape["fsdp"]
     if clips % (devices * config.accumulate):
         raise ValueError(
@@ -122,11 +122,14 @@ def _placed_batch(config: FlowMatchingConfig, generator: Generator, mesh: Mesh) 
         sharding = NamedSharding(mesh, BATCH)
         return jax.ShapeDtypeStruct((clips, *axes), dtype, sharding=sharding)
 
+    tokens = Tokens(shape(length, dtype=jnp.int32), shape(length, dtype=jnp.bool_))
+    if config.data.timeline:
+        tokens = tokens._replace(spans=shape(length, 2, dtype=jnp.float32))
     return LatentBatch(
         latents=shape(frames, generator.latent_dim, dtype=jnp.bfloat16),
         lengths=shape(dtype=jnp.int32),
         drop_condition=shape(dtype=jnp.bool_),
-        tokens=Tokens(shape(tokens, dtype=jnp.int32), shape(tokens, dtype=jnp.bool_)),
+        tokens=tokens,
     )
 
 

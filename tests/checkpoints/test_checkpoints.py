@@ -1,5 +1,6 @@
 """Checkpoints in Hugging Face layout: round trips, the released names, and what is refused."""
 
+import dataclasses
 import json
 import shutil
 
@@ -169,6 +170,14 @@ def test_instruction_length_comes_from_the_tensors():
     config, _ = load_audiogen(CheckpointFolder(FOLDER / "audiogen_tiny"))
     assert (config.instruction_seq_len, config.instruction_length) == (5, 4)
     assert "instruction_length" not in config.to_hf()
+
+
+def test_a_model_of_times_says_so_in_its_config():
+    config, _ = load_audiogen(CheckpointFolder(FOLDER / "audiogen_tiny"))
+    assert not config.timeline and "timeline" not in config.to_hf()  # as the release's
+    timed = dataclasses.replace(config, timeline=True)
+    assert timed.to_hf()["timeline"] is True
+    assert type(config).from_hf(timed.to_hf()).timeline
 
 
 def test_missing_files(tmp_path):

@@ -116,7 +116,7 @@ class BagGenerator:
 
     latent_rate, window, max_tokens, vocab_size = 100.0, 40, 64, VOCABULARY
     network, encoders, untrained, axes = "flow", ("bag",), (), GENERATOR_AXES
-    quirks = NO_QUIRKS
+    quirks, timeline = NO_QUIRKS, False
 
     @property
     def _network(self) -> Network:
@@ -149,6 +149,9 @@ class BagGenerator:
 
     def unconditional(self, condition: Summary) -> Summary:
         return condition._replace(present=jnp.zeros_like(condition.present))
+
+    def on_frames(self, condition: Summary, first: Any, frames: int) -> Summary:
+        return condition
 
     def frames(self, condition: Summary) -> Int[np.ndarray, " b"]:
         return np.full(len(condition.present), 50, np.int32)

@@ -64,6 +64,8 @@ class AudioGenConfig(HFConfig):
     text_encoder_name: str = "google/flan-t5-large"
     tokenizer_name: str = "mispeech/dashengtokenizer"
     tokenizer_max_length: Annotated[int, Range(1, 4096)] = 512
+    # Was it trained with the times at which what a text names sounds? The release was not.
+    timeline: bool = False
     # How much of the instruction is valid. The release has a tensor for it, not a field.
     instruction_length: int | None = None
 
@@ -126,6 +128,13 @@ class AudioGenConfig(HFConfig):
                 f"dit_embed_dim={self.dit_embed_dim} must split into dit_num_heads="
                 f"{self.dit_num_heads} heads of even size (RoPE rotates pairs)"
             )
+
+    def to_hf(self, derived: bool = False) -> dict[str, object]:
+        """See `HFConfig.to_hf`; `timeline` stands in config.json where it is true."""
+        values = super().to_hf(derived)
+        if not self.timeline:
+            del values["timeline"]
+        return values
 
     @property
     def latent_rate(self) -> int:

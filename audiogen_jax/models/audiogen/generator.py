@@ -115,6 +115,10 @@ class DashengAudioGen:
         return self.config.tokenizer_max_length
 
     @property
+    def timeline(self) -> bool:
+        return self.config.timeline
+
+    @property
     def vocab_size(self) -> int:
         return self.text.vocab_size
 
@@ -150,8 +154,11 @@ class DashengAudioGen:
         """See `Generator.condition`.
 
         Raises:
-          ValueError: `special_token_ids` does not fit `config.special_tokens`.
+          ValueError: `special_token_ids` does not fit `config.special_tokens`, or prompts come
+            with times and the model was not trained with any.
         """
+        if prompts.spans is not None and not self.timeline:
+            raise ValueError("times of tokens (Tokens.spans) for a model without `timeline`")
         special, ids = self.config.special_tokens, self.special_token_ids
         if len(ids) != len(special):
             raise ValueError(f"special_token_ids={ids} must hold one id for each of {special}")

@@ -96,6 +96,11 @@ def read_generator(
             "init is not set: fine-tuning and adapters go on from a generator (--set init=FOLDER)"
         )
     generator = config.make_generator()
+    if config.data.timeline and not generator.timeline:
+        raise ValueError(
+            "data.scenes.timeline is above 0, but the model takes no times: set timeline=True in "
+            "config.model, or data.scenes.timeline=0"
+        )
     codec = open_codec(config.tokenizer, dtype="float32", param_dtype="float32")
     if generator.latent_dim != codec.codec.latent_dim:
         raise ValueError(

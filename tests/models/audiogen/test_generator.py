@@ -31,6 +31,7 @@ CONFIG = AudioGenConfig(
     adapter_num_heads=2,
     duration_predictor_filter_channels=4,
     duration_predictor_n_layers=1,
+    timeline=True,
 )
 GENERATOR = DashengAudioGen(CONFIG, TEXT)
 IDS = jnp.array([[3, 4, 5], [6, 7, 0]])

@@ -1,5 +1,6 @@
 """Every setting that names a checkpoint takes every spelling, and gives the same parameters."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,10 +11,19 @@ import pytest
 
 from audiogen_jax.checkpoints import locate
 from audiogen_jax.checkpoints.convert import convert_checkpoint
+from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.locate import NANO
+from audiogen_jax.checkpoints.registry import GENERATORS
+from audiogen_jax.input.audio_batches import DataConfig
+from audiogen_jax.input.scenes.config import SceneConfig
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.objectives.flow_matching import FlowMatching
-from audiogen_jax.train.objectives.generator_files import from_base, write_generator
+from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
+from audiogen_jax.train.objectives.generator_files import (
+    from_base,
+    read_generator,
+    write_generator,
+)
 from audiogen_jax.train.objectives.tokenizer_gan import TokenizerGAN
 from audiogen_jax.train.stages import parse_config
 
@@ -107,6 +117,27 @@ def test_words_that_the_base_does_not_know(tiny_checkpoint, tmp_path):
     (tmp_path / "tokenizer.json").write_text(json.dumps(text))
     with pytest.raises(ValueError, match="is not the text tokenizer of the model to go on from"):
         finetuning(f"init={tiny_checkpoint}", f"data.text_tokenizer={tmp_path}/tokenizer.json")
+
+
+def test_times_are_for_a_model_that_takes_them(tiny_checkpoint):
+    """A base without them may learn them."""
+    scenes = SceneConfig(weight=1.0, buckets=(1.0, 0.0, 0.0, 0.0), manifests=(("s.jsonl", 1.0),))
+    overrides = ["tokenizer=nano", "init=nano", f"data.text_tokenizer={NANO / 'tokenizer.json'}"]
+    config = parse_config(load_config("nano_generator", overrides))
+    assert isinstance(config, FlowMatchingConfig) and isinstance(config.data, DataConfig)
+    sizes = GENERATORS["dasheng_audiogen"].sizes(CheckpointFolder(NANO))
+
+    def with_scenes(model: object, timeline: float) -> FlowMatchingConfig:
+        drawn = dataclasses.replace(scenes, timeline=timeline)
+        data = dataclasses.replace(config.data, scenes=drawn)
+        return dataclasses.replace(config, data=data, model=model)
+
+    with pytest.raises(ValueError, match="takes no times: set timeline=True in config.model"):
+        read_generator(with_scenes(sizes, 0.5))
+    assert not read_generator(with_scenes(sizes, 0.0))[0].timeline
+    timed = {**sizes, "audiogen": {**sizes["audiogen"], "timeline": True}}  # type: ignore[dict-item]
+    generator, _, params = read_generator(with_scenes(timed, 0.5))
+    assert generator.timeline and {"audiogen", "text_encoder"} <= params.keys()
 
 
 @pytest.mark.parametrize(
