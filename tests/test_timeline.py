@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiogen_jax.timeline import Event, parse_timeline, to_json
+from audiogen_jax.timeline import Event, parse_timeline, parse_timelines, to_json
 
 
 @st.composite
@@ -54,7 +54,8 @@ def test_written_in_a_line(text, expected):
         ("asr", "VIEW=START:END"),
         ("asr=1", "VIEW=START:END"),
         ("asr=a:b", "seconds"),
-        ("caption=0:1", "expected one of"),
+        ("voice=0:1", "expected one of"),
+        ("caption=0:1", "has no text"),
         ("asr=2:1", "start < end"),
         ("asr=-1:1", "start < end"),
         ("asr=0:inf", "start < end"),
@@ -66,9 +67,19 @@ def test_errors(text, message):
         Event.parse(text)
 
 
-def test_in_a_window():
+def test_seconds_between_times():
     event = Event(1.0, 4.0, "sfx")
-    assert event.shifted(2.0, 5.0) == Event(0.0, 2.0, "sfx")
-    assert event.shifted(0.0, 2.0) == Event(1.0, 2.0, "sfx")
-    assert event.shifted(4.0, 5.0) is None
-    assert Event(3.0, 4.0, "asr").shifted(0.0, 3.0) is None
+    assert (event.within(2.0, 5.0), event.within(0.0, 2.0), event.within(4.0, 5.0)) == (2, 1, 0)
+
+
+def test_one_for_all_or_one_for_each():
+    event, row = Event(0.0, 1.0, "sfx", "rain"), {"start": 0, "end": 1, "view": "env"}
+    assert parse_timelines(None, 2) == parse_timelines([], 2) == [(), ()]
+    assert parse_timelines([event], 2) == [(event,), (event,)]
+    assert parse_timelines([[row], None], 2) == [(Event(0, 1, "env"),), ()]
+    with pytest.raises(ValueError, match="1 timelines for 2 prompts"):
+        parse_timelines([[event]], 2)
+    with pytest.raises(ValueError, match="a timeline is a list"):
+        parse_timelines("asr=0:1", 1)
+    with pytest.raises(ValueError, match="event 2 of the timeline: view 'voice'"):
+        parse_timelines([event, {**row, "view": "voice"}], 1)

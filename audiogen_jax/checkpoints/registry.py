@@ -5,10 +5,10 @@ A new generator or codec adds its rows here; nothing else outside of `models/` n
 
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import jax
 from jaxtyping import DTypeLike
@@ -34,6 +34,7 @@ from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.protocols import AudioCodec, Generator
 from audiogen_jax.models.t5.config import T5Config
+from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Params, Tokens
 
 _Family = TypeVar("_Family")
@@ -57,6 +58,12 @@ class LoadedCodec:
     read: Callable[[Collection[str], Put], Params]
 
 
+class Tokenize(Protocol):
+    """Texts -> tokens, with the times of timelines if the generator takes any."""
+
+    def __call__(self, texts: list[str], timelines: Sequence[Timeline] = ..., /) -> Tokens: ...
+
+
 @dataclass(frozen=True)
 class LoadedGenerator:
     """A generator with everything that it names.
@@ -74,7 +81,7 @@ class LoadedGenerator:
     generator: Generator
     params: Params
     codec: LoadedCodec
-    tokenize: Callable[[list[str]], Tokens]
+    tokenize: Tokenize
     lost_views: Callable[[str], tuple[str, ...]] = lambda text: ()
 
 
@@ -282,8 +289,8 @@ def _load_audiogen(
         path = _text_tokenizer(opened)
         return TextTokenizer.with_special_tokens(path, config.special_tokens, text.vocab_size)
 
-    def tokenize(texts: list[str]) -> Tokens:
-        return text_tokenizer()[0].encode_batch(texts, config.tokenizer_max_length)
+    def tokenize(texts: list[str], timelines: Sequence[Timeline] | None = None) -> Tokens:
+        return text_tokenizer()[0].encode_batch(texts, config.tokenizer_max_length, timelines)
 
     def lost_views(text: str) -> tuple[str, ...]:
         return text_tokenizer()[0].lost_views(text, config.tokenizer_max_length)

@@ -1,9 +1,11 @@
 """`audiogen generate`."""
 
 import dataclasses
+import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,18 +21,17 @@ from audiogen_jax.cli.options import (
     read_interval,
     sampling_options,
 )
+from audiogen_jax.files.text import decode_text
 from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.timeline import Event, Timeline, parse_timeline
 
 if TYPE_CHECKING:
     from audiogen_jax.infer.source import Source
 
 
-def _view(text: str) -> Any:
-    return typer.Option(help=text, rich_help_panel="Caption views")
-
-
-def _source(text: str) -> Any:
-    return typer.Option(help=text, rich_help_panel="Starting from real audio")
+_view = functools.partial(typer.Option, rich_help_panel="Caption views")
+_when = functools.partial(typer.Option, rich_help_panel="When it sounds")
+_source = functools.partial(typer.Option, rich_help_panel="Starting from real audio")
 
 
 @app.command(
@@ -38,7 +39,8 @@ def _source(text: str) -> Any:
     "--env 'street' --duration 4 --plot --output dog.wav`. Keep all of a recording but one second: "
     "`audiogen generate --caption 'rain' --source walk.wav --regenerate 2:3`. Continue it: "
     "`… --source walk.wav --duration 8`. Vary it: `… --source walk.wav --regenerate all "
-    "--noise-level 0.6`"
+    "--noise-level 0.6`. Say when: `… --at 'asr=0.4:1.1 seven' --at 'sfx=2:3'`, or "
+    "`--timeline scene.json`"
 )
 @sampling_options
 def generate(
@@ -46,25 +48,34 @@ def generate(
     prompt: Annotated[
         str | None, typer.Argument(help="Tagged string: '<|caption|> … <|asr|> … <|env|> …'.")
     ] = None,
-    caption: Annotated[str | None, _view("What is heard overall.")] = None,
-    speech: Annotated[str | None, _view("How the speech sounds.")] = None,
-    asr: Annotated[str | None, _view("The words spoken.")] = None,
-    sfx: Annotated[str | None, _view("Sound events.")] = None,
-    music: Annotated[str | None, _view("The music.")] = None,
-    env: Annotated[str | None, _view("The acoustic environment.")] = None,
+    caption: Annotated[str | None, _view(help="What is heard overall.")] = None,
+    speech: Annotated[str | None, _view(help="How the speech sounds.")] = None,
+    asr: Annotated[str | None, _view(help="The words spoken.")] = None,
+    sfx: Annotated[str | None, _view(help="Sound events.")] = None,
+    music: Annotated[str | None, _view(help="The music.")] = None,
+    env: Annotated[str | None, _view(help="The acoustic environment.")] = None,
     duration: Annotated[
         float | None, typer.Option(help="Seconds; by default the model decides.")
     ] = None,
+    timeline: Annotated[
+        Path | None,
+        _when(
+            help="JSON: a list of {start, end, view, text}; view 'caption' is a scene of its own."
+        ),
+    ] = None,
+    at: Annotated[
+        list[str] | None, _when(help="VIEW=START:END [WORDS]: when what a view names sounds.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same audio.")] = 0,
     source: Annotated[
-        Path | None, _source("Audio file to keep parts of, to continue or to vary.")
+        Path | None, _source(help="Audio file to keep parts of, to continue or to vary.")
     ] = None,
     regenerate: Annotated[
         list[str] | None,
-        _source("START:END seconds of the source to make anew, repeatable; 'all' keeps none."),
+        _source(help="START:END seconds of the source to make anew, repeatable; 'all' keeps none."),
     ] = None,
     noise_level: Annotated[
-        float, _source("Where sampling starts, above 0 to 1: lower stays nearer the source.")
+        float, _source(help="Where sampling starts, above 0 to 1: lower stays nearer the source.")
     ] = 1.0,
     checkpoint: Checkpoint = "nano",
     revision: Revision = None,
@@ -80,7 +91,9 @@ def generate(
     overwrite: Overwrite = False,
 ) -> None:
     """Generate an audio scene from a structured caption."""
-    scene = _scene(prompt, caption, speech, asr, sfx, music, env)
+    events = _timeline(timeline, at or ())
+    scenes = any(event.view == "caption" for event in events)
+    scene = _scene(scenes, prompt, caption, speech, asr, sfx, music, env)
     picture = output.with_suffix(".png")
     check_audio_output(output, overwrite)
     if plot:
@@ -105,7 +118,12 @@ def generate(
         )
     with progress(f"generating, {options.steps} steps"):
         (clip,) = pipeline.generate(
-            scene, seed=seed, duration=duration, source=given, **dataclasses.asdict(options)
+            scene,
+            seed=seed,
+            duration=duration,
+            source=given,
+            timeline=events,
+            **dataclasses.asdict(options),
         )
     write_audio(output, clip.audio, clip.sample_rate, subtype)
     typer.echo(f"{output}: {seconds(clip.audio, clip.sample_rate)}, seed {seed}, {clip.prompt}")
@@ -117,9 +135,24 @@ def generate(
         typer.echo(f"{picture}: mel spectrogram")
 
 
-def _scene(prompt: str | None, caption: str | None, *views: str | None) -> StructuredCaption:
-    """What was asked for, as a tagged string or as one option per view."""
+def _timeline(path: Path | None, lines: Sequence[str]) -> Timeline:
+    """What sounds when, from a file and from the command line."""
+    events: Timeline = ()
+    if path is not None:
+        try:
+            events = parse_timeline(json.loads(decode_text(path.read_bytes(), path)))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}: {error}") from error
+    return (*events, *map(Event.parse, lines))
+
+
+def _scene(
+    scenes: bool, prompt: str | None, caption: str | None, *views: str | None
+) -> StructuredCaption | None:
+    """What was asked for, as a tagged string or as one option per view; None: by scenes alone."""
     if prompt is None:
+        if caption is None and scenes and not any(views):
+            return None
         if caption is None:
             raise ValueError("no caption: give a tagged string '<|caption|> …', or --caption TEXT")
         return StructuredCaption(caption, *views)

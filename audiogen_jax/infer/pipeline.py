@@ -8,22 +8,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, ArrayLike, DTypeLike, Int
+from jaxtyping import Array, ArrayLike, DTypeLike
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import LoadedGenerator, load_generator
 from audiogen_jax.files.audio import check_audible
 from audiogen_jax.files.fingerprint import checkpoint_sha256
-from audiogen_jax.infer.buckets import bucket
+from audiogen_jax.flow.windows import stack_windows
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.layout import inference_mesh
+from audiogen_jax.infer.make_requests import Asked, RequestMaker, check_predicted
 from audiogen_jax.infer.noise import clip_keys, clip_noise
 from audiogen_jax.infer.options import SamplingOptions, Schedule, Sharding, Solver
-from audiogen_jax.infer.prompts import condition_prompts
 from audiogen_jax.infer.requests import (
-    MAX_SECONDS,
-    SMALLEST_LATENTS,
     Clip,
     ClipError,
     Prompt,
@@ -32,10 +30,12 @@ from audiogen_jax.infer.requests import (
     check_durations,
     check_ids,
     check_seed,
+    padded_frames,
     parse_prompts,
 )
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.source import Source, encode_source
+from audiogen_jax.timeline import AnyTimeline, parse_timelines
 from audiogen_jax.types import (
     Device,
     FrameMask,
@@ -81,10 +81,10 @@ class Pipeline:
           mesh: of its devices, see `inference_mesh`; the first one if None.
         """
         self.generator = loaded.generator
-        self._folders, self._tokenize = loaded.folders, loaded.tokenize
-        self._lost_views = loaded.lost_views
+        self._folders = loaded.folders
         self._sampler = Sampler(loaded.generator, loaded.params, mesh)
         self.codec = Codec(loaded.codec, self._sampler.mesh)
+        self._requests = RequestMaker(self._sampler, loaded.tokenize, loaded.lost_views, self.codec)
 
     @classmethod
     def load(
@@ -134,7 +134,7 @@ class Pipeline:
 
     def generate(
         self,
-        prompts: Prompt | Sequence[Prompt],
+        prompts: Prompt | None | Sequence[Prompt | None],
         seed: int = 0,
         steps: int = 25,
         guidance: float = 5.0,
@@ -147,6 +147,7 @@ class Pipeline:
         view_guidance: Mapping[str, float] | None = None,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
         source: Source | None = None,
+        timeline: AnyTimeline | Sequence[AnyTimeline | None] | None = None,
         compat: Literal["release"] | None = None,
     ) -> list[Clip]:
         """Generates one clip per prompt.
@@ -157,15 +158,18 @@ class Pipeline:
         the third clip of a list again by itself, pass ids=["2"].
 
         Args:
-          prompts: tagged strings or StructuredCaptions.
+          prompts: tagged strings or StructuredCaptions; None where a timeline has all captions.
           seed: in [0, 2**32).
           steps, guidance, solver, schedule, negative, view_guidance, guidance_interval, compat:
             see `SamplingOptions`.
           duration: seconds, for all or one per prompt; None lets the model decide, or takes that
-            of `source`. Beyond what the model was trained on, overlapping windows are blended.
+            of `source`, or of captions in the timeline. Beyond what the model was trained on,
+            overlapping windows are blended.
           ids: one name per prompt, all different.
           source: real audio to keep parts of, to continue or to vary. What is kept is that audio
             itself, to the bit, and the clip has its rate and channels.
+          timeline: what sounds when, and captions of stretches of a clip, see
+            `audiogen_jax.timeline`; for all or one per prompt.
 
         Raises:
           ValueError: a bad argument, or a clip that came out silent or not finite, named.
@@ -183,7 +187,7 @@ class Pipeline:
         check_seed(seed)
         if source is not None and duration is None:
             duration = len(source.audio) / (source.sample_rate or self.codec.sample_rate)
-        requests = self.requests(prompts, ids, duration, options)
+        requests = self.requests(prompts, ids, duration, options, timeline=timeline)
         clips: dict[str, Clip] = {}
         for batch in batches(requests):
             for clip in self.collect(self.submit(batch, seed, options, source)):
@@ -194,18 +198,19 @@ class Pipeline:
 
     def requests(
         self,
-        prompts: Prompt | Sequence[Prompt],
+        prompts: Prompt | None | Sequence[Prompt | None],
         ids: Sequence[str] | None = None,
         duration: float | Sequence[float] | None = None,
         options: SamplingOptions | None = None,
         categories: Sequence[str | None] | None = None,
+        timeline: AnyTimeline | Sequence[AnyTimeline | None] | None = None,
     ) -> list[Request]:
         """Prompts conditioned, with the length of each clip; the model decides those not given.
 
         Conditions wait on the devices, about a MB for each clip at the published size.
 
         Args:
-          prompts, ids, duration: as in `generate`.
+          prompts, ids, duration, timeline: as in `generate`.
           options: those that `submit` will get; the defaults if None.
           categories: of each prompt, passed on to its clip.
 
@@ -213,28 +218,16 @@ class Pipeline:
           ValueError: a bad argument, or a predicted length that is out of range; the clip is named.
         """
         captions = parse_prompts(prompts)
-        names = check_ids(ids, len(captions))
-        options = options or SamplingOptions()
-        codec, generator = self.codec, self.generator
-        seconds = None
-        if duration is not None:
-            seconds = np.array(check_durations(duration, len(captions), generator.latent_rate))
-        conditions, lost_views = condition_prompts(
-            self._sampler, self._tokenize, self._lost_views, captions, options
+        count = len(captions)
+        rows = zip(
+            check_ids(ids, count),
+            captions,
+            parse_timelines(timeline, count),
+            check_durations(duration, count, self.generator.latent_rate),
+            categories or [None] * count,
+            strict=True,
         )
-        if seconds is None:
-            of_prompt = 0 if options.negative is None else 1
-            frames = self._sampler.frames([clip[of_prompt] for clip in conditions])
-            frames = self._check_predicted(frames, names)
-            samples = frames * codec.samples_per_latent
-        else:
-            samples = np.rint(seconds * codec.sample_rate).astype(int)
-            frames = -(-samples // codec.samples_per_latent)
-        texts = [caption.format() for caption in captions]
-        categories = categories or [None] * len(captions)
-        lengths = frames.tolist(), samples.tolist()
-        rows = zip(names, texts, *lengths, conditions, categories, lost_views, strict=True)
-        return [Request(*row) for row in rows]
+        return self._requests.make([Asked(*row) for row in rows], options or SamplingOptions())
 
     def submit(
         self,
@@ -258,18 +251,22 @@ class Pipeline:
         count = self._sampler.padded_rows(len(batch))
         rows = [*batch, *[batch[-1]] * (count - len(batch))]
         lengths = np.array([row.frames for row in rows])
-        frames = self._padded_frames(int(lengths.max()))
+        frames = padded_frames(int(lengths.max()), self.generator.window)
         keys = clip_keys(seed, [row.id for row in rows])
         edit, sigma = None, 1.0
         if source is not None:
             edit, sigma = encode_source(source, self.codec, lengths, frames), source.noise_level
+        windows = None
+        if batch[0].windows is not None:
+            windows = stack_windows([row.windows for row in rows if row.windows is not None])
         latents = self._sampler.sample(
-            [row.conditions for row in rows],
+            [row.padded_conditions() for row in rows],
             lengths,
             clip_noise(keys, frames, self.generator.latent_dim),
             options,
             edit=edit,
             sigma=sigma,
+            windows=windows,
         )
         waveforms = self.codec.decode_each(latents, lengths)
         finite = jnp.isfinite(latents).all(axis=(1, 2))
@@ -299,6 +296,7 @@ class Pipeline:
                     submitted.seed,
                     request.category,
                     request.lost_views,
+                    request.timeline,
                 )
             )
         return clips
@@ -338,7 +336,8 @@ class Pipeline:
             )
         names = [str(row) for row in range(len(tokens.ids))]
         conditions = self._sampler.condition(tokens)
-        lengths = self._check_predicted(self._sampler.frames(conditions), names)
+        lengths = self._sampler.frames(conditions)
+        check_predicted(lengths, names, self.generator.latent_rate)
         longest, channels = int(lengths.max()), self.generator.latent_dim
         drawn: Array
         if noise is None:
@@ -359,23 +358,3 @@ class Pipeline:
             [[conditions[row]] for row in rows], lengths[rows], drawn[rows], options
         )
         return latents[: len(names)], jnp.arange(drawn.shape[1]) < lengths[:, None]
-
-    def _check_predicted(
-        self, frames: Int[np.ndarray, " b"], names: Sequence[str]
-    ) -> Int[np.ndarray, " b"]:
-        longest = round(MAX_SECONDS * self.generator.latent_rate)
-        for name, count in zip(names, frames, strict=True):
-            if not 1 <= count <= longest:
-                raise ValueError(
-                    f"clip {name!r}: the model predicts {count} latent frames, expected 1 to "
-                    f"{longest}; give a duration"
-                )
-        return frames
-
-    def _padded_frames(self, frames: int) -> int:
-        """Frames to sample for clips of at most so many: a bucket, or a whole number of hops."""
-        window = self.generator.window
-        if frames <= window:
-            return min(bucket(frames, SMALLEST_LATENTS), window)
-        hop = window // 2
-        return window + -(-(frames - window) // hop) * hop

@@ -2,25 +2,28 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.checkpoints.registry import Tokenize
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.requests import MAX_BATCH, SMALLEST_TEXT, by_bucket
 from audiogen_jax.infer.sampler import Sampler
+from audiogen_jax.infer.storyboard import Shot
 from audiogen_jax.models.protocols import Condition
+from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Tokens
 
 _SHOWN = 60
 """Characters of a prompt in a warning."""
 
 
-def condition_prompts(
+def condition_shots(
     sampler: Sampler,
-    tokenize: Callable[[list[str]], Tokens],
+    tokenize: Tokenize,
     lost_views: Callable[[str], tuple[str, ...]],
-    prompts: Sequence[StructuredCaption],
+    clips: Sequence[Sequence[Shot]],
     options: SamplingOptions,
 ) -> tuple[list[list[Condition]], list[tuple[str, ...]]]:
     """Everything that the options need of every prompt.
@@ -29,32 +32,63 @@ def condition_prompts(
       sampler: conditions.
       tokenize: texts -> tokens padded to one length.
       lost_views: a text of as many tokens as that, or more -> its views that are cut off.
-      prompts: of the clips.
+      clips: the shots of each.
       options: name a negative prompt and views with scales of their own.
 
     Returns:
-      Of each clip, what `Sampler.sample` takes: [of the negative prompt,] of the prompt, of the
-      prompt without each of `options.view_guidance`. And the views that each prompt lost, which is
-      also warned of.
+      Of each clip, what `Sampler.sample` takes of each of its shots: [of the negative prompt,] of
+      the prompt, of the prompt without each of `options.view_guidance`. And the views that the
+      prompts of each clip lost, which is also warned of.
     """
-    wanted: list[list[str]] = []
-    for prompt in prompts:
-        views = [prompt.without(view).format() for view in options.view_guidance]
-        negative = [] if options.negative is None else [options.negative]
-        wanted.append([*negative, prompt.format(), *views])
+    wanted = [[text for shot in shots for text in _texts(shot, options)] for shots in clips]
     texts = list(dict.fromkeys(text for clip in wanted for text in clip))
-    tokens = tokenize(texts)
-    conditions = dict(zip(texts, condition_texts(sampler, tokens), strict=True))
-    full = np.asarray(tokens.mask).sum(axis=1) == tokens.mask.shape[1]
-    formatted = [prompt.format() for prompt in prompts]
-    reported = {*formatted, options.negative}  # not the prompts without one of their views
-    cut = [text for text, limit in zip(texts, full, strict=True) if limit and text in reported]
-    lost = {text: lost_views(text) for text in cut}
-    _warn(lost, tokens.mask.shape[1])
+    timed = [text for text in texts if text.timeline is not None]
+    untimed = [text for text in texts if text.timeline is None]
+    conditions: dict[_Text, Condition] = {}
+    full: set[str] = set()
+    most = 0
+    for group in filter(None, (untimed, timed)):
+        timelines = [text.timeline for text in group if text.timeline is not None]
+        tokens = tokenize([text.words for text in group], *([timelines] if timelines else []))
+        conditions |= dict(zip(group, condition_texts(sampler, tokens), strict=True))
+        most = tokens.mask.shape[1]
+        at_limit = np.asarray(tokens.mask).sum(axis=1) == most
+        full |= {text.words for text, limit in zip(group, at_limit, strict=True) if limit}
+    formatted = [[shot.caption.format() for shot in shots] for shots in clips]
+    # Not of the prompts without one of their views.
+    reported = dict.fromkeys([text for shots in formatted for text in shots])
+    if options.negative is not None:
+        reported[options.negative] = None
+    lost = {text: lost_views(text) for text in reported if text in full}
+    _warn(lost, most)
     return (
         [[conditions[text] for text in clip] for clip in wanted],
-        [lost.get(text, ()) for text in formatted],
+        [
+            tuple(dict.fromkeys(view for text in shots for view in lost.get(text, ())))
+            for shots in formatted
+        ],
     )
+
+
+class _Text(NamedTuple):
+    """A tagged string, and when what it names sounds."""
+
+    words: str
+    timeline: Timeline | None
+
+
+def _texts(shot: Shot, options: SamplingOptions) -> list[_Text]:
+    """What the options need of a shot."""
+    captions = [shot.caption, *(shot.caption.without(view) for view in options.view_guidance)]
+    texts = []
+    if options.negative is not None:
+        texts.append(_Text(options.negative, None if shot.timeline is None else ()))
+    for caption in captions:
+        timeline = shot.timeline
+        if timeline is not None:
+            timeline = tuple(e for e in timeline if getattr(caption, e.view) is not None)
+        texts.append(_Text(caption.format(), timeline))
+    return texts
 
 
 def _warn(lost_views: Mapping[str, tuple[str, ...]], max_tokens: int) -> None:
@@ -79,6 +113,7 @@ def condition_texts(sampler: Sampler, tokens: Tokens) -> list[Condition]:
     lengths = np.asarray(tokens.mask).sum(axis=1)
     for bucket, rows in by_bucket(lengths, SMALLEST_TEXT, MAX_BATCH):
         width = min(bucket, tokens.ids.shape[1])
-        batch = Tokens(tokens.ids[rows, :width], tokens.mask[rows, :width])
+        spans = None if tokens.spans is None else tokens.spans[rows, :width]
+        batch = Tokens(tokens.ids[rows, :width], tokens.mask[rows, :width], spans)
         conditions |= dict(zip(rows.tolist(), sampler.condition(batch), strict=True))
     return [conditions[row] for row in range(len(lengths))]

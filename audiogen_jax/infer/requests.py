@@ -7,9 +7,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.flow.windows import Windows
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.options import as_integer, as_number
 from audiogen_jax.models.protocols import Condition
+from audiogen_jax.timeline import Timeline
 
 MAX_BATCH = 8
 """Clips sampled together; longer lists run in batches of this size."""
@@ -35,6 +37,7 @@ class Clip:
       seed: the seed.
       category: what the prompt's file says of it.
       lost_views: of the prompt, which has more tokens than the model reads.
+      timeline: what sounds when, as it was asked for.
     """
 
     audio: Float[np.ndarray, "n ..."]
@@ -44,6 +47,7 @@ class Clip:
     seed: int
     category: str | None = None
     lost_views: tuple[str, ...] = ()
+    timeline: Timeline = ()
 
 
 class ClipError(ValueError):
@@ -63,9 +67,14 @@ class Request:
       prompt: tagged string.
       frames: latent frames to sample.
       samples: audio samples to keep of them.
-      conditions: what `Sampler.sample` takes of one clip, waiting on the devices.
+      conditions: what `Sampler.sample` takes of each prompt of the clip, one after the other,
+        waiting on the devices.
       category: what the prompt's file says of it.
       lost_views: of the prompt, see `Clip`.
+      timeline: of the clip, see `Clip`.
+      prompts: that it has, in different windows.
+      timed: are times of what sounds among the conditions?
+      windows: of the clip, if they have prompts of their own.
     """
 
     id: str
@@ -75,10 +84,28 @@ class Request:
     conditions: Sequence[Condition] = dataclasses.field(repr=False)
     category: str | None = None
     lost_views: tuple[str, ...] = ()
+    timeline: Timeline = ()
+    prompts: int = 1
+    timed: bool = False
+    windows: Windows | None = dataclasses.field(default=None, repr=False)
+
+    def padded_conditions(self) -> list[Condition]:
+        """The conditions, with those of the last prompt for others that batches of its kind have.
+
+        So few programs are compiled.
+        """
+        each = len(self.conditions) // self.prompts
+        missing = self.kind[2] - self.prompts
+        return [*self.conditions, *[*self.conditions[-each:]] * missing]
+
+    @property
+    def kind(self) -> tuple[bool, bool, int]:
+        """Clips of one kind can share a batch."""
+        return self.timed, self.windows is not None, 1 << (self.prompts - 1).bit_length()
 
 
 def batches(requests: Sequence[Request], size: int = MAX_BATCH) -> list[list[Request]]:
-    """Groups clips of about the same length; the same requests always give the same groups.
+    """Groups clips of a kind and length; the same requests always give the same groups.
 
     Args:
       requests: clips of any length.
@@ -86,10 +113,13 @@ def batches(requests: Sequence[Request], size: int = MAX_BATCH) -> list[list[Req
     """
     if size < 1:
         raise ValueError(f"batch size {size} must be at least 1")
-    lengths = np.array([request.frames for request in requests])
-    return [
-        [requests[row] for row in rows] for _, rows in by_bucket(lengths, SMALLEST_LATENTS, size)
-    ]
+    groups = []
+    for kind in sorted({request.kind for request in requests}):
+        alike = [request for request in requests if request.kind == kind]
+        lengths = np.array([request.frames for request in alike])
+        for _, rows in by_bucket(lengths, SMALLEST_LATENTS, size):
+            groups.append([alike[row] for row in rows])
+    return groups
 
 
 def by_bucket(
@@ -103,17 +133,27 @@ def by_bucket(
             yield int(width), rows[start : start + size]
 
 
-def parse_prompts(prompts: Prompt | Sequence[Prompt]) -> list[StructuredCaption]:
-    """The captions that tagged strings hold; a caption is one already.
+def padded_frames(frames: int, window: int) -> int:
+    """Frames to sample for clips of at most so many: a bucket, or a whole number of hops."""
+    if frames <= window:
+        return min(bucket(frames, SMALLEST_LATENTS), window)
+    hop = window // 2
+    return window + -(-(frames - window) // hop) * hop
+
+
+def parse_prompts(
+    prompts: Prompt | None | Sequence[Prompt | None],
+) -> list[StructuredCaption | None]:
+    """The captions that tagged strings hold; a caption is one already, None stays.
 
     Raises:
       ValueError: there is none, or one is neither or malformed.
     """
     if isinstance(prompts, str | StructuredCaption):
         prompts = [prompts]
-    captions = []
+    captions: list[StructuredCaption | None] = []
     for prompt in prompts if np.iterable(prompts) else [prompts]:
-        if not isinstance(prompt, str | StructuredCaption):
+        if not isinstance(prompt, str | StructuredCaption | None):
             raise ValueError(f"prompt {prompt!r}: expected a tagged string or a StructuredCaption")
         captions.append(StructuredCaption.parse(prompt) if isinstance(prompt, str) else prompt)
     if not captions:
@@ -136,24 +176,25 @@ def check_ids(ids: Sequence[str] | None, count: int) -> list[str]:
 
 
 def check_durations(
-    duration: float | Sequence[float], count: int, latent_rate: float
-) -> list[float]:
-    """One duration in seconds for each prompt, checked."""
+    duration: float | Sequence[float] | None, count: int, latent_rate: float
+) -> list[float | None]:
+    """One duration in seconds for each prompt, checked; None where none is given."""
     durations: Sequence[object] = [duration] * count
     if np.iterable(duration) and not isinstance(duration, str):
         durations = list(duration)
     if len(durations) != count:
         raise ValueError(f"{len(durations)} durations for {count} prompts: give one for each")
-    shortest = 1 / latent_rate
-    checked = []
-    for given in durations:
-        seconds = as_number(given)
-        if seconds is None or not shortest <= seconds <= MAX_SECONDS:
-            raise ValueError(
-                f"duration={given} must be between {shortest:g} and {MAX_SECONDS:g} seconds"
-            )
-        checked.append(seconds)
-    return checked
+    return [given if given is None else check_duration(given, latent_rate) for given in durations]
+
+
+def check_duration(duration: object, latent_rate: float) -> float:
+    """Seconds of a clip, checked."""
+    seconds, shortest = as_number(duration), 1 / latent_rate
+    if seconds is None or not shortest <= seconds <= MAX_SECONDS:
+        raise ValueError(
+            f"duration={duration} must be between {shortest:g} and {MAX_SECONDS:g} seconds"
+        )
+    return seconds
 
 
 def check_seed(seed: int) -> int:

@@ -9,6 +9,7 @@ from jax.sharding import Mesh
 from jaxtyping import DTypeLike, Int
 
 from audiogen_jax.flow.inpainting import EditArrays
+from audiogen_jax.flow.windows import Windows
 from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.infer.layout import Layout, inference_mesh
 from audiogen_jax.infer.options import SamplingOptions
@@ -72,7 +73,8 @@ class Sampler:
         """
         count = len(prompts.ids)
         rows = np.minimum(np.arange(self.padded_rows(count)), count - 1)
-        filled = jax.device_put(Tokens(prompts.ids[rows], prompts.mask[rows]), self.layout.split)
+        filled = jax.tree.map(lambda leaf: leaf[rows], prompts)
+        filled = jax.device_put(filled, self.layout.split)
         with self.layout.active():
             return list(self.programs.condition(self.params, filled)[:count])
 
@@ -93,27 +95,32 @@ class Sampler:
         *,
         edit: EditArrays | None = None,
         sigma: float = 1.0,
+        windows: Windows | None = None,
     ) -> Latents:
         """Carries noise to latents along the guided flow; returns before the devices are done.
 
         Args:
           conditions: of each clip: [what `options.negative` says,] its prompt, its prompt without
-            each of `options.view_guidance`; from `condition`.
+            each of `options.view_guidance`; from `condition`. With `windows` all that for each
+            prompt of the clip.
           lengths: latent frames of each clip, at most t.
           noise: float [b t c].
           options: how.
           edit: real audio to start from or to keep.
           sigma: noise level where sampling starts; below 1 needs an `edit`.
+          windows: of clips whose windows have prompts of their own.
 
         Returns:
           Float32 [b t c]; frames past the end of a clip are 0, but sampled along under
           `Quirks.sample_padding`.
         """
-        batch = jax.device_put((np.asarray(lengths), noise, edit), self.layout.split)
+        batch = jax.device_put((np.asarray(lengths), noise, edit, windows), self.layout.split)
         kinds = tuple(zip(*self._equal_shapes(conditions), strict=True))
         arguments = (kinds, *batch, options.plan(sigma), options.classifier_free())
+        prompts = None if windows is None else len(kinds) // _kinds(options)
+        static = Static(options.negative is None, options.quirks, prompts)
         with self.layout.active():
-            return self.programs.integrate(self.params, *arguments, static=self._static(options))
+            return self.programs.integrate(self.params, *arguments, static=static)
 
     def lower(
         self, clips: int, tokens: int, frames: int, options: SamplingOptions
@@ -121,7 +128,7 @@ class Sampler:
         """The programs that a batch of this size runs, conditions and sampling; nothing runs.
 
         Args:
-          clips, tokens, frames: b, l and t.
+          clips, tokens, frames: b, l and t; tokens have times where the model takes them.
           options: how; a negative prompt is taken to be as long as the others.
         """
 
@@ -129,6 +136,8 @@ class Sampler:
             return jax.ShapeDtypeStruct(shape, dtype, sharding=self.layout.split)
 
         prompts = Tokens(split((clips, tokens), jnp.int32), split((clips, tokens), jnp.bool_))  # type: ignore[arg-type]
+        if self.generator.timeline:
+            prompts = prompts._replace(spans=split((clips, tokens, 2), jnp.float32))
         with self.layout.active():
             condition = self.programs.condition.lower(self.params, prompts)
         kind = jax.tree.map(
@@ -137,18 +146,16 @@ class Sampler:
             ),
             condition.out_info,
         )
-        kinds = (kind,) * ((options.negative is not None) + 1 + len(options.view_guidance))
+        kinds = (kind,) * _kinds(options)
         lengths = split((clips,), jnp.int32)
         noise = split((clips, frames, self.generator.latent_dim), jnp.float32)
-        arguments = (kinds, lengths, noise, None, options.plan(), options.classifier_free())
+        how = options.plan(), options.classifier_free()
+        static = Static(options.negative is None, options.quirks)
         with self.layout.active():
             sampling = self.programs.integrate.lower(
-                self.params, *arguments, static=self._static(options)
+                self.params, kinds, lengths, noise, None, None, *how, static=static
             )
         return condition, sampling
-
-    def _static(self, options: SamplingOptions) -> Static:
-        return Static(unconditional=options.negative is None, quirks=options.quirks)
 
     def _equal_shapes(
         self, conditions: Sequence[Sequence[Condition]]
@@ -164,3 +171,8 @@ class Sampler:
         return [
             tuple(self.programs.pad({}, row, shapes=longest) for row in clip) for clip in conditions
         ]
+
+
+def _kinds(options: SamplingOptions) -> int:
+    """Conditions that a clip has for each of its prompts."""
+    return (options.negative is not None) + 1 + len(options.view_guidance)

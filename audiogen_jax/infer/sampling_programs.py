@@ -13,6 +13,7 @@ from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.inpainting import EditArrays
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.solvers import Plan
+from audiogen_jax.flow.windows import Windows
 from audiogen_jax.infer.compile import Programs
 from audiogen_jax.infer.layout import Layout
 from audiogen_jax.models.guided_velocity import guided_velocity
@@ -23,10 +24,17 @@ from audiogen_jax.types import Latents, Params, Tokens
 
 
 class Static(NamedTuple):
-    """What decides which program is compiled, beside the shapes."""
+    """What decides which program is compiled, beside the shapes.
+
+    Attributes:
+      unconditional: is guidance away from no prompt, and not from another?
+      quirks: of the release.
+      prompts: of each clip, in windows; None: it has one.
+    """
 
     unconditional: bool
     quirks: Quirks
+    prompts: int | None = None
 
 
 class SamplingPrograms:
@@ -71,16 +79,17 @@ class SamplingPrograms:
         lengths: Int[Array, " b"],
         noise: Latents,
         edit: EditArrays | None,
+        windows: Windows | None,
         plan: Plan,
         guidance: Guidance,
         static: Static,
     ) -> Latents:
         integrate = self._layout.by_rows(
             functools.partial(self._integrate, static=static),
-            (True, False, False, False, False, True, True),
+            (True, False, False, False, False, False, True, True),
         )
         conditions = [jax.tree.map(lambda *rows: jnp.concatenate(rows), *kind) for kind in kinds]
-        return integrate(params, conditions, lengths, noise, edit, plan, guidance)
+        return integrate(params, conditions, lengths, noise, edit, windows, plan, guidance)
 
     def _integrate(
         self,
@@ -89,12 +98,18 @@ class SamplingPrograms:
         lengths: Int[Array, " b"],
         noise: Latents,
         edit: EditArrays | None,
+        windows: Windows | None,
         plan: Plan,
         guidance: Guidance,
         static: Static,
     ) -> Latents:
         mask = length_mask(lengths, noise.shape[1])
         conditions = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *kinds)
+        if static.prompts is not None:
+            first = static.prompts, -1
+            conditions = jax.tree.map(
+                lambda leaf: leaf.reshape(*first, *leaf.shape[1:]), conditions
+            )
         velocity, levels = guided_velocity(
             self._generator.with_quirks(static.quirks),
             params,
@@ -103,6 +118,7 @@ class SamplingPrograms:
             mask,
             unconditional=static.unconditional,
             window=self._window,
+            windows=windows,
         )
         start, constrain = noise, None
         if edit is not None:

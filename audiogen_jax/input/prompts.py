@@ -7,6 +7,7 @@ AudioCaps (audiocap_id, youtube_id, start_time, caption).
 """
 
 import dataclasses
+import json
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +17,14 @@ from audiogen_jax.caption import VIEWS, StructuredCaption, check_text
 from audiogen_jax.files.remote import local_copy
 from audiogen_jax.input.row_errors import RowError, check_tolerated
 from audiogen_jax.input.tables import Table, column
+from audiogen_jax.timeline import Timeline, parse_timeline
 
 _MECAT_VIEWS = {
     "caption": "long", "speech": "speech", "sfx": "sound", "music": "music", "env": "environment"
 }  # fmt: skip
 """Our view -> the field of a MECAT clip; "None" there says that there is nothing."""
 _IDS = ("audio_id", "audiocap_id", "id")
-_TEXTS = ("content", "caption")
+_TEXTS = ("content", "caption", "timeline")
 _COLUMNS = {*VIEWS, *_TEXTS, *_IDS, "category"}
 _PUBLISHED = {"youtube_id", "start_time"}
 """Columns of AudioCaps that say nothing of the sound."""
@@ -30,11 +32,19 @@ _PUBLISHED = {"youtube_id", "start_time"}
 
 @dataclasses.dataclass(frozen=True)
 class PromptRecord:
-    """One row of a prompt file: a scene, the id of its clip and an optional category."""
+    """One row of a prompt file.
+
+    Attributes:
+      audio_id: of its clip.
+      caption: of the scene; None where the timeline has one.
+      category: optional.
+      timeline: what sounds when.
+    """
 
     audio_id: str
-    caption: StructuredCaption
+    caption: StructuredCaption | None
     category: str | None = None
+    timeline: Timeline = ()
 
     def __post_init__(self):
         check_text("audio_id", self.audio_id)
@@ -48,22 +58,27 @@ class PromptRecord:
           default_id: the id of a row without one.
 
         Raises:
-          ValueError: no caption, or a tagged string beside separate views.
+          ValueError: no caption, a tagged string beside separate views, or a wrong timeline.
         """
         if len(row) == 1 and isinstance(clip := next(iter(row.values())), Mapping):
             return cls._from_mecat(next(iter(row)), clip)
-        cells = _cells(row)
+        cells = _cells({name: row[name] for name in row if column(name) != "timeline"})
+        timeline = _timeline(row)
         views = {view: cells[view] for view in VIEWS if cells.get(view)}
         tagged = cells.get("content")
         if tagged is None and "<|" in (views.get("caption") or ""):
             tagged = views.pop("caption")
         if tagged is not None and views:
             raise ValueError(f"a tagged string beside the separate views {sorted(views)}: keep one")
-        if tagged is None and "caption" not in views:
+        caption = None
+        if tagged is not None:
+            caption = StructuredCaption.parse(tagged)
+        elif "caption" in views:
+            caption = StructuredCaption(**views)  # type: ignore[arg-type]
+        elif views or not any(event.view == "caption" for event in timeline):
             raise ValueError("neither 'content' nor 'caption' holds text")
-        caption = StructuredCaption(**views) if tagged is None else StructuredCaption.parse(tagged)  # type: ignore[arg-type]
         audio_id = next((cells[name] for name in _IDS if cells.get(name)), None) or default_id
-        return cls(audio_id, caption, cells.get("category"))
+        return cls(audio_id, caption, cells.get("category"), timeline)
 
     @classmethod
     def _from_mecat(cls, audio_id: str, clip: Mapping[str, object]) -> Self:
@@ -143,6 +158,24 @@ def parse_prompts(contents: bytes, path: Path) -> tuple[list[PromptRecord], list
     if ignored := [name for name in table.ignored if column(name) not in _PUBLISHED]:
         warnings.warn(f"{path}: columns that are not read: {ignored}", stacklevel=2)
     return records, errors
+
+
+def _timeline(row: Mapping[str, object]) -> Timeline:
+    """The timeline of a row: a list, or JSON in a text."""
+    values = [value for name, value in row.items() if column(name) == "timeline"]
+    if len(values) > 1:
+        raise ValueError("column 'timeline' stands there twice")
+    value = values[0] if values else None
+    if isinstance(value, str):
+        if not value.strip():
+            return ()
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"timeline {value!r:.60} is no JSON: {error}") from error
+    if value is None or value != value:  # NaN is not itself
+        return ()
+    return parse_timeline(value)
 
 
 def _cells(row: Mapping[str, object]) -> dict[str, str | None]:

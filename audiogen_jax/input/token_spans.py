@@ -32,11 +32,8 @@ def token_spans(
       are not among the tokens.
     """
     spans = np.zeros((length, 2), np.float32)
-    ranges = view_ranges(text)
-    searched: dict[str, int] = {}
     absent = []
-    for event in sorted(timeline, key=lambda event: (event.start, event.end)):
-        where = _find(event, text, ranges, searched)
+    for event, where in event_ranges(text, timeline):
         tokens = [] if where is None else _tokens_in(offsets[:length], *where)
         tokens = [token for token in tokens if not spans[token, 1]]
         if not tokens:
@@ -47,6 +44,17 @@ def token_spans(
         else:
             spans[tokens] = event.start, event.end
     return spans, tuple(absent)
+
+
+def event_ranges(text: str, timeline: Timeline) -> list[tuple[Event, tuple[int, int] | None]]:
+    """The events in the order of time, with the characters that name them in a tagged string.
+
+    Each is looked for in its view, after the one before it; None: it is not there.
+    """
+    ranges = view_ranges(text)
+    searched: dict[str, int] = {}
+    ordered = sorted(timeline, key=lambda event: (event.start, event.end))
+    return [(event, _find(event, text, ranges, searched)) for event in ordered]
 
 
 def _find(

@@ -34,6 +34,7 @@ from audiogen_jax.jobs.clip_folder import ClipFolder, check_free
 from audiogen_jax.jobs.file_names import file_names
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.overlap import overlapped
+from audiogen_jax.timeline import to_json
 from audiogen_jax.types import dtype_name
 
 WINDOW = 32
@@ -222,6 +223,7 @@ def _requests(
             settings.duration,
             settings.options,
             [record.category for record in some],
+            [record.timeline for record in some],
         )
 
     requests: list[Request] = []
@@ -261,6 +263,7 @@ def _write(
                     "id": clip.id,
                     "file": name,
                     "prompt": clip.prompt,
+                    **({"timeline": to_json(clip.timeline)} if clip.timeline else {}),
                     "category": clip.category,
                     "seed": clip.seed,
                     **settings.how(),

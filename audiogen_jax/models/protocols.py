@@ -88,13 +88,15 @@ class Generator(Protocol):
         """The same clips without their prompts, as training for guidance shows them."""
         ...
 
-    def on_frames(self, condition: Condition, first: int, frames: int) -> Condition:
+    def on_frames(
+        self, condition: Condition, first: int | Int[Array, " b"], frames: int
+    ) -> Condition:
         """The condition of some frames of the clip, in the terms of a network that sees no others.
 
         Args:
           condition: of whole clips, where prompts came with times of what sounds; see `Tokens`.
             Without times it stays as it is.
-          first: latent frame of the clip at which they begin.
+          first: latent frame at which they begin, of all clips or of each.
           frames: how many.
         """
         ...

@@ -1,5 +1,6 @@
 """The command line: whole outputs, and for bad input exit code 2, one line, nothing written."""
 
+import json
 import re
 import subprocess
 import sys
@@ -82,6 +83,18 @@ def test_generate(audiogen, tmp_path, tiny_checkpoint):
     assert Path("again.flac").read_bytes() == Path("new/a.flac").read_bytes()
     audiogen(*arguments, "--output", "other.flac", "--seed", "1")
     assert Path("other.flac").read_bytes() != Path("new/a.flac").read_bytes()
+
+
+def test_scenes_of_a_file(audiogen, tiny_checkpoint):
+    scenes = [
+        {"start": 0, "end": 0.5, "view": "caption", "text": "Rain falls."},
+        {"start": 0.5, "end": 1, "view": "caption", "text": "<|caption|> a dog <|sfx|> a bark"},
+    ]
+    Path("scene.json").write_text(json.dumps(scenes))
+    arguments = ("--timeline", "scene.json", "--steps", "1", "--checkpoint", tiny_checkpoint)
+    code, out, _ = audiogen("generate", *arguments, "-o", "a.wav")
+    assert code == 0 and "a.wav: 1.00 s at 16000 Hz, seed 0, <|caption|> Rain falls." in out
+    assert soundfile.info("a.wav").frames == 16000
 
 
 def test_editing_leaves_the_rest_of_the_file(audiogen, tmp_path, tiny_checkpoint):
@@ -236,6 +249,17 @@ BAD_GENERATE = {
         "regenerate=(5, 6) selects nothing",
     ),
     "edit that keeps all": ((*SCENE, "--source", "speech.mp3"), "would be kept as it is"),
+    "words of no model": ((*SCENE, "--at", "env=0:1 rain"), "was not trained with times"),
+    "words at no time": ((*SCENE, "--at", "asr=1"), "expected VIEW=START:END, as in asr=0.4:1.1"),
+    "words from NaN": ((*SCENE, "--at", "env=nan:1"), "event from nan to 1 s: expected 0 <= start"),
+    "words backwards": ((*SCENE, "--at", "env=2:1"), "event from 2 to 1 s: expected 0 <= start"),
+    "an unknown view": ((*SCENE, "--at", "voice=0:1"), "view 'voice' of an event: expected one of"),
+    "timeline of audio": ((*SCENE, "--timeline", "speech.mp3"), "speech.mp3 is not text in UTF-8"),
+    "no timeline": ((*SCENE, "--timeline", "absent.json"), "absent.json"),
+    "scenes too long": (
+        (*SCENE, "--at", "caption=0:2 a dog", "--duration", "1"),
+        "caption=0:2 'a dog' of the timeline ends after the clip of 1 s",
+    ),
     "hub checkpoint": ((*SCENE, "--checkpoint", "org/name"), "org/name is not in the cache"),
 }
 

@@ -1,5 +1,7 @@
 """A prompt goes through once: parsed, tokenised and conditioned, then it waits for its batch."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -21,7 +23,7 @@ def counted(tiny_checkpoint, monkeypatch):
     """A pipeline, and what was parsed, tokenised and conditioned so far."""
     pipeline = ag.load(tiny_checkpoint)
     calls: dict[str, list] = {"parsed": [], "tokenised": [], "conditioned": []}
-    parse, tokenize = StructuredCaption.parse.__func__, pipeline._tokenize
+    parse, tokenize = StructuredCaption.parse.__func__, pipeline._requests.tokenize
     condition = pipeline._sampler.condition
 
     def counting_parse(cls, text):
@@ -33,11 +35,13 @@ def counted(tiny_checkpoint, monkeypatch):
         return tokenize(texts)
 
     def counting_condition(prompts):
-        calls["conditioned"] += [tuple(row[mask]) for row, mask in zip(*prompts, strict=True)]
+        rows = zip(prompts.ids, prompts.mask, strict=True)
+        calls["conditioned"] += [tuple(row[mask]) for row, mask in rows]
         return condition(prompts)
 
     monkeypatch.setattr(StructuredCaption, "parse", classmethod(counting_parse))
-    monkeypatch.setattr(pipeline, "_tokenize", counting_tokenize)
+    maker = dataclasses.replace(pipeline._requests, tokenize=counting_tokenize)
+    monkeypatch.setattr(pipeline, "_requests", maker)
     monkeypatch.setattr(pipeline._sampler, "condition", counting_condition)
     return pipeline, calls
 

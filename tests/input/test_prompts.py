@@ -1,5 +1,6 @@
 """Prompt files of every shape in use, and what is wrong with the others."""
 
+import csv
 import json
 import re
 import warnings
@@ -11,7 +12,13 @@ from hypothesis import strategies as st
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.files.jsonl import to_lines
-from audiogen_jax.input.prompts import parse_prompts, read_prompts, scan_prompts
+from audiogen_jax.input.prompts import (
+    PromptRecord,
+    parse_prompts,
+    read_prompts,
+    scan_prompts,
+)
+from audiogen_jax.timeline import Event
 from tests.input.any_json import JSON
 
 ROWS = {
@@ -70,12 +77,55 @@ def test_rows_without_an_id_are_numbered(tmp_path: Path):
         ),
         ("p.jsonl", '{"caption": ' + "[" * 10_000, "row 0: JSON that is nested too deep"),
         ("p.txt", "x", "unknown suffix '.txt'"),
+        ("p.jsonl", '{"caption": "x", "timeline": "asr=0:1"}', "row 0: timeline 'asr=0:1' is no"),
+        ("p.jsonl", '{"caption": "x", "timeline": {"start": 0}}', "row 0: a timeline is a list"),
+        (
+            "p.csv",
+            'caption;timeline\nx;"[{""start"": 2, ""end"": 1, ""view"": ""asr""}]"\n',
+            "row 0: event 1 of the timeline: event from 2 to 1 s",
+        ),
+        (
+            "p.jsonl",
+            '{"timeline": [{"start": 0, "end": 1, "view": "asr", "text": "x"}]}',
+            "row 0: neither 'content' nor 'caption'",
+        ),
     ],
 )
 def test_malformed_prompt_files(tmp_path: Path, name: str, text: str, message: str):
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=re.escape(message)):
         read_prompts(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_timelines(tmp_path: Path, suffix: str):
+    """Beside a caption, or instead of it."""
+    said = [{"start": 0.5, "end": 1, "view": "asr", "text": "seven"}]
+    scene = [{"start": 0, "end": 2, "view": "caption", "text": "rain"}]
+    rows = [
+        {"audio_id": "a", "caption": "a man", "timeline": said},
+        {"audio_id": "b", "caption": None, "timeline": scene},
+        {"audio_id": "c", "caption": "wind", "timeline": None},
+    ]
+    path = tmp_path / f"prompts{suffix}"
+    if suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif suffix == ".csv":
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["audio_id", "caption", "timeline"])
+            writer.writeheader()
+            for row in rows:
+                text = json.dumps(row["timeline"]) if row["timeline"] else ""
+                writer.writerow({**row, "timeline": text})
+    else:
+        pyarrow = pytest.importorskip("pyarrow")
+        parquet = pytest.importorskip("pyarrow.parquet")
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    assert read_prompts(path) == [
+        PromptRecord("a", StructuredCaption("a man"), None, (Event(0.5, 1, "asr", "seven"),)),
+        PromptRecord("b", None, None, (Event(0, 2, "caption", "rain"),)),
+        PromptRecord("c", StructuredCaption("wind")),
+    ]
 
 
 def test_missing_prompt_file(tmp_path: Path):

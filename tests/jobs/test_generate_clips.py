@@ -105,6 +105,29 @@ def test_what_was_lost_is_in_the_manifest(job, prompts, tmp_path, monkeypatch, r
     assert "lost_views" not in made["clip/2"]
 
 
+def test_timelines_are_in_the_manifest_and_decide_the_job(job, prompts, tmp_path):
+    scenes = [
+        {"start": 0.0, "end": 0.2, "view": "caption", "text": "a dog"},
+        {"start": 0.2, "end": 0.4, "view": "caption", "text": "rain"},
+    ]
+    said = [{"start": 0.0, "end": 0.2, "view": "asr", "text": "seven"}]
+    lines = prompts.read_text()
+    rows_of = [{"audio_id": "scenes", "timeline": scenes}]
+    rows_of += [{"audio_id": "said", "caption": "a man", "timeline": said}]
+    prompts.write_text(lines + "".join(json.dumps(row) + "\n" for row in rows_of))
+    done = job(duration=None)
+    assert (done.done, done.errors) == (7, 1)
+    made = {row["id"]: row for row in rows(tmp_path / "out")}
+    assert made["scenes"]["timeline"] == scenes and "timeline" not in made["clip/2"]
+    assert made["scenes"]["duration"] == 0.4 and made["scenes"]["prompt"] == "<|caption|> a dog"
+    (failed,) = rows(tmp_path / "out", "errors.jsonl")
+    assert failed["id"] == "said" and "was not trained with times" in failed["error"]
+    scenes[0]["text"] = "a cat"
+    prompts.write_text(lines + json.dumps({"audio_id": "scenes", "timeline": scenes}) + "\n")
+    with pytest.raises(ValueError, match="prompts_sha256"):
+        job(duration=None)
+
+
 def test_shares_make_the_whole(job, tmp_path):
     whole = job("whole", share=Share())
     halves = [job("parts", share=Share(i, 2)) for i in range(2)]

@@ -189,11 +189,13 @@ class DashengAudioGen:
             log_duration=condition.log_duration, context_mask=condition.context_mask
         )
 
-    def on_frames(self, condition: Condition, first: int, frames: int) -> Condition:
+    def on_frames(
+        self, condition: Condition, first: int | Int[Array, " b"], frames: int
+    ) -> Condition:
         """See `Generator.on_frames`: content of timed tokens at the frames where they sound."""
         if condition.spans is None:
             return condition
-        spans = condition.spans * self.latent_rate - first
+        spans = condition.spans * self.latent_rate - jnp.reshape(first, (-1, 1, 1))
         aligned = sounding_content(
             condition.context, spans, condition.context_mask, condition.time_aligned, frames
         )

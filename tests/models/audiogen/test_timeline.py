@@ -1,12 +1,17 @@
 """What sounds when, as the velocity network sees it."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audiogen_jax.flow.guidance import Guidance
+from audiogen_jax.flow.windows import Windows
 from audiogen_jax.models.audiogen.alignment import sounding_content
+from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.types import Tokens
 from tests.models.audiogen.test_generator import FRAMES, GENERATOR, IDS, MASK, PROMPTS, SIGMA, X
 from tests.models.audiogen.test_generator import params as params
@@ -42,9 +47,11 @@ def test_frames_hold_the_mean_of_what_sounds(data):
         np.testing.assert_allclose(found[0, t], expected, rtol=1e-6)
 
 
-def velocity(params, prompts: Tokens, change=lambda condition: condition):
-    condition = change(GENERATOR.condition(params, prompts))
-    return np.asarray(GENERATOR.velocity(params, condition, X, SIGMA, FRAMES))
+@functools.partial(jax.jit, static_argnames="told")
+def velocity(params, prompts: Tokens, told: bool = True):
+    condition = GENERATOR.condition(params, prompts)
+    condition = condition if told else GENERATOR.unconditional(condition)
+    return GENERATOR.velocity(params, condition, X, SIGMA, FRAMES)
 
 
 def test_times_that_say_nothing_change_nothing(params):
@@ -56,8 +63,8 @@ def test_times_that_say_nothing_change_nothing(params):
 
 
 def test_without_a_prompt_no_times_are_seen(params):
-    without = velocity(params, PROMPTS, GENERATOR.unconditional)
-    timed = velocity(params, Tokens(IDS, MASK, SPANS), GENERATOR.unconditional)
+    without = velocity(params, PROMPTS, told=False)
+    timed = velocity(params, Tokens(IDS, MASK, SPANS), told=False)
     np.testing.assert_allclose(timed, without, atol=2e-6)
 
 
@@ -72,14 +79,70 @@ def test_frames_of_a_window_are_those_of_the_whole(params):
 
 
 def test_sampling_sees_the_same_times_as_training(params):
-    prepared = GENERATOR.for_sampling(params)
-    condition = GENERATOR.condition(params, Tokens(IDS, MASK, SPANS))
-    cache = GENERATOR.cache(prepared, GENERATOR.on_frames(condition, 0, 5), 2)
-    level = jax.tree.map(lambda leaf: leaf[0], GENERATOR.levels(prepared, jnp.array([0.3])))
-    both = jnp.concatenate([X, X])
-    frames = jnp.concatenate([FRAMES, FRAMES])
-    found = GENERATOR.sampling_velocity(prepared, cache, level, both, frames)
-    sigma = jnp.full(2, 0.3)
-    conditional = GENERATOR.velocity(params, condition, X, sigma, FRAMES)
-    without = GENERATOR.velocity(params, GENERATOR.unconditional(condition), X, sigma, FRAMES)
-    np.testing.assert_allclose(found, np.concatenate([without, conditional]), atol=2e-5)
+    @jax.jit
+    def both_ways(params):
+        prepared = GENERATOR.for_sampling(params)
+        condition = GENERATOR.condition(params, Tokens(IDS, MASK, SPANS))
+        guided = guided_velocity(
+            GENERATOR, prepared, condition, GUIDANCE, FRAMES, unconditional=True
+        )
+        found = guided.velocity(X, level_of(guided, 0.3))
+        sigma = jnp.full(2, 0.3)
+        told = GENERATOR.velocity(params, condition, X, sigma, FRAMES)
+        without = GENERATOR.unconditional(condition)
+        return found, told, GENERATOR.velocity(params, without, X, sigma, FRAMES)
+
+    found, told, without = both_ways(params)
+    np.testing.assert_allclose(found, -2 * without + 3 * told, atol=2e-5)
+
+
+GUIDANCE = Guidance.classifier_free(3.0)
+
+
+def level_of(guided, sigma: float):
+    return jax.tree.map(lambda leaf: leaf[0], guided.levels(jnp.array([sigma])))
+
+
+def test_windows_with_prompts_of_their_own(params):
+    """Against one window after the other; a clip has fewer windows than the other."""
+    rng = np.random.default_rng(1)
+    x = jnp.asarray(rng.standard_normal((2, 9, 4), np.float32))
+    weights = rng.uniform(0.1, 1.0, (2, 4, 5)).astype(np.float32)
+    weights[0, 1, 3:] = 0  # it does not see its end
+    windows = Windows(
+        starts=np.array([[0, 4, 2, 0], [3, 0, 0, 0]], np.int32),
+        weights=weights,
+        prompts=np.array([[0, 1, 1, 0], [1, 0, 0, 0]], np.int32),
+        count=np.array([3, 1], np.int32),
+    )
+    windows.weights[1, 1:] = 0
+    texts = [Tokens(IDS, MASK, SPANS), Tokens(IDS[:, ::-1], MASK, SPANS * 0.5)]
+
+    @jax.jit
+    def in_windows(params):
+        conditions = [GENERATOR.condition(params, text) for text in texts]
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *conditions)
+        prepared, mask = GENERATOR.for_sampling(params), jnp.ones((2, 9), bool)
+        guided = guided_velocity(
+            GENERATOR, prepared, stacked, GUIDANCE, mask, unconditional=True, windows=windows
+        )
+        return guided.velocity(x, level_of(guided, 0.3))
+
+    @jax.jit
+    def one_window(params, clip, prompt, start, weight):
+        conditions = [GENERATOR.condition(params, text) for text in texts]
+        condition = jax.tree.map(lambda *leaves: jnp.stack(leaves)[prompt, clip][None], *conditions)
+        condition = GENERATOR.on_frames(condition, start[None], 5)
+        inside = jax.lax.dynamic_slice_in_dim(x[clip], start, 5)[None]
+        arguments = inside, jnp.array([0.3]), (weight > 0)[None]
+        told = GENERATOR.velocity(params, condition, *arguments)
+        without = GENERATOR.velocity(params, GENERATOR.unconditional(condition), *arguments)
+        return weight[:, None] * (-2 * without + 3 * told)[0]
+
+    expected = np.zeros((2, 9, 4), np.float32)
+    for clip in range(2):
+        for number in range(windows.count[clip]):
+            start, prompt = windows.starts[clip, number], windows.prompts[clip, number]
+            part = one_window(params, clip, prompt, start, weights[clip, number])
+            expected[clip, start : start + 5] += part
+    np.testing.assert_allclose(in_windows(params), expected, atol=3e-5)
