@@ -176,7 +176,7 @@ def check_ids(ids: Sequence[str] | None, count: int) -> list[str]:
 
 
 def check_durations(
-    duration: float | Sequence[float] | None, count: int, latent_rate: float
+    duration: float | Sequence[float | None] | None, count: int, latent_rate: float
 ) -> list[float | None]:
     """One duration in seconds for each prompt, checked; None where none is given."""
     durations: Sequence[object] = [duration] * count
