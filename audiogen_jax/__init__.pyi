@@ -19,6 +19,7 @@ from .jobs.generate_clips import run_batch as run_batch
 from .jobs.job import Share as Share
 from .plan.sampling import plan_sampling as plan_sampling
 from .plan.training import plan_training as plan_training
+from .timeline import Event as Event
 from .train.config import load_config as load_config
 from .train.loop import train_model as train_model
 

@@ -10,6 +10,11 @@ Then the same model goes on with mixtures as half of its steps:
 
     audiogen train --config nano_generator:mixtures --workdir runs/mixtures \
         --set tokenizer=runs/tokenizer/export --set init=runs/generator/export
+
+`:scenes` mixes scenes of single recordings while it runs, with the times of what sounds:
+
+    audiogen train --config nano_generator:scenes --workdir runs/scenes \
+        --set tokenizer=runs/tokenizer/export
 """
 
 from ml_collections import ConfigDict, config_dict
