@@ -11,10 +11,12 @@ Then the same model goes on with mixtures as half of its steps:
     audiogen train --config nano_generator:mixtures --workdir runs/mixtures \
         --set tokenizer=runs/tokenizer/export --set init=runs/generator/export
 
-`:scenes` mixes scenes of single recordings while it runs, with the times of what sounds:
+`:scenes` goes on from a generator with scenes that are mixed as it trains, in many wordings
+(`data.widen_captions`), some with the times of what is heard, and with a text encoder that learned
+from a sentence encoder before (`data.distill_text_encoder`).
 
     audiogen train --config nano_generator:scenes --workdir runs/scenes \
-        --set tokenizer=runs/tokenizer/export
+        --set tokenizer=runs/tokenizer/export --set init=FIRST
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -102,30 +104,32 @@ def get_config(arg: str = "") -> ConfigDict:
         )
     elif arg == "scenes":
         config.steps = 24000
+        config.needs_init = True
         config.model.audiogen.timeline = True
+        config.model.text_encoder.update(vocab_size=4096, d_ff=512, num_layers=4)
         config.optimizer.learning_rate = 5e-4
         config.data.max_tokens = (28, 32, 112, 128)
         config.data.manifests = (
-            ("datasets/manifests/fsdd.jsonl", 7.0),
-            ("datasets/manifests/words.jsonl", 1.4),
-            ("datasets/manifests/esc10.jsonl", 1.6),
-            ("datasets/manifests/music.jsonl", 0.4),
-            ("datasets/manifests/ambience.jsonl", 0.3),
-            ("datasets/manifests/sfx_cc.jsonl", 0.6),
-            ("datasets/manifests/speech.jsonl", 0.1),
+            ("datasets/worded/fsdd.jsonl", 7.0),
+            ("datasets/worded/words.jsonl", 1.4),
+            ("datasets/worded/esc10.jsonl", 1.6),
+            ("datasets/worded/music.jsonl", 0.4),
+            ("datasets/worded/ambience.jsonl", 0.3),
+            ("datasets/worded/sfx_cc.jsonl", 0.6),
+            ("datasets/worded/speech.jsonl", 0.1),
         )
         config.data.scenes = dict(
             weight=8.0,
             buckets=(0.0, 0.0, 0.75, 0.25),
             scenes=200_000,
             manifests=(
-                ("datasets/manifests/fsdd.jsonl", 5.0),
-                ("datasets/manifests/words.jsonl", 2.5),
-                ("datasets/manifests/speech.jsonl", 0.5),
-                ("datasets/manifests/esc10.jsonl", 5.0),
-                ("datasets/manifests/sfx_cc.jsonl", 2.0),
-                ("datasets/manifests/ambience.jsonl", 2.0),
-                ("datasets/manifests/music.jsonl", 2.0),
+                ("datasets/worded/fsdd.jsonl", 5.0),
+                ("datasets/worded/words.jsonl", 2.5),
+                ("datasets/worded/speech.jsonl", 0.5),
+                ("datasets/worded/esc10.jsonl", 5.0),
+                ("datasets/worded/sfx_cc.jsonl", 2.0),
+                ("datasets/worded/ambience.jsonl", 2.0),
+                ("datasets/worded/music.jsonl", 2.0),
             ),
         )
     elif arg == "smoke":

@@ -8,11 +8,12 @@ from audiogen_jax.checkpoints.config_file import read_config
 from audiogen_jax.checkpoints.locate import find_checkpoint
 from audiogen_jax.checkpoints.registry import GENERATORS
 from audiogen_jax.evaluate.suite import Suite
+from audiogen_jax.evaluate.suites.free_worded import FreeWorded
 from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
 from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
 
-_ALL: tuple[Suite, ...] = (Reconstruction(), NanoClasses(), NanoMixtures())
+_ALL: tuple[Suite, ...] = (Reconstruction(), NanoClasses(), NanoMixtures(), FreeWorded())
 SUITES = {suite.name: suite for suite in _ALL}
 
 

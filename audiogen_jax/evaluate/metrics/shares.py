@@ -38,4 +38,5 @@ def share_of(hits: int, clips: int) -> Share:
     share, weight = hits / clips, Z * Z / clips
     centre = (share + weight / 2) / (1 + weight)
     half = Z / (1 + weight) * math.sqrt(share * (1 - share) / clips + weight / (4 * clips))
-    return Share(share, max(0.0, centre - half), min(1.0, centre + half), clips)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Share(share, min(low, share), max(high, share), clips)

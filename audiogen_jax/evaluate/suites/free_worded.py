@@ -131,9 +131,7 @@ def heard(
             right["sounds"] = np.array(answers) == [prompt.sound for prompt in rows]
         if len(right) == 2:
             right["both"] = np.logical_and(*right.values())
-        results[kind] = {
-            name: share_of(int(hits.sum()), len(rows)) for name, hits in right.items()
-        }
+        results[kind] = {name: share_of(int(hits.sum()), len(rows)) for name, hits in right.items()}
     return results
 
 

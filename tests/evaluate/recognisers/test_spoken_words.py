@@ -1,0 +1,34 @@
+"""PocketSphinx hears words of real recordings, at any level and in any order."""
+
+import numpy as np
+import pytest
+
+from audiogen_jax.evaluate.recognisers.spoken_words import SpokenWords
+from audiogen_jax.files.audio import read_audio
+from tests.input.conftest import CLIPS
+
+WORDS = tuple(sorted({path.parent.name for path in (CLIPS / "words").rglob("*.flac")}))
+
+
+@pytest.fixture(scope="module")
+def clips():
+    paths = sorted((CLIPS / "words").rglob("*.flac"))
+    return [(path.parent.name, read_audio(path, 16000).samples[:, 0]) for path in paths]
+
+
+def test_words_are_heard(clips):
+    recogniser = SpokenWords(WORDS)
+    audio = [samples for _, samples in clips]
+    answers = recogniser.answers(audio, 16000)
+    right = [answer == word for answer, (word, _) in zip(answers, clips, strict=True)]
+    assert np.mean(right) > 2 / len(WORDS)
+    assert recogniser.answers([0.01 * samples for samples in audio[::-1]], 16000) == answers[::-1]
+
+
+def test_silence_is_no_word():
+    assert SpokenWords(WORDS).answers([np.zeros(8000, np.float32)], 8000) == [""]
+
+
+def test_unknown_words():
+    with pytest.raises(ValueError, match="without a pronunciation .* 'xqzt'"):
+        SpokenWords(("one", "xqzt"))
