@@ -3,13 +3,15 @@
 import pytest
 
 from audiogen_jax.evaluate.registry import SUITES, select
+from audiogen_jax.evaluate.suites.free_worded import FreeWorded
 from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
 from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
 
 
 def test_all_in_the_order_of_the_report_and_by_name():
-    assert select() == list(SUITES.values()) == [Reconstruction(), NanoClasses(), NanoMixtures()]
+    suites = [Reconstruction(), NanoClasses(), NanoMixtures(), FreeWorded()]
+    assert select() == list(SUITES.values()) == suites
     assert [suite.name for suite in select(["mixtures", "reconstruction"])] == [
         "reconstruction",
         "mixtures",

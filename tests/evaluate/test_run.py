@@ -91,7 +91,7 @@ def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, ca
     )  # fmt: skip
     assert loads == ["Pipeline"]
     report = json.loads((tmp_path / "a.json").read_text())
-    assert list(report["protocol"])[-3:] == ["reconstruction", "generation", "mixtures"]
+    assert list(report["protocol"])[-4:] == ["reconstruction", "generation", "mixtures", "wording"]
     assert report["protocol"]["seed"] == 1
     assert report["protocol"]["reconstruction"]["latent_values_per_second"] == 25 * 16
     assert len(report["protocol"]["reconstruction"]["clips"]) == 2

@@ -50,7 +50,11 @@ class FreePrompt:
 
 def free_prompts() -> list[FreePrompt]:
     """The sentences of the test set, which ships with the package."""
-    text = resources.files(__package__).joinpath("free_worded.jsonl").read_text("utf-8")
+    text = (
+        resources.files("audiogen_jax.evaluate.suites")
+        .joinpath("free_worded.jsonl")
+        .read_text("utf-8")
+    )
     rows = [json.loads(line) for line in text.splitlines()]
     return [
         FreePrompt(
@@ -73,7 +77,7 @@ class FreeWorded:
     """
 
     judge: JudgeTraining = JudgeTraining()
-    name: ClassVar[str] = "free wording"
+    name: ClassVar[str] = "wording"
     needs_generator: ClassVar[bool] = True
 
     def run(self, model: Model, recordings: Sequence[Recording], context: Context) -> Measurement:

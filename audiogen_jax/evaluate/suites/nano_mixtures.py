@@ -10,8 +10,9 @@ from jaxtyping import Float
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.evaluate.judge.cache import cached_judge
 from audiogen_jax.evaluate.judge.network import Judge
-from audiogen_jax.evaluate.judge.tasks import Task
+from audiogen_jax.evaluate.judge.tasks import DIGITS, Task
 from audiogen_jax.evaluate.judge.training import JudgeTraining
+from audiogen_jax.evaluate.recognisers.spoken_words import SpokenWords
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
 
@@ -55,7 +56,16 @@ class NanoMixtures:
             return Measurement(protocol, {})
         prompts, ids = [mixture.prompt for mixture in asked], [mixture.id for mixture in asked]
         generated = model.generate(prompts, ids, context, self.name, SECONDS)
-        shares = evaluate_mixtures(asked, generated, judge, model.codec.sample_rate)
+        rate = model.codec.sample_rate
+        shares = evaluate_mixtures(asked, generated, judge, rate)
+        recogniser = SpokenWords(DIGITS)
+        for source, clips in (("generated", generated), ("real", [mix.real for mix in asked])):
+            answers = recogniser.answers(clips, rate)
+            right = [
+                answer == mix.expected["digits"] for answer, mix in zip(answers, asked, strict=True)
+            ]
+            shares[source]["digits, PocketSphinx"] = float(np.mean(right))
+        shares["chance"]["digits, PocketSphinx"] = 1 / len(DIGITS)
         results = {"mixtures": len(asked), "seconds": SECONDS, **shares}
         return Measurement(protocol, results, [_table(shares)])
 

@@ -1,4 +1,4 @@
-"""The freely worded prompts: many, balanced, unlike the wordings of trainings, and counted right."""
+"""The freely worded prompts: many, balanced, in no wording of a training, counted right."""
 
 import collections
 import json
