@@ -25,7 +25,7 @@ def evaluate(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="reconstruction, generation, mixtures or wording, repeatable; default: all that fit"
+            help="reconstruction, generation, mixtures, wording; repeatable, default: all"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
