@@ -16,6 +16,8 @@ from typing import Annotated, ClassVar, Self, TypeAlias
 from audiogen_jax.types import Range
 
 Width: TypeAlias = Annotated[int, Range(1, 2**16)]
+Rate: TypeAlias = Annotated[int, Range(1, 2**20)]
+"""Hz, samples or frames."""
 SmallCount: TypeAlias = Annotated[int, Range(1, 1024)]
 """Of layers, bins, taps: what a loop goes over."""
 Fraction: TypeAlias = Annotated[float, Range(0, 1)]
@@ -61,7 +63,7 @@ class HFConfig:
             given, range_ = f"{field.name}={reprlib.repr(value)}", _ranges(cls).get(field.name)
             if not _like(field.default, value, cls.DERIVED.get(field.name)):
                 wrong.append(f"{given} (expected one like {field.default!r})")
-            elif range_ and isinstance(value, int | float) and value not in range_:
+            elif range_ and not all(number in range_ for number in _numbers(value)):
                 wrong.append(f"{given} (expected {range_})")
         if wrong:
             raise ValueError(f"{cls.__name__}: values that no model has: {wrong}")
@@ -131,6 +133,12 @@ def _ranges(kind: type[HFConfig]) -> dict[str, Range]:
     }
 
 
+def _numbers(value: object) -> list[int | float]:
+    """The numbers of a value: of a tuple, those in it."""
+    items = value if isinstance(value, tuple) else (value,)
+    return [item for item in items if isinstance(item, int | float)]
+
+
 def _like(default: object, value: object, derived: type | None) -> bool:
     """Is a value of config.json of the type of a field's default?"""
     if derived is not None:
@@ -138,7 +146,8 @@ def _like(default: object, value: object, derived: type | None) -> bool:
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, tuple):
-        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+        kind = type(default[0]) if default else str
+        return isinstance(value, tuple) and all(type(item) is kind for item in value)
     return isinstance(value, int | float if isinstance(default, float) else type(default))
 
 

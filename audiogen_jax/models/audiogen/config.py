@@ -1,13 +1,10 @@
 """Sizes of Dasheng AudioGen, named like the fields of its `config.json`."""
 
 import dataclasses
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
-from audiogen_jax.models.hf_config import Factor, Fraction, HFConfig, SmallCount, Width
+from audiogen_jax.models.hf_config import Factor, Fraction, HFConfig, Rate, SmallCount, Width
 from audiogen_jax.types import Range
-
-Rate: TypeAlias = Annotated[int, Range(1, 2**20)]
-"""Hz, samples or frames."""
 
 
 @dataclasses.dataclass(frozen=True)
