@@ -3,7 +3,8 @@
 from typing import Any
 
 import flax.linen as nn
-from jaxtyping import PRNGKeyArray
+import jax
+from jaxtyping import Array, PRNGKeyArray
 
 from audiogen_jax.types import Params
 
@@ -25,3 +26,15 @@ def apply(
       rngs: keys of the random streams that it draws from, such as "dropout".
     """
     return module.apply({"params": params}, *args, method=method, rngs=rngs)
+
+
+def after(value: Array, layer: Params) -> Params:
+    """`layer`, if its weights rest in half precision made to wait for `value` to be known.
+
+    XLA's CPU backend widens such weights before it multiplies, and would widen those of all blocks
+    at the start, a float32 copy of the whole model. It drops optimization barriers, but not this.
+    """
+    zero = 0 * value.ravel()[0]
+    return jax.tree.map(
+        lambda leaf: leaf + zero.astype(leaf.dtype) if leaf.dtype.itemsize < 4 else leaf, layer
+    )

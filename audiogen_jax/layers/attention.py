@@ -25,6 +25,7 @@ class Attention(nn.Module):
       out_bias: whether the output projection has one.
       qk_norm: "layernorm" or "rmsnorm" over each head's queries and keys, before RoPE.
       rope: rotary positions on queries and keys (self-attention only).
+      rope_dims: first ones of a head that they turn; all if None.
       scale: of the logits; 1 / sqrt(head_dim) if None.
       query_init: initialiser of the query projection.
     """
@@ -36,6 +37,7 @@ class Attention(nn.Module):
     out_bias: bool = True
     qk_norm: str | None = None
     rope: bool = False
+    rope_dims: int | None = None
     scale: float | None = None
     query_init: Initializer = nn.linear.default_kernel_init
     dtype: DTypeLike = jnp.float32
@@ -76,7 +78,7 @@ class Attention(nn.Module):
         key, value = self._heads(self.key(context)), self._heads(self.value(context))
         if self.qk_norm is not None:
             key = self.key_norm(key)
-        return (apply_rope(key) if self.rope else key), value
+        return self._turned(key), value
 
     def attend(
         self,
@@ -90,14 +92,15 @@ class Attention(nn.Module):
         query = self._heads(self.query(x))
         if self.qk_norm is not None:
             query = self.query_norm(query)
-        if self.rope:
-            query = apply_rope(query)
-        attended = attention(query, key, value, key_mask, bias, self.scale)
+        attended = attention(self._turned(query), key, value, key_mask, bias, self.scale)
         return self.out(attended.reshape(*x.shape[:2], -1))
 
     def of_one_value(self, context: Float[Array, " e"]) -> Float[Array, " d"]:
         """Attention to a context that holds this vector alone, however often: the query is moot."""
         return self.out(self.value(context))
+
+    def _turned(self, x: Float[Array, "b l h k"]) -> Float[Array, "b l h k"]:
+        return apply_rope(x, dims=self.rope_dims) if self.rope else x
 
     def _heads(self, projected: Float[Array, "b l d"]) -> Float[Array, "b l h k"]:
         heads = projected.reshape(*projected.shape[:2], self.num_heads, -1)

@@ -34,5 +34,16 @@ class GEGLU(nn.Module):
     def __call__(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
         dense = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         value, gate = jnp.split(nn.Dense(2 * self.hidden_dim, name="proj_in", **dense)(x), 2, -1)
-        hidden = constrain(value * nn.gelu(gate, approximate=False), "batch", "length", "mlp")
+        hidden = constrain(value * self.activate(gate), "batch", "length", "mlp")
         return nn.Dense(x.shape[-1], name="proj_out", **dense)(hidden)
+
+    def activate(self, gate: Float[Array, "b t e"]) -> Float[Array, "b t e"]:
+        """What the values are multiplied by."""
+        return nn.gelu(gate, approximate=False)
+
+
+class SwiGLU(GEGLU):
+    """The same with silu(gate)."""
+
+    def activate(self, gate: Float[Array, "b t e"]) -> Float[Array, "b t e"]:
+        return nn.silu(gate)

@@ -18,6 +18,8 @@ class Quirks:
       mask_one_frame_short: the audio encoder's mask ends a frame early.
       keep_first_chunk: masked frames of the first 10 seconds of audio are not zeroed.
       unmasked_acoustics: the acoustic half of the latents ignores the mask.
+      normed_empty_transcript: what stands for no transcript is normalised where another clip of the
+        batch has one.
     """
 
     cut_timesteps: bool = False
@@ -28,6 +30,7 @@ class Quirks:
     mask_one_frame_short: bool = False
     keep_first_chunk: bool = False
     unmasked_acoustics: bool = False
+    normed_empty_transcript: bool = False
 
     @classmethod
     def of(cls, compat: str | None) -> Self:

@@ -14,18 +14,22 @@ def inverse_frequencies(head_dim: int, base: float = ROPE_BASE) -> Float[np.ndar
     return np.float32(1.0) / (base ** exponents.astype(np.float64)).astype(np.float32)
 
 
-def apply_rope(x: Float[Array, "b t h k"], base: float = ROPE_BASE) -> Float[Array, "b t h k"]:
-    """Rotates the pairs (i, i + k/2) by their position's angle, positions counted from 0.
+def apply_rope(
+    x: Float[Array, "b t h k"], base: float = ROPE_BASE, dims: int | None = None
+) -> Float[Array, "b t h k"]:
+    """Rotates the pairs (i, i + dims/2) by their position's angle, positions counted from 0.
 
     Angles and the rotation are float32; the result has the dtype of `x`.
 
     Args:
       x: queries or keys with an even head dim.
       base: wavelength base.
+      dims: first ones of a head that are rotated, an even number; all if None.
     """
+    dims = dims or x.shape[-1]
     positions = jnp.arange(x.shape[1], dtype=jnp.float32)
-    angles = positions[:, None] * inverse_frequencies(x.shape[-1], base)
+    angles = positions[:, None] * inverse_frequencies(dims, base)
     cos, sin = jnp.cos(angles)[None, :, None, :], jnp.sin(angles)[None, :, None, :]
-    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
-    rotated = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
-    return rotated.astype(x.dtype)
+    first, second = jnp.split(x[..., :dims].astype(jnp.float32), 2, axis=-1)
+    turned = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    return jnp.concatenate([turned.astype(x.dtype), x[..., dims:]], axis=-1)

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from audiogen_jax.layers.apply import apply
+from audiogen_jax.layers.apply import after, apply
 from audiogen_jax.models.audiogen.dit import DiT, DiTBlock, TextCache
 from audiogen_jax.types import Latents, Params, TokenMask
 
@@ -72,7 +72,7 @@ def prepare_text(
         empty = _ends(dit, params, jnp.zeros_like(context[0, 0]), method="embed_context")
     block, caches = _block(dit), []
     for layer in params["blocks"]:
-        layer = _after(caches[-1].value if caches else embedded, layer)
+        layer = after(caches[-1].value if caches else embedded, layer)
         cache = apply(block, layer, embedded, time_aligned, empty, method="prepare")
         caches.append(cache)
     return tuple(caches)
@@ -89,7 +89,7 @@ def prepare_levels(dit: DiT, params: Params, timesteps: Float[Array, " n"]) -> L
     time = _ends(dit, params, timesteps, method="embed_time")
     block, modulation = _block(dit), []
     for layer in params["blocks"]:
-        layer = _after(modulation[-1] if modulation else time, layer)
+        layer = after(modulation[-1] if modulation else time, layer)
         modulation.append(apply(block, layer, time, method="modulate"))
     final = _ends(dit, params, time, method="modulate_final")
     return LevelCache(tuple(modulation), final)
@@ -119,7 +119,7 @@ def cached_velocity(
         h, skips = _ends(dit, params, x, method="embed_latents"), []
         for i, layer in enumerate(params["blocks"]):
             skip = skips.pop() if i > half else None
-            layer = _after(h, layer)
+            layer = after(h, layer)
             modulation = level.modulation[i][None, None]
             h = apply(
                 block, layer, h, skip, modulation, text[i], x_mask, context_mask, method="forward"
@@ -130,18 +130,6 @@ def cached_velocity(
         return _ends(dit, params, h, level.final[None, None], final_mask, method="project")
 
     return velocity
-
-
-def _after(value: Array, layer: Params) -> Params:
-    """`layer`, if its weights rest in half precision made to wait for `value` to be known.
-
-    XLA's CPU backend widens such weights before it multiplies, and would widen those of all blocks
-    at the start, a float32 copy of the whole model. It drops optimization barriers, but not this.
-    """
-    zero = 0 * value.ravel()[0]
-    return jax.tree.map(
-        lambda leaf: leaf + zero.astype(leaf.dtype) if leaf.dtype.itemsize < 4 else leaf, layer
-    )
 
 
 def _block(dit: DiT) -> DiTBlock:

@@ -62,7 +62,7 @@ class OobleckCodec:
     def min_samples(self) -> int:
         return self.samples_per_latent
 
-    @functools.cached_property
+    @property
     def reach(self) -> int:
         """From the waveform back: how far the steps of every level look at those of the last."""
         steps = 3
@@ -70,7 +70,7 @@ class OobleckCodec:
             steps = -(-(steps + _UNITS) // stride) + 1
         return steps + 3
 
-    @functools.cached_property
+    @property
     def encoding_reach(self) -> int:
         """Latent frames to each side whose samples one latent looks at."""
         samples, step = 3, 1
