@@ -80,7 +80,7 @@ def omni_template(config: OmniConfig, dtype: str | DTypeLike = jnp.float32) -> P
 
 
 def omni_layout(config: OmniConfig) -> Layout:
-    """Where the release keeps the parameters; zeros beside the norms, frequencies, a dead tensor."""
+    """Where the release keeps the parameters; zeros of norms, frequencies, a tensor without use."""
     name = "model.model.transformer"
     beta = np.zeros(config.embed_dim, np.float32)
     norms = [

@@ -38,6 +38,7 @@ class Guidance:
         scale: float,
         views: Sequence[float] = (),
         interval: tuple[float, float] | None = None,
+        rescale: float = 0.0,
     ) -> Self:
         """u + scale (c - u) of Ho and Salimans 2022, equation 6, with scales of views beside it.
 
@@ -49,11 +50,13 @@ class Guidance:
           scale: guidance scale of the whole prompt.
           views: the scales of the views that have one.
           interval: see the class.
+          rescale: see the class.
         """
         extra = [view - scale for view in views]
         weights = [1.0 - scale, scale + sum(extra), *(-value for value in extra)]
         limits = None if interval is None else np.asarray(interval, np.float32)
-        return cls(np.asarray(weights, np.float32), limits)
+        share = np.float32(rescale) if rescale else None
+        return cls(np.asarray(weights, np.float32), limits, share)
 
 
 def guide(
@@ -74,7 +77,10 @@ def guide(
     def guided(x: Latents, level: PyTree) -> Latents:
         velocities = velocity_fn(jnp.tile(x, (count, 1, 1)), level)
         split = velocities.reshape(count, *x.shape).astype(jnp.float32)
-        return jnp.einsum("k,kbtc->btc", guidance.weights, split, precision="highest")
+        combined = jnp.einsum("k,kbtc->btc", guidance.weights, split, precision="highest")
+        if guidance.rescale is None:
+            return combined
+        return _rescaled(combined, split[1], guidance.rescale)
 
     if guidance.interval is None or prompts_only is None:
         return guided
@@ -86,3 +92,10 @@ def guide(
         return jax.lax.cond(acts, guided, prompts_only, x, level)
 
     return within_interval
+
+
+def _rescaled(guided: Latents, prompt: Latents, share: Float[Array, ""]) -> Latents:
+    """`guided`, by a share of the way with the spread over channels that `prompt` has."""
+    wanted, given = (jnp.std(v, axis=-1, ddof=1, keepdims=True) for v in (prompt, guided))
+    factor = jnp.where(given > 0, wanted / jnp.where(given > 0, given, 1), 1)
+    return guided * (share * factor + 1 - share)

@@ -40,6 +40,8 @@ class SamplingOptions:
       view_guidance: a guidance scale of its own for speech, sfx, music or env; each costs another
         evaluation per step.
       guidance_interval: lowest and highest noise level, within 0 and 1, at which guidance acts.
+      guidance_rescale: share of the way by which guided velocities are brought back to the spread
+        of the prompt's own, within 0 and 1; against harsh sound at high guidance.
       compat: "release" repeats the quirks of the PyTorch release: timesteps lose their fractions,
         the sway schedule ends in a step that moves nothing, padding is sampled along.
     """
@@ -51,6 +53,7 @@ class SamplingOptions:
     negative: str | None = None
     view_guidance: Mapping[str, float] = dataclasses.field(default_factory=dict)
     guidance_interval: tuple[float, float] = (0.0, 1.0)
+    guidance_rescale: float = 0.0
     compat: Literal["release"] | None = None
 
     def __post_init__(self):
@@ -81,12 +84,16 @@ class SamplingOptions:
                 f"guidance_interval={self.guidance_interval} must be (lowest, highest) noise level "
                 "within 0 and 1"
             )
+        rescale = as_number(self.guidance_rescale)
+        if rescale is None or not 0 <= rescale <= 1:
+            raise ValueError(f"guidance_rescale={self.guidance_rescale!r} must be within 0 and 1")
         Quirks.of(self.compat)
         for name, value in (
             ("steps", steps),
             ("guidance", guidance),
             ("view_guidance", scales),
             ("guidance_interval", interval),
+            ("guidance_rescale", rescale),
         ):
             object.__setattr__(self, name, value)
 
@@ -103,9 +110,8 @@ class SamplingOptions:
         if self.guidance == 1 and self.negative is None and not scales:
             return Guidance.off()
         everywhere = self.guidance_interval == (0.0, 1.0)
-        return Guidance.classifier_free(
-            self.guidance, scales, None if everywhere else self.guidance_interval
-        )
+        interval = None if everywhere else self.guidance_interval
+        return Guidance.classifier_free(self.guidance, scales, interval, self.guidance_rescale)
 
     def plan(self, sigma: float = 1.0) -> "Plan":
         """Solver and noise levels from `sigma` to 0."""

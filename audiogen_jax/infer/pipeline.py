@@ -146,6 +146,7 @@ class Pipeline:
         negative: Prompt | None = None,
         view_guidance: Mapping[str, float] | None = None,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
+        guidance_rescale: float = 0.0,
         source: Source | None = None,
         timeline: AnyTimeline | Sequence[AnyTimeline | None] | None = None,
         compat: Literal["release"] | None = None,
@@ -160,8 +161,8 @@ class Pipeline:
         Args:
           prompts: tagged strings or StructuredCaptions; None where a timeline has all captions.
           seed: in [0, 2**32).
-          steps, guidance, solver, schedule, negative, view_guidance, guidance_interval, compat:
-            see `SamplingOptions`.
+          steps, guidance, solver, schedule, negative, view_guidance, guidance_interval,
+            guidance_rescale, compat: see `SamplingOptions`.
           duration: seconds, for all or one per prompt; None lets the model decide, or takes that
             of `source`, or of captions in the timeline. Beyond what the model was trained on,
             overlapping windows are blended.
@@ -182,6 +183,7 @@ class Pipeline:
             negative=negative.format() if isinstance(negative, StructuredCaption) else negative,
             view_guidance=view_guidance or {},
             guidance_interval=guidance_interval,
+            guidance_rescale=guidance_rescale,
             compat=compat,
         )
         check_seed(seed)

@@ -47,7 +47,7 @@ class OmniNetwork(nn.Module):
         return context, jnp.concatenate([valid, always], axis=1)
 
     def prefix(
-        self, sync: Float[Array, "b v e1"], mel: Float[Array, "b t f"]
+        self, sync: Float[Array, "b v e1"], mel: Float[Array, "b w f"]
     ) -> Float[Array, "b p e"]:
         """What stands before the latents: tokens of the video, then of the reference audio."""
         seen, heard = self.sync(sync), self.mel(mel)
@@ -72,7 +72,7 @@ class OmniNetwork(nn.Module):
         transcript: Int[Array, "b s"],
         has_transcript: Bool[Array, " b"],
         sync: Float[Array, "b v e1"],
-        mel: Float[Array, "b t f"],
+        mel: Float[Array, "b w f"],
         x: Latents,
         sigma: Float[Array, " b"],
     ) -> Latents:

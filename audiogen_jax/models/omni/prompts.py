@@ -10,7 +10,7 @@ from audiogen_jax.sharding.placement import AxisRules
 from audiogen_jax.types import Params, TokenMask
 
 ThinkerInputs: TypeAlias = PyTree[Array]
-"""What a thinker reads: `Tokens` of texts, or arrays of its choice where there is more than text."""
+"""What a thinker reads: `Tokens` of texts, or arrays of its choice for more than text."""
 
 
 class Features(NamedTuple):

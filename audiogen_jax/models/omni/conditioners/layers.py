@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, DTypeLike, Float
+from jaxtyping import Array, Float
 
 EPSILON = 1e-6
 
@@ -14,12 +14,6 @@ def rms_norm(x: Float[Array, "b l e"]) -> Float[Array, "b l e"]:
     return wide * jax.lax.rsqrt(jnp.mean(jnp.square(wide), axis=-1, keepdims=True) + EPSILON)
 
 
-class TimeDense(nn.Dense):
-    """A linear layer along time: each of `features` steps out sees every step in."""
-
-    dtype: DTypeLike = jnp.float32
-    param_dtype: DTypeLike = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "b t e"]) -> Float[Array, "b u e"]:
-        return super().__call__(x.swapaxes(1, 2)).swapaxes(1, 2)
+def along_time(dense: nn.Dense, x: Float[Array, "b t e"]) -> Float[Array, "b u e"]:
+    """A linear layer along time: each step out sees every step in."""
+    return dense(x.swapaxes(1, 2)).swapaxes(1, 2)

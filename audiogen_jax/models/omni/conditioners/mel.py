@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray
 
-from audiogen_jax.models.omni.conditioners.layers import TimeDense, rms_norm
+from audiogen_jax.models.omni.conditioners.layers import along_time, rms_norm
 from audiogen_jax.models.omni.config import OmniConfig
 from audiogen_jax.ops.mel import mel_spectrogram
 from audiogen_jax.types import ModuleDTypes
@@ -73,5 +73,5 @@ class MelTokens(nn.Module):
     def __call__(self, mel: Float[Array, "b t f"]) -> Float[Array, "b u e"]:
         c = self.config
         dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
-        steps = TimeDense(c.mel_tokens, name="along_time", **dtypes)(mel)
+        steps = along_time(nn.Dense(c.mel_tokens, name="along_time", **dtypes), mel)
         return rms_norm(nn.Dense(c.cond_dim, name="along_mels", **dtypes)(steps))

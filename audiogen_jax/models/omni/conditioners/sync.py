@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float
 
 from audiogen_jax.layers.norm import LayerNorm
-from audiogen_jax.models.omni.conditioners.layers import TimeDense
+from audiogen_jax.models.omni.conditioners.layers import along_time
 from audiogen_jax.models.omni.config import OmniConfig
 from audiogen_jax.types import ModuleDTypes
 
@@ -24,4 +24,4 @@ class SyncTokens(nn.Module):
         normed = LayerNorm(name="norm", **dtypes)(features)
         zeros = nn.initializers.zeros
         projected = nn.Dense(c.cond_dim, kernel_init=zeros, name="project", **dtypes)(normed)
-        return TimeDense(c.sync_tokens, name="along_time", **dtypes)(projected)
+        return along_time(nn.Dense(c.sync_tokens, name="along_time", **dtypes), projected)

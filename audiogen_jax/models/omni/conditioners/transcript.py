@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, DTypeLike, Float, Int
 
 from audiogen_jax.layers.convnext import DepthwiseConv
 from audiogen_jax.layers.norm import LayerNorm
-from audiogen_jax.models.omni.conditioners.layers import TimeDense, rms_norm
+from audiogen_jax.models.omni.conditioners.layers import along_time, rms_norm
 from audiogen_jax.models.omni.config import OmniConfig
 from audiogen_jax.ops.rope import inverse_frequencies
 from audiogen_jax.types import ModuleDTypes
@@ -77,7 +77,7 @@ class TranscriptTokens(nn.Module):
         width = c.text_mult * c.text_dim
         self.layers = [TextBlock(width, **dtypes) for _ in range(c.text_layers)]
         self.along_features = nn.Dense(c.cond_dim, **dtypes)
-        self.along_time = TimeDense(c.text_tokens, **dtypes)
+        self.along_time = nn.Dense(c.text_tokens, **dtypes)
         shape = (c.text_tokens, c.cond_dim)
         self.none = self.param("none", nn.initializers.normal(0.02), shape, self.param_dtype)
 
@@ -95,7 +95,7 @@ class TranscriptTokens(nn.Module):
           normed_in_mixed_batches: what stands for no transcript is normalised where another clip
             of the batch has one, as the release does it.
         """
-        encoded = self.along_time(self.along_features(rms_norm(self.encode(ids))))
+        encoded = along_time(self.along_time, self.along_features(rms_norm(self.encode(ids))))
         none = jnp.broadcast_to(self.none.astype(jnp.float32), encoded.shape)
         if normed_in_mixed_batches:
             none = jnp.where(present.any(), rms_norm(none), none)
