@@ -132,7 +132,7 @@ def _local_components(
     components = {}
     for field, component in expected.items():
         name = getattr(config, field)
-        if (opened.path / name).is_dir() or not HUB_NAME.fullmatch(name):
+        if opened.holds(field, name) or not HUB_NAME.fullmatch(name):
             components[field] = opened.component(field, name)
             kind = components[field].model_type
             if kind not in component.kinds:

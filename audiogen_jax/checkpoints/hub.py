@@ -16,8 +16,12 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.file_download import repo_folder_name
 
+from audiogen_jax.checkpoints.config_file import CONFIG, has_config
+
 HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _FILES = ("*.json", "*.safetensors", "*.model")
+_OF_TORCH = ("*.ckpt", "*.pth")
+"""Read where a release, which has no config.json, has its weights in no other format."""
 # The hub's own account that offers old checkpoints, mT5 among them, as safetensors.
 _CONVERTER = "SFconvertbot"
 
@@ -38,14 +42,16 @@ def download(name: str, revision: str | None = None) -> Path:
     """
     at = name if revision is None else f"{name} at revision {revision!r}"
     folder = _snapshot(name, revision, at)
-    if (folder / "config.json").is_file() and _has_weights(folder):
+    if (folder / CONFIG).is_file() and _has_weights(folder):
         return folder
+    if has_config(folder) and not (folder / CONFIG).is_file():
+        return _snapshot(name, revision, at, (*_FILES, *_OF_TORCH))
     if constants.HF_HUB_OFFLINE and any((folder.parent.parent / "blobs").glob("*.incomplete")):
         raise ValueError(
             f"the download of {at} was cut short: only a part of it is in the cache "
             f"({constants.HF_HUB_CACHE}); unset HF_HUB_OFFLINE and run again to download the rest"
         )
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         raise ValueError(f"hub repository {at} holds no config.json")
     pull_request = _conversion(name) if revision is None else None
     if pull_request is not None:
@@ -78,13 +84,13 @@ def _conversion(name: str) -> str | None:
         return f"refs/pr/{references[-1].name}" if references else None
 
 
-def _snapshot(name: str, revision: str | None, at: str) -> Path:
+def _snapshot(name: str, revision: str | None, at: str, patterns: tuple[str, ...] = _FILES) -> Path:
     if constants.HF_HUB_CACHE.startswith("~"):
         raise ValueError(
             f"{at} cannot be looked up: there is no home folder, set HF_HOME to another"
         )
     try:
-        return Path(snapshot_download(name, revision=revision, allow_patterns=list(_FILES)))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
     except LocalEntryNotFoundError as error:
         raise ValueError(
             f"{at} is not in the cache ({constants.HF_HUB_CACHE}), or not all of it, and the hub "

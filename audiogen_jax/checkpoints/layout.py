@@ -18,6 +18,10 @@ from jaxtyping import DTypeLike
 
 from audiogen_jax.types import Params, parse_dtype
 
+TENSOR_PREFIX = "tensor_prefix"
+"""Field of config.json in the object of a component whose tensors are in the same file: what their
+names start with."""
+
 
 @dataclass(frozen=True)
 class Rule:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from audiogen_jax.checkpoints.config_file import has_config
 from audiogen_jax.checkpoints.hub import HUB_NAME, download
 from audiogen_jax.files.remote import is_remote, local_copy
 
@@ -30,7 +31,7 @@ def find_checkpoint(source: str | Path, revision: str | None = None) -> Path:
         return download(str(source), revision)
     if revision is not None:
         raise ValueError(f"revision={revision!r} is for hub repositories; {source} is none")
-    if (folder / "config.json").is_file():
+    if has_config(folder):
         return folder
     if folder.is_dir():
         raise ValueError(f"checkpoint folder {folder} holds no config.json")
@@ -52,7 +53,7 @@ def find_component(folder: Path, field: str, name: str) -> Path:
       ValueError: there is no checkpoint at that path or of that name.
     """
     component = folder / name
-    if (component / "config.json").is_file():
+    if has_config(component):
         return component
     try:
         if HUB_NAME.fullmatch(name):

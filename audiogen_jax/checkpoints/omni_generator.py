@@ -1,5 +1,6 @@
 """Audio-Omni checkpoints: conditioners and velocity network, and where the release keeps them."""
 
+import re
 from pathlib import Path
 
 import jax
@@ -18,6 +19,7 @@ from audiogen_jax.checkpoints.mapping import (
     stack_layers,
     with_dtype,
 )
+from audiogen_jax.checkpoints.omni_release import CODEC_PREFIX, THINKER_PREFIX
 from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.models.omni.config import OmniConfig
 from audiogen_jax.models.omni.generator import AudioOmni
@@ -25,6 +27,8 @@ from audiogen_jax.ops.rope import inverse_frequencies
 from audiogen_jax.types import Params
 
 _CONDITIONERS = "conditioner.conditioners"
+# In the released file, beside these: the codec and the thinker.
+_OTHERS = "|".join(f"{re.escape(prefix)}.*" for prefix in (CODEC_PREFIX, THINKER_PREFIX))
 
 
 def load_omni(
@@ -95,7 +99,9 @@ def omni_layout(config: OmniConfig) -> Layout:
         Buffer(f"{name}.rotary_pos_emb.inv_freq", frequencies),
         Buffer(f"{_CONDITIONERS}.audio_input_prompt.empty_audio_feat", no_audio, None),
     )
-    return Layout((*_dit(), *_thinker_and_sync(), *_transcript(config), *_mel()), buffers)
+    return Layout(
+        (*_dit(), *_thinker_and_sync(), *_transcript(config), *_mel()), buffers, ignore=_OTHERS
+    )
 
 
 def _dit() -> list[Rule]:

@@ -38,7 +38,7 @@ class OmniNetwork(nn.Module):
         transcript: Int[Array, "b s"],
         has_transcript: Bool[Array, " b"],
         normed_in_mixed_batches: bool = False,
-    ) -> tuple[Float[Array, "b m e"], TokenMask]:
+    ) -> tuple[Float[Array, "b m e"], Bool[Array, "b m"]]:
         """What is attended to: tokens of the thinker, then of the transcript."""
         thought, valid = self.thinker_projection(features, mask)
         spoken = self.transcript(transcript, has_transcript, normed_in_mixed_batches)
@@ -58,7 +58,7 @@ class OmniNetwork(nn.Module):
         x: Latents,
         sigma: Float[Array, " b"],
         context: Float[Array, "b m e"],
-        context_mask: TokenMask,
+        context_mask: Bool[Array, "b m"],
         prefix: Float[Array, "b p e"],
         x_mask: FrameMask | None,
     ) -> Latents:

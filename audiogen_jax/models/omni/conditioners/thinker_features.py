@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, DTypeLike, Float
+from jaxtyping import Array, Bool, DTypeLike, Float
 
 from audiogen_jax.models.omni.conditioners.layers import rms_norm
 from audiogen_jax.models.omni.config import OmniConfig
@@ -13,7 +13,7 @@ from audiogen_jax.types import TokenMask
 
 def pack(
     features: Float[Array, "b l d"], mask: TokenMask, most: int, cut: bool = False
-) -> tuple[Float[Array, "b m d"], TokenMask]:
+) -> tuple[Float[Array, "b m d"], Bool[Array, "b m"]]:
     """Valid positions moved to the left, and no more than `most` of them.
 
     Args:
@@ -58,7 +58,7 @@ class ThinkerProjection(nn.Module):
     @nn.compact
     def __call__(
         self, features: Float[Array, "b l d"], mask: TokenMask
-    ) -> tuple[Float[Array, "b m e"], TokenMask]:
+    ) -> tuple[Float[Array, "b m e"], Bool[Array, "b m"]]:
         """Packs and projects hidden states; positions that the mask hides are never read."""
         packed, valid = pack(features, mask, self.config.pad_length)
         project = nn.Dense(
