@@ -22,10 +22,14 @@ class Guidance:
         summing to 1; of the prompt alone if guidance is off.
       interval: lowest and highest noise level at which guidance acts, at all if None: Kynkäänniemi
         et al. 2024 (https://arxiv.org/abs/2404.07724).
+      rescale: how far the result is brought back to the spread of the prompt's own velocity, in
+        [0, 1]; not at all if None. Lin et al. 2023 (https://arxiv.org/abs/2305.08891), equations 15
+        and 16, with the spread over the channels of each frame.
     """
 
     weights: Float[Array | np.ndarray, " k"]
     interval: Float[Array | np.ndarray, " 2"] | None = None
+    rescale: Float[Array | np.ndarray, ""] | None = None
 
     @classmethod
     def off(cls) -> Self:
@@ -55,7 +59,7 @@ class Guidance:
         extra = [view - scale for view in views]
         weights = [1.0 - scale, scale + sum(extra), *(-value for value in extra)]
         limits = None if interval is None else np.asarray(interval, np.float32)
-        share = np.float32(rescale) if rescale else None
+        share = np.asarray(rescale, np.float32) if rescale else None
         return cls(np.asarray(weights, np.float32), limits, share)
 
 
@@ -94,7 +98,7 @@ def guide(
     return within_interval
 
 
-def _rescaled(guided: Latents, prompt: Latents, share: Float[Array, ""]) -> Latents:
+def _rescaled(guided: Latents, prompt: Latents, share: Float[Array | np.ndarray, ""]) -> Latents:
     """`guided`, by a share of the way with the spread over channels that `prompt` has."""
     wanted, given = (jnp.std(v, axis=-1, ddof=1, keepdims=True) for v in (prompt, guided))
     factor = jnp.where(given > 0, wanted / jnp.where(given > 0, given, 1), 1)

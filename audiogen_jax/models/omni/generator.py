@@ -119,7 +119,7 @@ class AudioOmni:
             jnp.zeros((1, 2, c.io_channels)),
             jnp.zeros(1),
         )
-        params = {"omni": network["params"]}
+        params: dict[str, Params] = {"omni": network["params"]}
         if self.thinker is not None:
             params["thinker"] = self.thinker.init(thinker_key)
         return params

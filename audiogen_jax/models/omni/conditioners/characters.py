@@ -15,6 +15,8 @@ from types import ModuleType
 import numpy as np
 from jaxtyping import Int
 
+from audiogen_jax.models.omni import conditioners
+
 _PLAIN = str.maketrans({";": ",", "“": '"', "”": '"', "‘": "'", "’": "'"})
 # How jieba cuts text without Chinese: runs of these characters, each into words and what is
 # between them; anything else by single characters.
@@ -27,7 +29,7 @@ _ASCII_WORDS = ("AT&T", "c#", "C#", "c++", "C++", "4S", "4s")
 @functools.cache
 def vocabulary() -> dict[str, int]:
     """Character or syllable -> its line; the first is the space, which stands for unknown ones."""
-    text = resources.files(__package__).joinpath("characters.txt").read_bytes().decode()
+    text = resources.files(conditioners).joinpath("characters.txt").read_bytes().decode()
     return {token: line for line, token in enumerate(text.split("\r\n")[:-1])}
 
 
