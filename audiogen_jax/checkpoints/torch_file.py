@@ -111,7 +111,7 @@ class TorchFile:
         numbers = np.fromfile(self.path, dtype, size, offset=self._start(place))
         if numbers.size != size:
             raise ValueError(f"{self.path} was cut short while it was read, at {name}")
-        if zlib.crc32(memoryview(numbers.view(np.uint8))) != place.CRC:
+        if zlib.crc32(numbers.tobytes()) != place.CRC:
             raise ValueError(f"{self.path}: {name} is damaged: download the file again")
         bytes_apart = [step * dtype.itemsize for step in strides]
         return np.lib.stride_tricks.as_strided(numbers[offset:], shape, bytes_apart)

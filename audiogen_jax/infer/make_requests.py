@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.checkpoints.registry import Tokenize
+from audiogen_jax.checkpoints.family import Tokenize
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.prompts import condition_shots

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from audiogen_jax.checkpoints.registry import Tokenize
+from audiogen_jax.checkpoints.family import Tokenize
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.requests import MAX_BATCH, SMALLEST_TEXT, by_bucket
 from audiogen_jax.infer.sampler import Sampler

@@ -63,6 +63,7 @@ class AudioOmni:
     quirks: Quirks = Quirks()
 
     network = "omni"
+    timeline = False
     untrained = ()
 
     @property
@@ -173,6 +174,11 @@ class AudioOmni:
     def unconditional(self, condition: Condition) -> Condition:
         """Zero context under the same mask; video and reference audio stay."""
         return condition._replace(context=jnp.zeros_like(condition.context))
+
+    def on_frames(
+        self, condition: Condition, first: int | Int[Array, " b"], frames: int
+    ) -> Condition:
+        return condition
 
     def frames(self, condition: Condition) -> Int[np.ndarray, " b"]:
         """Every clip is as long as those of the training."""
