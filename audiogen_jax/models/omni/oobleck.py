@@ -117,7 +117,7 @@ class ResidualUnit(nn.Module):
         return x + nn.Conv(x.shape[-1], (1,), name="conv2", **dtypes)(y)
 
 
-class Encoder(nn.Module):
+class OobleckEncoder(nn.Module):
     """Waveform to the mean and the scale of each latent."""
 
     config: OobleckConfig
@@ -142,7 +142,7 @@ class Encoder(nn.Module):
         return nn.Conv(2 * c.latent_dim, (3,), padding=1, name="conv_out", **dtypes)(x)
 
 
-class Decoder(nn.Module):
+class OobleckDecoder(nn.Module):
     """Latents to a waveform."""
 
     config: OobleckConfig
@@ -174,8 +174,8 @@ class Oobleck(nn.Module):
 
     def setup(self):
         dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
-        self.encoder = Encoder(self.config, **dtypes)
-        self.decoder = Decoder(self.config, **dtypes)
+        self.encoder = OobleckEncoder(self.config, **dtypes)
+        self.decoder = OobleckDecoder(self.config, **dtypes)
 
     def encode(self, audio: Waveform, span: Span | None = None) -> tuple[Latents, Latents]:
         """Mean and standard deviation of the latents of audio, float32.
