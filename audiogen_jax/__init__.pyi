@@ -8,10 +8,13 @@ from .evaluate.run import evaluate_checkpoint as evaluate_checkpoint
 from .infer.codec import Codec as Codec
 from .infer.load import load as load
 from .infer.load import load_tokenizer as load_tokenizer
+from .infer.load import load_understanding as load_understanding
 from .infer.options import SamplingOptions as SamplingOptions
 from .infer.pipeline import Pipeline as Pipeline
 from .infer.requests import Clip as Clip
 from .infer.source import Source as Source
+from .infer.understand import Question as Question
+from .infer.understand import Understanding as Understanding
 from .input.folder_manifest import build_manifest as build_manifest
 from .jobs.encode_latents import encode_dataset as encode_dataset
 from .jobs.generate_clips import BatchSettings as BatchSettings

@@ -14,11 +14,13 @@ from audiogen_jax.checkpoints.adapters import load_adapters
 from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
 from audiogen_jax.checkpoints.hub import HUB_NAME
 from audiogen_jax.checkpoints.orbax import save_orbax
+from audiogen_jax.checkpoints.qwen_omni import GENERATION
 from audiogen_jax.checkpoints.registry import FOLDERS, GENERATORS, Component, family_of
 from audiogen_jax.files.atomic import check_writable, staging_folder
 from audiogen_jax.files.content_hashes import check_contents, record_contents
 from audiogen_jax.files.lock import locked
-from audiogen_jax.input.text import FAST, SENTENCEPIECE, SETTINGS
+from audiogen_jax.input.byte_pairs import FILES as BYTE_PAIRS
+from audiogen_jax.input.text import SENTENCEPIECE
 from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.lora import merge
 from audiogen_jax.types import Params, dtype_name
@@ -41,7 +43,8 @@ def convert_checkpoint(
 
     A generator's text encoder and audio tokenizer are converted with it, into `text_encoder` and
     `tokenizer`, if its config.json names folders; they stay names if it names hub repositories.
-    Text tokenizers are copied. Whatever config.json names, nothing is written outside of `output`.
+    Text tokenizers are copied, and what says how an answer ends. Whatever config.json names,
+    nothing is written outside of `output`.
 
     Args:
       source: "nano", a folder in Hugging Face layout or the name of a hub repository.
@@ -109,7 +112,7 @@ def _convert(
     else:
         save_orbax(output, config.to_hf(derived=True), params)
     del params
-    texts = [n for n in (FAST, *SENTENCEPIECE, SETTINGS) if (opened.path / n).is_file()]
+    texts = [n for n in (*BYTE_PAIRS, *SENTENCEPIECE, GENERATION) if (opened.path / n).is_file()]
     check_contents(opened.path, texts)
     for name in texts:
         shutil.copyfile(opened.path / name, output / name)

@@ -10,6 +10,7 @@ from jaxtyping import DTypeLike
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.mapping import Put
 from audiogen_jax.models.hf_config import HFConfig
+from audiogen_jax.models.language_model import LanguageModel, TextReader
 from audiogen_jax.models.protocols import AudioCodec, Generator
 from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Params, Tokens
@@ -41,6 +42,25 @@ class Tokenize(Protocol):
 
 
 @dataclass(frozen=True)
+class LoadedLanguageModel:
+    """A model that answers questions, with its text tokenizer.
+
+    Attributes:
+      folder: of the checkpoint.
+      model: the model.
+      params: its parameters.
+      reader: of its texts.
+      stop_ids: tokens that end an answer.
+    """
+
+    folder: Path
+    model: LanguageModel
+    params: Params
+    reader: TextReader
+    stop_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class LoadedGenerator:
     """A generator with everything that it names.
 
@@ -51,6 +71,7 @@ class LoadedGenerator:
       codec: of its latents.
       tokenize: texts -> tokens padded to `generator.max_tokens`; reads its files on the first call.
       lost_views: a tagged string -> those of its views that are cut off as it has more tokens.
+      language: what answers questions, where the generator has such a part.
     """
 
     folders: tuple[Path, ...]
@@ -59,6 +80,7 @@ class LoadedGenerator:
     codec: LoadedCodec
     tokenize: Tokenize
     lost_views: Callable[[str], tuple[str, ...]] = lambda text: ()
+    language: LoadedLanguageModel | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,32 @@ class CodecFamily(Generic[_Codec]):
 
     open: Callable[[CheckpointFolder, DTypeLike, DTypeLike], LoadedCodec]
     save: Callable[[Path, _Codec, Params], None]
+
+
+@dataclass(frozen=True)
+class LanguageModelFamily:
+    """How models of one kind that answer questions are read.
+
+    Attributes:
+      load: (checkpoint, dtype of the computation, dtype of the parameters, put) -> the model.
+      releases: published checkpoints, by the names of their hub repositories.
+    """
+
+    load: Callable[[CheckpointFolder, DTypeLike, DTypeLike, Put], LoadedLanguageModel]
+    releases: Mapping[str, "Release"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is said of weights that are not here.
+
+    Attributes:
+      gigabytes: size of the download.
+      licence: of the weights.
+    """
+
+    gigabytes: float
+    licence: str
 
 
 @dataclass(frozen=True)

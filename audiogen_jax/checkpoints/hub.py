@@ -19,7 +19,7 @@ from huggingface_hub.file_download import repo_folder_name
 from audiogen_jax.checkpoints.config_file import CONFIG, has_config
 
 HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
-_FILES = ("*.json", "*.safetensors", "*.model")
+_FILES = ("*.json", "*.safetensors", "*.model", "merges.txt")
 _OF_TORCH = ("*.ckpt", "*.pth")
 """Read where a release, which has no config.json, has its weights in no other format."""
 # The hub's own account that offers old checkpoints, mT5 among them, as safetensors.
@@ -62,6 +62,15 @@ def download(name: str, revision: str | None = None) -> Path:
         f"hub repository {at} holds no safetensors: save the model with save_pretrained of "
         "transformers and give the folder"
     )
+
+
+def cached(name: str) -> Path | None:
+    """The folder of a repository if it has been downloaded, None if not."""
+    try:
+        folder = Path(snapshot_download(name, local_files_only=True))
+    except (LocalEntryNotFoundError, OSError):
+        return None
+    return folder if (folder / "config.json").is_file() and _has_weights(folder) else None
 
 
 def _has_weights(folder: Path) -> bool:

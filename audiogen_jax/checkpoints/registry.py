@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import jax
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints import omni_oobleck
+from audiogen_jax.checkpoints import omni_oobleck, qwen_omni
 from audiogen_jax.checkpoints.dasheng_audiogen import (
     load_audiogen,
     read_audiogen_config,
@@ -28,10 +28,13 @@ from audiogen_jax.checkpoints.family import (
     Component,
     FolderFamily,
     GeneratorFamily,
+    LanguageModelFamily,
     LoadedCodec,
     LoadedGenerator,
+    LoadedLanguageModel,
 )
 from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
+from audiogen_jax.checkpoints.hub import cached
 from audiogen_jax.checkpoints.mapping import Put
 from audiogen_jax.checkpoints.t5 import load_t5, save_t5
 from audiogen_jax.input.text import TextTokenizer, find_text_tokenizer
@@ -41,6 +44,7 @@ from audiogen_jax.models.dasheng.codec import DashengCodec
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.omni.config import OobleckConfig
+from audiogen_jax.models.omni.thinker.config import ThinkerConfig
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Params, Tokens
@@ -83,6 +87,57 @@ def load_generator(
             f"second, its codec reads {reads[0]} channels, {reads[1]:g} a second"
         )
     return loaded
+
+
+def load_language_model(
+    source: str | Path | None = None,
+    *,
+    revision: str | None = None,
+    dtype: DTypeLike,
+    param_dtype: DTypeLike,
+    put: Put = jax.device_put,
+) -> LoadedLanguageModel:
+    """Reads a model that answers questions, or that part of a generator.
+
+    Args:
+      source: a folder in Hugging Face layout or the name of a hub repository; None for a published
+        model that is in the hub's cache.
+      revision: branch, tag or commit of a hub repository.
+      dtype: of the computation.
+      param_dtype: of all parameters.
+      put: where parameters go.
+
+    Raises:
+      ValueError: there is no such checkpoint, or it does not hold what it should.
+    """
+    opened = open_checkpoint(_cached_release() if source is None else source, revision)
+    if opened.model_type in GENERATORS:
+        loaded = load_generator(opened.path, dtype=dtype, param_dtype=param_dtype, put=put)
+        if loaded.language is None:
+            raise ValueError(f"{opened.path} generates and answers no questions: {_how_to_get()}")
+        return loaded.language
+    return family_of(opened, LANGUAGE_MODELS).load(opened, dtype, param_dtype, put)
+
+
+def _cached_release() -> Path:
+    for family in LANGUAGE_MODELS.values():
+        for name in family.releases:
+            if folder := cached(name):
+                return folder
+    raise ValueError(f"no weights of a model that answers questions: {_how_to_get()}")
+
+
+def _how_to_get() -> str:
+    """The published models, with what their weights weigh and ask."""
+    lines = {
+        f"{name} ({release.gigabytes:g} GB, {release.licence})": None
+        for family in LANGUAGE_MODELS.values()
+        for name, release in family.releases.items()
+    }
+    return (
+        f"expected {' or '.join(lines)}; name one as the checkpoint to download it, or download it "
+        "with `hf download NAME`"
+    )
 
 
 def open_codec(
@@ -266,7 +321,13 @@ GENERATORS: dict[str, GeneratorFamily[Any]] = {
         default_codec=AudioGenConfig.tokenizer_name,
     )
 }
+LANGUAGE_MODELS: dict[str, LanguageModelFamily] = {
+    qwen_omni.WHOLE: qwen_omni.LANGUAGE_MODEL,
+    ThinkerConfig.MODEL_TYPE: qwen_omni.LANGUAGE_MODEL,
+}
 FOLDERS: dict[str, FolderFamily[Any]] = {
+    qwen_omni.WHOLE: qwen_omni.FOLDER,
+    ThinkerConfig.MODEL_TYPE: qwen_omni.FOLDER,
     TokenizerConfig.MODEL_TYPE: FolderFamily(load_tokenizer, save_tokenizer),
     OobleckConfig.MODEL_TYPE: omni_oobleck.FOLDER,
     AudioGenConfig.MODEL_TYPE: FolderFamily(

@@ -23,6 +23,7 @@ from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     plan,
     reconstruct,
     train,
+    understand,
 )
 from audiogen_jax.cli.app import app
 from audiogen_jax.cli.console import accept_all_characters, read_arguments, some_home

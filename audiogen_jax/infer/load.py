@@ -1,4 +1,4 @@
-"""The two ways in: a generator, or an audio codec alone."""
+"""The ways in: a generator, an audio codec alone, or a model that answers questions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.layout import inference_mesh
 from audiogen_jax.infer.options import Sharding
 from audiogen_jax.infer.pipeline import Pipeline
+from audiogen_jax.infer.understand import Understanding
 from audiogen_jax.types import Device
 
 
@@ -77,4 +78,36 @@ def load_tokenizer(
         dtype=dtype,
         param_dtype=param_dtype,
         mesh=inference_mesh(devices, sharding),
+    )
+
+
+def load_understanding(
+    source: str | Path | None = None,
+    *,
+    revision: str | None = None,
+    dtype: str | DTypeLike = "float32",
+    param_dtype: str | DTypeLike = "bfloat16",
+    devices: Sequence[Device] | None = None,
+    sharding: Sharding = "dp",
+) -> Understanding:
+    """Loads a model that answers questions about sound, pictures and videos.
+
+    Args:
+      source: a folder in Hugging Face layout or the name of a hub repository, such as
+        "Qwen/Qwen2.5-Omni-3B"; None for a published one that has been downloaded.
+      revision: branch, tag or commit of the hub repository.
+      dtype: of the computation, "float32" or "bfloat16".
+      param_dtype: of the parameters in memory; published ones are bfloat16.
+      devices, sharding: see `load`.
+
+    Raises:
+      ValueError: there is no such checkpoint, or it does not hold what it should.
+    """
+    return Understanding.load(
+        source,
+        revision=revision,
+        dtype=dtype,
+        param_dtype=param_dtype,
+        devices=devices,
+        sharding=sharding,
     )

@@ -1,6 +1,7 @@
 """Text to audio: captions in, trimmed waveforms out, few compiled programs whatever the lengths."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
 
@@ -35,6 +36,7 @@ from audiogen_jax.infer.requests import (
 )
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.source import Source, encode_source
+from audiogen_jax.infer.understand import Understanding
 from audiogen_jax.timeline import AnyTimeline, parse_timelines
 from audiogen_jax.types import (
     Device,
@@ -81,7 +83,7 @@ class Pipeline:
           mesh: of its devices, see `inference_mesh`; the first one if None.
         """
         self.generator = loaded.generator
-        self._folders = loaded.folders
+        self._folders, self._language = loaded.folders, loaded.language
         self._sampler = Sampler(loaded.generator, loaded.params, mesh)
         self.codec = Codec(loaded.codec, self._sampler.mesh)
         self._requests = RequestMaker(self._sampler, loaded.tokenize, loaded.lost_views, self.codec)
@@ -97,23 +99,10 @@ class Pipeline:
         devices: Sequence[Device] | None = None,
         sharding: Sharding = "dp",
     ) -> Self:
-        """Loads a generator.
+        """Loads a generator; see `load` of the package for the arguments.
 
         The text tokenizer is read when the first prompt is, so that a folder without one still
         samples from token ids (unless the checkpoint trained embeddings of special tokens).
-
-        Args:
-          source: "nano" for the embedded model, a folder in Hugging Face layout, or the name of
-            a hub repository.
-          revision: branch, tag or commit of the hub repository.
-          dtype: of the computation, "float32" or "bfloat16"; norms, softmax, rotary
-            angles, spectra and the state of the solver are float32 in any.
-          param_dtype: of the parameters in memory.
-          devices: what runs the model, such as `jax.local_devices()`; the first if None, or all of
-            them if parameters are to be cut.
-          sharding: "dp": each device holds all parameters, for its own rows of a batch. For models
-            that do not fit one device, "fsdp" and "tensor" cut them: "fsdp" gathers a layer when
-            it is its turn, for batches; with "tensor" all devices work on each clip together.
 
         Raises:
           ValueError: there is no such checkpoint, or it does not hold what it should.
@@ -302,6 +291,20 @@ class Pipeline:
                 )
             )
         return clips
+
+    @functools.cached_property
+    def understand(self) -> Callable[..., str]:
+        """`Understanding.understand`, of a generator that answers questions too.
+
+        Raises:
+          ValueError: this one does not.
+        """
+        if self._language is None:
+            raise ValueError(
+                f"{self._folders[0]} generates and answers no questions: load a model that does "
+                "with load_understanding"
+            )
+        return Understanding(self._language, self._sampler.mesh).understand
 
     def sample_latents(
         self,

@@ -22,6 +22,7 @@ class Attention(nn.Module):
       num_heads: heads.
       head_dim: width of one head; `features` divided by `num_heads` if None.
       qkv_bias: whether queries, keys and values have a bias.
+      key_bias: whether keys have one; as the others if None.
       out_bias: whether the output projection has one.
       qk_norm: "layernorm" or "rmsnorm" over each head's queries and keys, before RoPE.
       rope: rotary positions on queries and keys (self-attention only).
@@ -34,6 +35,7 @@ class Attention(nn.Module):
     num_heads: int
     head_dim: int | None = None
     qkv_bias: bool = False
+    key_bias: bool | None = None
     out_bias: bool = True
     qk_norm: str | None = None
     rope: bool = False
@@ -48,7 +50,8 @@ class Attention(nn.Module):
         width = self.num_heads * (self.head_dim or self.features // self.num_heads)
         project = functools.partial(nn.Dense, width, use_bias=self.qkv_bias, **dtypes)
         self.query = project(kernel_init=self.query_init)
-        self.key, self.value = project(), project()
+        key_bias = self.qkv_bias if self.key_bias is None else self.key_bias
+        self.key, self.value = project(use_bias=key_bias), project()
         if self.qk_norm is not None:
             self.query_norm, self.key_norm = (NORMS[self.qk_norm](**dtypes) for _ in range(2))
         self.out = nn.Dense(self.features, use_bias=self.out_bias, **dtypes)

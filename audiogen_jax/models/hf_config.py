@@ -51,6 +51,8 @@ class HFConfig:
     IMPLIED: ClassVar[Mapping[str, object]] = {}
     # Fields that a release's config.json does not have: `to_hf` leaves them out.
     DERIVED: ClassVar[Mapping[str, type]] = {}
+    # Fields of the release that change no output: of training, of limits, said twice.
+    IGNORED: ClassVar[frozenset[str]] = frozenset()
 
     def __post_init__(self):
         self._check(vars(self))
@@ -90,7 +92,7 @@ class HFConfig:
                 accepted[name] = tuple(value) if isinstance(value, list) else value
             elif name.startswith("_") or value is None or value in ([], {}, ""):
                 ignored.append(name)
-            elif name not in _BOOKKEEPING:
+            elif name not in _BOOKKEEPING | cls.IGNORED:
                 unknown.append(name)
         if unknown or unbuilt:
             raise ValueError(
@@ -98,7 +100,7 @@ class HFConfig:
                 f"variants that are not built: {_some(unbuilt)}. "
                 f"Known fields: {sorted(known | only.keys())}"
             )
-        if ignored := set(ignored) - _BOOKKEEPING - {"_name_or_path"}:
+        if ignored := set(ignored) - _BOOKKEEPING - cls.IGNORED - {"_name_or_path"}:
             warnings.warn(
                 f"{cls.__name__}: fields of config.json that are not known and set nothing are "
                 f"ignored: {_some(ignored)}",

@@ -20,6 +20,8 @@ class Quirks:
       unmasked_acoustics: the acoustic half of the latents ignores the mask.
       normed_empty_transcript: what stands for no transcript is normalised where another clip of the
         batch has one.
+      frames_by_number: frames of a video are chosen by their number and not by their time.
+      one_second_pairs: a pair of frames is said to last a second, however long it does.
     """
 
     cut_timesteps: bool = False
@@ -31,6 +33,8 @@ class Quirks:
     keep_first_chunk: bool = False
     unmasked_acoustics: bool = False
     normed_empty_transcript: bool = False
+    frames_by_number: bool = False
+    one_second_pairs: bool = False
 
     @classmethod
     def of(cls, compat: str | None) -> Self:

@@ -1,16 +1,19 @@
-"""Scaled dot-product attention with key masks, softmax in float32."""
+"""Scaled dot-product attention with key masks or causal, softmax in float32."""
 
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
+
+CAUSAL_BLOCK = 1024
+"""Queries of one causal attention that are taken at a time."""
 
 
 def attention(
     query: Float[Array, "b t h k"],
-    key: Float[Array, "b l h k"],
-    value: Float[Array, "b l h k"],
+    key: Float[Array, "b l g k"],
+    value: Float[Array, "b l g k"],
     key_mask: Bool[Array, "b l"] | None = None,
     bias: Float[Array, "h t l"] | None = None,
     scale: float | None = None,
@@ -22,7 +25,7 @@ def attention(
 
     Args:
       query: queries.
-      key: keys.
+      key: keys, with as many heads or a divisor g of them: then h / g queries share one.
       value: values.
       key_mask: True at the keys to attend to; all if None.
       bias: added to the scaled logits of every clip.
@@ -49,9 +52,47 @@ def attention(
     )
 
 
+def causal_attention(
+    query: Float[Array, "b t h k"],
+    key: Float[Array, "b t g k"],
+    value: Float[Array, "b t g k"],
+    key_mask: Bool[Array, "b t"],
+    block: int = CAUSAL_BLOCK,
+) -> Float[Array, "b t h k"]:
+    """`attention` in which position i sees the valid keys at 0 .. i.
+
+    Where no fused kernel does it, queries are taken in blocks, so that memory grows with the
+    length and not with its square.
+
+    Args:
+      query: queries.
+      key: keys; see `attention` for g.
+      value: values.
+      key_mask: True at valid keys.
+      block: queries at a time.
+    """
+    b, t = key_mask.shape
+    valid = key_mask[:, :, None, None]
+    key, value = jnp.where(valid, key, 0), jnp.where(valid, value, 0)
+    fused = implementation(query, key, None, nvidia_capability())
+
+    def of_block(first: Int[Array, ""], query: Float[Array, "b s h k"]) -> Float[Array, "b s h k"]:
+        earlier = jnp.arange(t) <= (first + jnp.arange(query.shape[1]))[:, None]
+        mask = earlier & key_mask[:, None, None, :]
+        return jax.nn.dot_product_attention(query, key, value, mask=mask, implementation=fused)
+
+    if fused or t <= block:
+        return of_block(jnp.int32(0), query)
+    count = -(-t // block)
+    blocks = jnp.pad(query, ((0, 0), (0, count * block - t), (0, 0), (0, 0)))
+    blocks = blocks.reshape(b, count, block, *query.shape[2:]).swapaxes(0, 1)
+    attended = jax.lax.map(lambda each: of_block(*each), (jnp.arange(count) * block, blocks))
+    return attended.swapaxes(0, 1).reshape(b, count * block, *query.shape[2:])[:, :t]
+
+
 def implementation(
     query: Float[Array, "b t h k"],
-    key: Float[Array, "b l h k"],
+    key: Float[Array, "b l g k"],
     bias: Float[Array, "h t l"] | None,
     capability: float | None,
 ) -> Literal["cudnn"] | None:

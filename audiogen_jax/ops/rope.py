@@ -29,7 +29,19 @@ def apply_rope(
     dims = dims or x.shape[-1]
     positions = jnp.arange(x.shape[1], dtype=jnp.float32)
     angles = positions[:, None] * inverse_frequencies(dims, base)
-    cos, sin = jnp.cos(angles)[None, :, None, :], jnp.sin(angles)[None, :, None, :]
-    first, second = jnp.split(x[..., :dims].astype(jnp.float32), 2, axis=-1)
-    turned = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
-    return jnp.concatenate([turned.astype(x.dtype), x[..., dims:]], axis=-1)
+    return jnp.concatenate([rotate(x[..., :dims], angles[None]), x[..., dims:]], axis=-1)
+
+
+def rotate(
+    x: Float[Array, "b t h k"], angles: Float[Array, "#b t half"]
+) -> Float[Array, "b t h k"]:
+    """Rotates the pairs (i, i + k/2) by the angles of their positions, in float32.
+
+    Args:
+      x: queries or keys with an even head dim.
+      angles: of every pair, float32; the same for all heads.
+    """
+    cos, sin = jnp.cos(angles)[:, :, None, :], jnp.sin(angles)[:, :, None, :]
+    first, second = jnp.split(x.astype(jnp.float32), 2, axis=-1)
+    rotated = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+    return rotated.astype(x.dtype)

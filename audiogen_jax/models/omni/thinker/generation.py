@@ -1,0 +1,101 @@
+"""Answers, token by token: the prompt is read once, then one program loops over the tokens."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from audiogen_jax.models.language_model import Decoding
+from audiogen_jax.models.omni.thinker.text import KeyValue, TextDecoder
+from audiogen_jax.types import Params
+
+
+class _State(NamedTuple):
+    count: Int[Array, ""]
+    ids: Int[Array, "b n"]
+    position: Int[Array, " b"]
+    valid: Bool[Array, "b l"]
+    done: Bool[Array, " b"]
+    caches: Sequence[KeyValue]
+    logits: Float[Array, "b v"]
+
+
+def generate(
+    text: TextDecoder,
+    params: Params,
+    x: Float[Array, "b l d"],
+    positions: Int[Array, "3 b l"],
+    mask: Bool[Array, "b l"],
+    keys: Key[Array, " b"],
+    decoding: Decoding,
+    stop_ids: Sequence[int],
+) -> tuple[Int[Array, "b n"], Bool[Array, "b n"]]:
+    """Answers each prompt of a batch.
+
+    Args:
+      text: the decoder.
+      params: of it, layers apart.
+      x: vectors of the prompts' tokens.
+      positions: of the tokens.
+      mask: True at tokens; padding may stand on either side.
+      keys: one for each prompt, so that an answer does not depend on the others.
+      decoding: how tokens are chosen.
+      stop_ids: tokens that end an answer.
+
+    Returns:
+      Tokens, and which of them belong to the answer: all before the one that ends it.
+    """
+    (b, l), n = mask.shape, decoding.max_tokens
+    read, caches = text.read(params, x, positions, mask)
+    last = l - 1 - jnp.argmax(mask[:, ::-1], axis=1)
+    start = _State(
+        jnp.int32(0),
+        jnp.full((b, n), -1, jnp.int32),
+        jnp.where(mask, positions, -1).max(axis=(0, 2)) + 1,
+        jnp.pad(mask, ((0, 0), (0, n))),
+        jnp.zeros(b, bool),
+        jax.tree.map(lambda leaf: jnp.pad(leaf, ((0, 0), (0, n), (0, 0), (0, 0))), caches),
+        text.logits(params, jnp.take_along_axis(read, last[:, None, None], axis=1)[:, 0]),
+    )
+
+    def choose(state: _State) -> Int[Array, " b"]:
+        if not decoding.temperature:
+            return jnp.argmax(state.logits, axis=-1).astype(jnp.int32)
+        draw = jax.vmap(lambda key: jax.random.fold_in(key, state.count))(keys)
+        drawn = jax.vmap(jax.random.categorical)(draw, likely_logits(state.logits, decoding))
+        return drawn.astype(jnp.int32)
+
+    def step(state: _State) -> _State:
+        ids = choose(state)
+        done = state.done | jnp.isin(ids, jnp.array(stop_ids, jnp.int32))
+        valid = state.valid.at[:, l + state.count].set(True)
+        position = jnp.broadcast_to(state.position[None, :, None], (3, b, 1))
+        token = text.embed(params, ids[:, None])
+        y, caches = text.step(params, token, position, valid, state.caches, l + state.count)
+        return _State(
+            state.count + 1,
+            state.ids.at[:, state.count].set(jnp.where(done, -1, ids)),
+            state.position + 1,
+            valid,
+            done,
+            caches,
+            text.logits(params, y[:, 0]),
+        )
+
+    end = jax.lax.while_loop(lambda state: (state.count < n) & ~state.done.all(), step, start)
+    return jnp.maximum(end.ids, 0), end.ids >= 0
+
+
+def likely_logits(logits: Float[Array, "b v"], decoding: Decoding) -> Float[Array, "b v"]:
+    """Logits at a temperature, -inf of unlikely tokens (https://arxiv.org/abs/1904.09751)."""
+    logits = logits / decoding.temperature
+    if decoding.top_p == 1.0:
+        return logits
+    ordered = jnp.sort(logits, axis=-1, descending=True)
+    shares = jax.nn.softmax(ordered, axis=-1)
+    # A token stays while those before it have less than the share.
+    stays = jnp.cumsum(shares, axis=-1) - shares < decoding.top_p
+    least = jnp.where(stays, ordered, jnp.inf).min(axis=-1, keepdims=True)
+    return jnp.where(logits >= least, logits, -jnp.inf)
