@@ -131,7 +131,7 @@ class _Mix:
         buckets = (0.0, *self.config.buckets)
         shortest, longest = buckets[self.bucket : self.bucket + 2]
         count = self.scenes.scenes * self.scenes.buckets[self.bucket] / sum(self.scenes.buckets)
-        seconds = rng.uniform(shortest, longest)
+        seconds = rng.uniform(max(shortest, self.mixer.shortest), longest)
         scene, problems = self.mixer.draw_readable(min(position / count, 1.0), seconds, rng)
         audio = pad_to(scene.samples, round(longest * self.config.sample_rate))
         views = {view: (text,) for view, text in scene.views.items()}
@@ -207,7 +207,12 @@ def _scene_streams(
     library = SceneLibrary((_of_split(path, config), weight) for path, weight in scenes.manifests)
     mixer = SceneMixer(scenes, library, cache)
     streams = []
-    for b, share in enumerate(scenes.buckets):
+    for b, (share, longest) in enumerate(zip(scenes.buckets, config.buckets, strict=True)):
+        if share and longest <= mixer.shortest:
+            raise ValueError(
+                f"data.scenes.buckets[{b}]={share}: no scene fits in {longest:g} s, the shortest "
+                f"take {mixer.shortest:g} s; set it to 0"
+            )
         seed = int(
             np.random.SeedSequence((config.seed, len(config.manifests), b)).generate_state(1)[0]
         )

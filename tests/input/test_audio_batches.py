@@ -364,6 +364,20 @@ def test_scenes_do_not_depend_on_processes_and_resume(scenes):
         assert_same(next(resumed), expected)
 
 
+def test_scenes_are_as_long_as_a_word_at_least(scenes):
+    shares = dataclasses.replace(scenes.scenes, buckets=(1.0, 0.0), categories={"S00": 1.0})
+    short = dataclasses.replace(scenes, scenes=shares)
+    lengths = [
+        length / 16000
+        for batch in take(make_iterator(short), 20)
+        for clip_id, length in zip(batch["id"], batch["lengths"], strict=True)
+        if clip_id.startswith("scene")
+    ]
+    assert len(lengths) > 10 and 0.5 <= min(lengths) and max(lengths) <= 1.5
+    with pytest.raises(ValueError, match=r"data.scenes.buckets\[0\]=1.0: no scene fits in 0.3 s"):
+        make_iterator(dataclasses.replace(short, buckets=(0.3, 2.0)))
+
+
 def test_scenes_need_a_share_for_each_bucket(scenes):
     with pytest.raises(ValueError, match=r"scenes.buckets=\(1.0,\)"):
         dataclasses.replace(scenes, scenes=dataclasses.replace(scenes.scenes, buckets=(1.0,)))

@@ -73,6 +73,10 @@ class SceneLibrary:
             if any(pool.shortest[0] <= limit.get(role, math.inf) for pool in pools)
         )
 
+    def shortest(self, role: str) -> float:
+        """Seconds of the shortest clip of a role that has some."""
+        return min(pool.shortest[0] for pool in self._pools[role])
+
     def draw(self, role: str, rng: np.random.Generator, longest: float = math.inf) -> AudioRecord:
         """A clip of a role: a manifest by weight, then a label, then a clip, each as likely.
 

@@ -25,6 +25,8 @@ RT60_SECONDS = (0.2, 0.9)
 LARGE_ROOM_RT60 = 0.5
 DIRECT_TO_REVERBERANT_DB = (0.0, 10.0)
 PEAK = (0.3, 0.8)
+SHORTEST_SECONDS = 0.5
+"""Of a scene, whatever it is made of."""
 MAX_DRAWS = 100
 """Scenes with a clip that cannot be read, one after another, until an error says so."""
 
@@ -64,6 +66,9 @@ class _Laid(NamedTuple):
 class SceneMixer:
     """Draws scenes.
 
+    Attributes:
+      shortest: seconds that every scene must have, so that some speech fits.
+
     Args:
       config: how.
       library: of what.
@@ -90,6 +95,9 @@ class SceneMixer:
                     f"scenes of category {category!r}: no clips for one of {_needs(category)}, "
                     f"only for {roles}; add a manifest, or set its share to 0"
                 )
+
+        speech = any("S" in category for category in self._categories)
+        self.shortest = max(SHORTEST_SECONDS, library.shortest("speech") if speech else 0.0)
 
     def draw(self, progress: float, seconds: float, rng: np.random.Generator) -> Scene:
         """One scene.
