@@ -11,6 +11,7 @@ from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.mapping import Put
 from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.language_model import LanguageModel, TextReader
+from audiogen_jax.models.prompting import PromptReader
 from audiogen_jax.models.protocols import AudioCodec, Generator
 from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Params, Tokens
@@ -72,6 +73,7 @@ class LoadedGenerator:
       tokenize: texts -> tokens padded to `generator.max_tokens`; reads its files on the first call.
       lost_views: a tagged string -> those of its views that are cut off as it has more tokens.
       language: what answers questions, where the generator has such a part.
+      reader: reads more than captions, where the generator takes more.
     """
 
     folders: tuple[Path, ...]
@@ -81,6 +83,7 @@ class LoadedGenerator:
     tokenize: Tokenize
     lost_views: Callable[[str], tuple[str, ...]] = lambda text: ()
     language: LoadedLanguageModel | None = None
+    reader: PromptReader | None = None
 
 
 @dataclass(frozen=True)

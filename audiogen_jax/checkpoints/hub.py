@@ -5,6 +5,7 @@ HF_HUB_OFFLINE, HF_ENDPOINT.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
@@ -62,6 +63,19 @@ def download(name: str, revision: str | None = None) -> Path:
         f"hub repository {at} holds no safetensors: save the model with save_pretrained of "
         "transformers and give the folder"
     )
+
+
+def download_files(name: str, patterns: Iterable[str]) -> Path:
+    """The folder in the hub's cache of some files of a repository, and of those it had before.
+
+    Args:
+      name: owner/name.
+      patterns: names of the files.
+
+    Raises:
+      ValueError: as `download`.
+    """
+    return _snapshot(name, None, name, tuple(patterns))
 
 
 def cached(name: str) -> Path | None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import jax
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints import omni_oobleck, qwen_omni
+from audiogen_jax.checkpoints import omni_family, omni_oobleck, qwen_omni
 from audiogen_jax.checkpoints.dasheng_audiogen import (
     load_audiogen,
     read_audiogen_config,
@@ -43,7 +43,7 @@ from audiogen_jax.models.audiogen.generator import DashengAudioGen
 from audiogen_jax.models.dasheng.codec import DashengCodec
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.hf_config import HFConfig
-from audiogen_jax.models.omni.config import OobleckConfig
+from audiogen_jax.models.omni.config import OmniConfig, OobleckConfig
 from audiogen_jax.models.omni.thinker.config import ThinkerConfig
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.timeline import Timeline
@@ -319,7 +319,8 @@ GENERATORS: dict[str, GeneratorFamily[Any]] = {
         _start_audiogen,
         codec_field="tokenizer_name",
         default_codec=AudioGenConfig.tokenizer_name,
-    )
+    ),
+    OmniConfig.MODEL_TYPE: omni_family.GENERATOR,
 }
 LANGUAGE_MODELS: dict[str, LanguageModelFamily] = {
     qwen_omni.WHOLE: qwen_omni.LANGUAGE_MODEL,
@@ -330,6 +331,7 @@ FOLDERS: dict[str, FolderFamily[Any]] = {
     ThinkerConfig.MODEL_TYPE: qwen_omni.FOLDER,
     TokenizerConfig.MODEL_TYPE: FolderFamily(load_tokenizer, save_tokenizer),
     OobleckConfig.MODEL_TYPE: omni_oobleck.FOLDER,
+    OmniConfig.MODEL_TYPE: omni_family.FOLDER,
     AudioGenConfig.MODEL_TYPE: FolderFamily(
         load_audiogen,
         save_audiogen,

@@ -15,6 +15,7 @@ from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     batch,
     convert,
     decode,
+    edit,
     encode,
     encode_dataset,
     evaluate,

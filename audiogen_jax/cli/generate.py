@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _view = functools.partial(typer.Option, rich_help_panel="Caption views")
 _when = functools.partial(typer.Option, rich_help_panel="When it sounds")
 _source = functools.partial(typer.Option, rich_help_panel="Starting from real audio")
+_beyond = functools.partial(typer.Option, rich_help_panel="Models that read more than captions")
 
 
 @app.command(
@@ -66,6 +67,12 @@ def generate(
     at: Annotated[
         list[str] | None, _when(help="VIEW=START:END [WORDS]: when what a view names sounds.")
     ] = None,
+    transcript: Annotated[
+        str | None, _beyond(help="Words to say; a caption then is not needed.")
+    ] = None,
+    voice: Annotated[Path | None, _beyond(help="Audio file of a voice that says them.")] = None,
+    voice_text: Annotated[str | None, _beyond(help="What is said in --voice.")] = None,
+    audio: Annotated[Path | None, _beyond(help="Audio file that the caption is about.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same audio.")] = 0,
     source: Annotated[
         Path | None, _source(help="Audio file to keep parts of, to continue or to vary.")
@@ -93,7 +100,7 @@ def generate(
     """Generate an audio scene from a structured caption."""
     events = _timeline(timeline, at or ())
     scenes = any(event.view == "caption" for event in events)
-    scene = _scene(scenes, prompt, caption, speech, asr, sfx, music, env)
+    scene = _scene(scenes or transcript is not None, prompt, caption, speech, asr, sfx, music, env)
     picture = output.with_suffix(".png")
     check_audio_output(output, overwrite)
     if plot:
@@ -123,6 +130,10 @@ def generate(
             duration=duration,
             source=given,
             timeline=events,
+            transcript=transcript,
+            voice=voice,
+            voice_text=voice_text,
+            audio=audio,
             **dataclasses.asdict(options),
         )
     write_audio(output, clip.audio, clip.sample_rate, subtype)

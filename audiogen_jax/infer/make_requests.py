@@ -130,7 +130,8 @@ class RequestMaker:
         with _naming(clip):
             seconds = check_duration(_seconds(clip), self.sampler.generator.latent_rate)
         samples = round(seconds * self.codec.sample_rate)
-        return -(-samples // self.codec.samples_per_latent), samples
+        frames = -(-samples // self.codec.samples_per_latent)
+        return max(frames, self.sampler.generator.min_frames), samples
 
     def _predicted(
         self,

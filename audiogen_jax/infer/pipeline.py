@@ -18,7 +18,9 @@ from audiogen_jax.files.audio import check_audible
 from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.flow.windows import stack_windows
 from audiogen_jax.infer.codec import Codec
+from audiogen_jax.infer.editing import AudioInput, Inputs, as_sound
 from audiogen_jax.infer.layout import inference_mesh
+from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.make_requests import Asked, RequestMaker, check_predicted
 from audiogen_jax.infer.noise import clip_keys, clip_noise
 from audiogen_jax.infer.options import SamplingOptions, Schedule, Sharding, Solver
@@ -37,6 +39,7 @@ from audiogen_jax.infer.requests import (
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.source import Source, encode_source
 from audiogen_jax.infer.understand import Understanding
+from audiogen_jax.models.prompting import PromptInputs
 from audiogen_jax.timeline import AnyTimeline, parse_timelines
 from audiogen_jax.types import (
     Device,
@@ -67,7 +70,7 @@ class Submitted(NamedTuple):
     source: Source | None = None
 
 
-class Pipeline:
+class Pipeline(Inputs):
     """A generator with its prompts' tokenizer and its audio codec.
 
     Attributes:
@@ -87,6 +90,7 @@ class Pipeline:
         self._sampler = Sampler(loaded.generator, loaded.params, mesh)
         self.codec = Codec(loaded.codec, self._sampler.mesh)
         self._requests = RequestMaker(self._sampler, loaded.tokenize, loaded.lost_views, self.codec)
+        self.inputs = InputRequestMaker(self._sampler, self.codec, loaded.reader)
 
     @classmethod
     def load(
@@ -138,6 +142,10 @@ class Pipeline:
         guidance_rescale: float = 0.0,
         source: Source | None = None,
         timeline: AnyTimeline | Sequence[AnyTimeline | None] | None = None,
+        transcript: str | None = None,
+        voice: AudioInput | None = None,
+        voice_text: str | None = None,
+        audio: AudioInput | None = None,
         compat: Literal["release"] | None = None,
     ) -> list[Clip]:
         """Generates one clip per prompt.
@@ -160,6 +168,8 @@ class Pipeline:
             itself, to the bit, and the clip has its rate and channels.
           timeline: what sounds when, and captions of stretches of a clip, see
             `audiogen_jax.timeline`; for all or one per prompt.
+          transcript, voice, voice_text, audio: of every clip, see `PromptInputs`; for models that
+            read more than captions. With a transcript the prompt may be None.
 
         Raises:
           ValueError: a bad argument, or a clip that came out silent or not finite, named.
@@ -178,7 +188,18 @@ class Pipeline:
         check_seed(seed)
         if source is not None and duration is None:
             duration = len(source.audio) / (source.sample_rate or self.codec.sample_rate)
-        requests = self.requests(prompts, ids, duration, options, timeline=timeline)
+        if any(each is not None for each in (transcript, voice, voice_text, audio)):
+            if source is not None or timeline:
+                raise ValueError("a source or a timeline goes with captions alone")
+            captions = [None] if prompts is None else parse_prompts(prompts)
+            sounds = [None if s is None else as_sound(s, None) for s in (voice, audio)]
+            asked = [
+                PromptInputs(c, transcript, sounds[0], voice_text, sounds[1]) for c in captions
+            ]
+            seconds = check_durations(duration, len(asked), self.generator.latent_rate)
+            requests = self.inputs.make(check_ids(ids, len(asked)), asked, seconds, options)
+        else:
+            requests = self.requests(prompts, ids, duration, options, timeline=timeline)
         clips: dict[str, Clip] = {}
         for batch in batches(requests):
             for clip in self.collect(self.submit(batch, seed, options, source)):
@@ -263,16 +284,23 @@ class Pipeline:
         finite = jnp.isfinite(latents).all(axis=(1, 2))
         return Submitted(batch, seed, waveforms, finite, source)
 
-    def collect(self, submitted: Submitted) -> list[Clip | ClipError]:
-        """Waits for a batch; a clip that came out silent or not finite is an error in its place."""
+    def run(
+        self, batch: Sequence[Request], seed: int, options: SamplingOptions, silent: bool
+    ) -> list[Clip | ClipError]:
+        return self.collect(self.submit(batch, seed, options), silent)
+
+    def collect(self, submitted: Submitted, silent: bool = False) -> list[Clip | ClipError]:
+        """Waits for a batch; in the place of a clip that is not finite, or silent, is an error."""
         waveforms, finite = jax.device_get((submitted.waveforms, submitted.finite))
         clips: list[Clip | ClipError] = []
         for row, request in enumerate(submitted.batch):
-            audio, rate = waveforms[row, : request.samples].copy(), self.codec.sample_rate
+            kept = slice(request.lead, request.lead + request.samples)
+            audio, rate = waveforms[row, kept].copy(), self.codec.sample_rate
             try:
                 if not finite[row]:
                     raise ValueError(f"clip {request.id!r}: the sampled latents are not finite")
-                check_audible(audio, f"clip {request.id!r}")
+                if not silent:
+                    check_audible(audio, f"clip {request.id!r}")
             except ValueError as error:
                 clips.append(ClipError(request.id, str(error)))
                 continue

@@ -75,6 +75,7 @@ class Request:
       prompts: that it has, in different windows.
       timed: are times of what sounds among the conditions?
       windows: of the clip, if they have prompts of their own.
+      lead: audio samples before those to keep.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Request:
     prompts: int = 1
     timed: bool = False
     windows: Windows | None = dataclasses.field(default=None, repr=False)
+    lead: int = 0
 
     def padded_conditions(self) -> list[Condition]:
         """The conditions, with those of the last prompt for others that batches of its kind have.

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import DTypeLike, Int
+from jaxtyping import DTypeLike, Int, PyTree
 
 from audiogen_jax.flow.inpainting import EditArrays
 from audiogen_jax.flow.windows import Windows
@@ -77,6 +77,12 @@ class Sampler:
         filled = jax.device_put(filled, self.layout.split)
         with self.layout.active():
             return list(self.programs.condition(self.params, filled)[:count])
+
+    def condition_alone(self, prompts: PyTree) -> Condition:
+        """The condition of one clip's prompts, in whatever form the generator reads them."""
+        placed = jax.device_put(prompts, self.layout.everywhere)
+        with self.layout.active():
+            return self.programs.condition_alone(self.params, placed)
 
     def frames(self, conditions: Sequence[Condition]) -> Int[np.ndarray, " b"]:
         """Latent frames that the model gives each clip; may be out of range, 0 included.

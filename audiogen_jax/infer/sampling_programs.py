@@ -42,6 +42,7 @@ class SamplingPrograms:
 
     Attributes:
       condition: parameters and `Tokens` -> the condition of every row, each with a first axis of 1.
+      condition_alone: parameters and prompts of one clip, of any form -> its condition.
       integrate: parameters, conditions and noise -> latents.
       pad: a condition to longer axes.
     """
@@ -61,6 +62,10 @@ class SamplingPrograms:
         # Unused parameters stay arguments: they are on the devices, and plans count arguments.
         programs = functools.partial(Programs, compiler_options=dict(options), keep_unused=True)
         self.condition = programs(self._condition_rows, out_shardings=self._layout.everywhere)
+        self.condition_alone = programs(
+            lambda params, prompts: self._generator.condition(params, prompts),
+            out_shardings=self._layout.everywhere,
+        )
         self.integrate = programs(self._integrate_split)
         self.pad = Programs(_pad, out_shardings=self._layout.everywhere)
 

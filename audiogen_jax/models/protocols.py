@@ -32,6 +32,7 @@ class Generator(Protocol):
       latent_rate: latent frames per second.
       window: most latent frames that the network sees at a time; longer clips are sampled in
         overlapping windows.
+      min_frames: fewest latent frames that are sampled; shorter clips are the start of so many.
       max_tokens: longest text.
       timeline: was it trained with the times at which tokens sound, and so takes `Tokens.spans`?
       vocab_size: token ids of texts are below it.
@@ -49,6 +50,8 @@ class Generator(Protocol):
     def latent_rate(self) -> float: ...
     @property
     def window(self) -> int: ...
+    @property
+    def min_frames(self) -> int: ...
     @property
     def max_tokens(self) -> int: ...
     @property

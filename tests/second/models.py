@@ -115,6 +115,7 @@ class BagGenerator:
     width: int = 16
 
     latent_rate, window, max_tokens, vocab_size = 100.0, 40, 64, VOCABULARY
+    min_frames = 1
     network, encoders, untrained, axes = "flow", ("bag",), (), GENERATOR_AXES
     quirks, timeline = NO_QUIRKS, False
 

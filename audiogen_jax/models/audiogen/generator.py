@@ -89,6 +89,7 @@ class DashengAudioGen:
     unroll: bool = False
     quirks: Quirks = Quirks()
 
+    min_frames = 1
     network = "audiogen"
     encoders = ("text_encoder",)
     axes = AXES

@@ -88,6 +88,11 @@ class AudioOmni:
         return self.config.window
 
     @property
+    def min_frames(self) -> int:
+        """The release was trained on clips of one length, and samples no other."""
+        return self.config.window
+
+    @property
     def max_tokens(self) -> int:
         return TEXT_TOKENS if self.thinker is None else self.thinker.max_tokens
 
@@ -154,7 +159,7 @@ class AudioOmni:
             self.quirks.normed_empty_transcript,
             method="context",
         )
-        mel = log_mel(prompts.audio, self.config)
+        mel = log_mel(jnp.asarray(prompts.audio), self.config)
         if dropout_key is not None:
             shares = self.config.mask_ratio_start, self.config.mask_ratio_end
             hidden = hide_span(mel, *draw_span(dropout_key, mel.shape[1], len(mel), shares))

@@ -3,6 +3,7 @@
 from typing import NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from audiogen_jax.models.omni.config import OmniConfig
@@ -37,10 +38,10 @@ class OmniPrompts(NamedTuple):
     """
 
     instruction: ThinkerInputs
-    transcript: Int[Array, "b s"]
-    has_transcript: Bool[Array, " b"]
-    audio: Float[Array, "b n"]
-    sync: Float[Array, "b v e"]
+    transcript: Int[Array | np.ndarray, "b s"]
+    has_transcript: Bool[Array | np.ndarray, " b"]
+    audio: Float[Array | np.ndarray, "b n"]
+    sync: Float[Array | np.ndarray, "b v e"]
 
     @classmethod
     def of_instruction(

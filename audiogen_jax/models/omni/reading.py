@@ -1,0 +1,142 @@
+"""Captions, transcripts, voices and edits as Audio-Omni reads them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float32
+
+from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.files.audio import convert
+from audiogen_jax.models.language_model import Recording, TextReader
+from audiogen_jax.models.omni.conditioners.characters import transcript_ids
+from audiogen_jax.models.omni.config import OmniConfig
+from audiogen_jax.models.omni.instructions import INSTRUCTIONS, Instruction
+from audiogen_jax.models.omni.prompts import OmniPrompts
+from audiogen_jax.models.omni.thinker.chat import chat
+from audiogen_jax.models.omni.thinker.inputs import Part
+from audiogen_jax.models.omni.thinker.inputs import Sound as ThinkerSound
+from audiogen_jax.models.omni.thinker.thinker import Thinker
+from audiogen_jax.models.prompting import Edit, PromptInputs, ReadPrompt, Sound
+from audiogen_jax.types import Tokens
+
+VOICE = 0.6
+"""Most of the reference that a voice takes, of which the end is heard: 6 of 10 seconds, as the
+release has it; what is said fills the rest."""
+_SMALLEST_PROMPT = 64
+"""Tokens of the shortest padded instruction: few lengths, few compiled programs."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OmniReader:
+    """A `models.prompting.PromptReader`.
+
+    Attributes:
+      config: sizes.
+      thinker: reads instructions.
+      text: its text tokenizer.
+      instructions: wording of every task.
+    """
+
+    config: OmniConfig
+    thinker: Thinker
+    text: TextReader
+    instructions: Mapping[str, Instruction] = dataclasses.field(
+        default_factory=lambda: INSTRUCTIONS
+    )
+
+    @property
+    def reference_seconds(self) -> float:
+        return self.config.reference_samples / self.config.sample_rate
+
+    def read(self, inputs: PromptInputs) -> ReadPrompt:
+        """See `PromptReader.read`.
+
+        Raises:
+          ValueError: a source that is longer than `reference_seconds`.
+        """
+        words = inputs.transcript
+        if words is None and inputs.caption is not None:
+            words = inputs.caption.asr
+        reference, lead = np.zeros(self.config.reference_samples, np.float32), 0.0
+        if inputs.edit is not None:
+            heard = self._mono(inputs.edit.source)
+            if len(heard) > len(reference):
+                raise ValueError(
+                    f"a source of {len(heard) / self.config.sample_rate:.2f} s: at most "
+                    f"{self.reference_seconds:g} s are edited at once"
+                )
+            reference[: len(heard)] = heard
+        if inputs.voice is not None:
+            heard = self._mono(inputs.voice)[-round(VOICE * len(reference)) :]
+            reference[: len(heard)] = heard
+            lead = len(heard) / self.config.sample_rate
+            words = f"{inputs.voice_text}. {words}"
+        instruction = self._instruction(inputs, words)
+        length = self.thinker.prompt_length(instruction)
+        padded = _SMALLEST_PROMPT * -(-length // _SMALLEST_PROMPT)
+        prompts = OmniPrompts(
+            self.thinker.inputs([instruction], padded),
+            transcript_ids([words or ""], self.config.text_length),
+            np.array([words is not None]),
+            reference[None],
+            np.zeros((1, self.config.sync_length, self.config.sync_dim), np.float32),
+        )
+        return ReadPrompt(prompts, lead)
+
+    def tokens(self, texts: Sequence[str], most: int) -> Tokens:
+        """Instructions of tagged strings alone, padded to one length.
+
+        Args:
+          texts: tagged strings.
+          most: tokens; of longer instructions the end is cut.
+        """
+        ids, mask = np.zeros((len(texts), most), np.int32), np.zeros((len(texts), most), bool)
+        for row, text in enumerate(texts):
+            parts = self._instruction(PromptInputs(StructuredCaption.parse(text)), None)
+            found = [token for part in parts for token in _text_ids(part)][:most]
+            ids[row, : len(found)], mask[row, : len(found)] = found, True
+        return Tokens(ids, mask)
+
+    def _instruction(self, inputs: PromptInputs, words: str | None) -> list[Part]:
+        """What the thinker is told."""
+        if inputs.edit is not None:
+            task, fields = inputs.edit.kind, _named(inputs.edit)
+        else:
+            text = "" if inputs.caption is None else description(inputs.caption)
+            task, fields = _task(inputs.caption, words), {"text": text, "what": "", "to": ""}
+        system, wording = self.instructions[task]
+        user: list[str | ThinkerSound] = [wording.format(**fields)]
+        if inputs.audio is not None:
+            mono = _at_rate(inputs.audio, self.thinker.sample_rate)
+            user.append(self.thinker.sound(Recording(mono)))
+        return chat(self.text, user, system)
+
+    def _mono(self, sound: Sound) -> Float32[np.ndarray, " n"]:
+        return _at_rate(sound, self.config.sample_rate)
+
+
+def description(caption: StructuredCaption) -> str:
+    """The views of a caption as sentences, without the words that are spoken."""
+    views = (caption.caption, caption.speech, caption.sfx, caption.music, caption.env)
+    return ". ".join(view.rstrip(".") for view in dict.fromkeys(filter(None, views)))
+
+
+def _task(caption: StructuredCaption | None, words: str | None) -> str:
+    if caption is None or (words is not None and caption.sfx is None and caption.music is None):
+        return "speech"
+    music_alone = caption.music is not None and caption.sfx is None and words is None
+    return "music" if music_alone else "sound"
+
+
+def _text_ids(part: Part) -> Sequence[int]:
+    assert isinstance(part, Sequence)
+    return part
+
+
+def _named(edit: Edit) -> dict[str, str]:
+    return {"text": "", "what": edit.what, "to": edit.to or ""}
+
+
+def _at_rate(sound: Sound, rate: int) -> Float32[np.ndarray, " n"]:
+    return convert(sound.samples, sound.sample_rate, rate, 1, "audio")[0][:, 0]
