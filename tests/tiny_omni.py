@@ -1,15 +1,20 @@
 """Audio-Omni with a few random channels, and clips of a third of a second."""
 
+import json
 from pathlib import Path
 
 import jax
 import numpy as np
+from safetensors.numpy import load_file
 
+from audiogen_jax.checkpoints.layout import TENSOR_PREFIX
 from audiogen_jax.checkpoints.omni_generator import omni_template, save_omni
 from audiogen_jax.checkpoints.omni_oobleck import oobleck_template, save_oobleck
+from audiogen_jax.checkpoints.omni_release import CODEC_PREFIX, THINKER_PREFIX
 from audiogen_jax.models.omni.config import OmniConfig, OobleckConfig
 from audiogen_jax.types import Params
 from tests import tiny_thinker
+from tests.checkpoints import torch_writer
 
 CODEC = OobleckConfig(sample_rate=8000, channels=4, c_mults=(1, 2), strides=(4, 8), latent_dim=4)
 CONFIG = OmniConfig(
@@ -57,4 +62,34 @@ def write_checkpoint(folder: Path) -> Path:
     save_omni(folder, CONFIG, random_like(omni_template(CONFIG), 0))
     save_oobleck(folder / "codec", CODEC, random_like(oobleck_template(CODEC), 1))
     tiny_thinker.write_checkpoint(folder / "thinker")
+    return folder
+
+
+def write_released(folder: Path, separate: Path) -> Path:
+    """As the release has it: one checkpoint of torch with all three models in it.
+
+    Sizes that Audio-Omni.json cannot name stand in config.json, in the fields of that.
+
+    Args:
+      folder: to write.
+      separate: from `write_checkpoint`.
+    """
+    folder.mkdir()
+    tensors = load_file(separate / "model.safetensors")
+    for name, value in load_file(separate / "codec" / "model.safetensors").items():
+        if not name.endswith("weight"):
+            tensors[CODEC_PREFIX + name] = value
+            continue
+        axes = tuple(range(1, value.ndim))
+        length = np.sqrt(np.sum(value**2, axis=axes, keepdims=True))
+        tensors[f"{CODEC_PREFIX}{name}_g"], tensors[f"{CODEC_PREFIX}{name}_v"] = length, 2 * value
+    for name, value in load_file(separate / "thinker" / "model.safetensors").items():
+        tensors[THINKER_PREFIX + name] = value
+    torch_writer.save(folder / "model.ckpt", tensors)
+    values = json.loads((separate / "config.json").read_text())
+    for name, prefix in (("codec", CODEC_PREFIX), ("thinker", THINKER_PREFIX)):
+        inner = json.loads((separate / name / "config.json").read_text())
+        values[name] = {**inner, TENSOR_PREFIX: prefix}
+    (folder / "config.json").write_text(json.dumps(values))
+    tiny_thinker.write_tokenizer(folder)
     return folder

@@ -7,6 +7,7 @@ import pytest
 
 import audiogen_jax as ag
 from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.models.omni.instructions import INSTRUCTIONS, read_instructions
 from audiogen_jax.models.prompting import Edit, PromptInputs, Sound
 from tests import tiny_omni
 from tests.parity.golden import error
@@ -156,23 +157,26 @@ def test_bad_inputs_are_named(pipeline):
         PromptInputs(transcript="a", edit=Edit("add", "rain", voice))
 
 
-def test_models_that_read_captions_alone_say_so():
-    nano = ag.load("nano")
+def test_models_that_read_captions_alone_say_so(tiny_checkpoint):
+    nano = ag.load(tiny_checkpoint)
     with pytest.raises(ValueError, match="edits nothing by instruction"):
         nano.edit("remove", sound(0.2), what="rain")
     with pytest.raises(ValueError, match=r"reads captions alone, no \['transcript'\]"):
         nano.generate(None, transcript="Hello")
 
 
-def test_another_wording_in_the_folder(tmp_path):
-    folder = tiny_omni.write_checkpoint(tmp_path / "omni")
-    plain = make(ag.load(folder), "<|caption|> rain")[0].audio
-    (folder / "instructions.json").write_text('{"sound": {"system": "Be loud", "user": "{text}"}}')
-    assert np.abs(make(ag.load(folder), "<|caption|> rain")[0].audio - plain).max() > 1e-4
+def test_another_wording_in_the_folder(pipeline, tmp_path):
+    reader, texts = pipeline.inputs.reader, ["<|caption|> rain"]
+    path = tmp_path / "instructions.json"
+    path.write_text('{"sound": {"system": "Be loud", "user": "{text}"}}')
+    worded = dataclasses.replace(reader, instructions=read_instructions(tmp_path))
+    assert worded.instructions["music"] == INSTRUCTIONS["music"]
+    counts = [each.tokens(texts, 400).mask.sum() for each in (reader, worded)]
+    assert counts[1] < counts[0]
     for wording in ('{"song": {"system": "", "user": ""}}', '{"sound": {"user": "{sound}"}}'):
-        (folder / "instructions.json").write_text(wording)
+        path.write_text(wording)
         with pytest.raises(ValueError, match="instructions.json"):
-            ag.load(folder)
+            read_instructions(tmp_path)
 
 
 def test_options_of_edits_are_those_of_the_release():
@@ -180,3 +184,19 @@ def test_options_of_edits_are_those_of_the_release():
 
     values = dataclasses.asdict(EDITING)
     assert (values["steps"], values["guidance"], values["schedule"]) == (100, 7.0, "linear")
+
+
+def test_one_file_of_three_models_is_the_same_model(pipeline, tmp_path, tmp_path_factory):
+    separate = tiny_omni.write_checkpoint(tmp_path / "separate")
+    released = tiny_omni.write_released(tmp_path / "released", separate)
+    (clip,) = make(pipeline, "<|caption|> rain")
+    (same,) = make(ag.load(released), "<|caption|> rain")
+    assert error(same.audio, clip.audio) < 1e-5
+    audio = sound(0.2, channels=2).samples[None]
+    latents = ag.load_tokenizer(released).encode(audio)
+    assert error(latents, pipeline.codec.encode(audio)) < 1e-5
+    counts = ag.convert_checkpoint(released, tmp_path / "copy", "float32", max_shard_bytes=60_000)
+    assert set(counts) == {".", "codec", "thinker"}
+    assert len([*(tmp_path / "copy").glob("*.safetensors")]) > 1
+    (again,) = make(ag.load(tmp_path / "copy"), "<|caption|> rain")
+    assert error(again.audio, clip.audio) < 1e-5

@@ -17,6 +17,12 @@ from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.dasheng.masked_autoencoder import MaskedAutoencoder
 from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.models.discriminators import MultiFrequencyDiscriminator
+from audiogen_jax.models.omni import axes as omni_axes
+from audiogen_jax.models.omni.codec import OobleckCodec
+from audiogen_jax.models.omni.config import OmniConfig, OobleckConfig
+from audiogen_jax.models.omni.generator import AudioOmni
+from audiogen_jax.models.omni.thinker.config import ThinkerConfig
+from audiogen_jax.models.omni.thinker.thinker import Thinker
 from audiogen_jax.models.t5 import axes as t5_axes
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
@@ -39,6 +45,8 @@ AXES = {
     "autoencoder": dasheng_axes.AXES,
     "discriminator": discriminators.AXES,
     "adapters": beneath("adapters", lora.AXES),
+    "omni": AudioOmni(OmniConfig(), Thinker(ThinkerConfig())).axes,
+    "oobleck": omni_axes.OOBLECK,
 }
 
 
@@ -52,6 +60,8 @@ def shapes(name: str):
         "discriminator": lambda key: MultiFrequencyDiscriminator((2048, 1024), 32).init(key, AUDIO)[
             "params"
         ],
+        "omni": AudioOmni(OmniConfig(), Thinker(ThinkerConfig())).init,
+        "oobleck": OobleckCodec(OobleckConfig()).init,
         "adapters": lambda key: {
             "adapters": lora.init_adapters(key, shapes("generator")["audiogen"], 8)
         },
