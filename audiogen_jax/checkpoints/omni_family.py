@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from jaxtyping import DTypeLike
 
@@ -78,10 +77,10 @@ def _tokenizer_folder(folder: Path) -> Path:
 
 
 def _make(
-    model: Mapping[str, Mapping[str, Any]], dtype: DTypeLike, remat: str | None = None
+    model: Mapping[str, Mapping[str, object]], dtype: DTypeLike, remat: str | None = None
 ) -> AudioOmni:
     thinker = Thinker(ThinkerConfig.from_hf(model["thinker"]), dtype)
-    return AudioOmni(OmniConfig(**model["omni"]), thinker, dtype=dtype, remat=remat)
+    return AudioOmni(OmniConfig.from_hf(model["omni"]), thinker, dtype=dtype, remat=remat)
 
 
 def _sizes(opened: CheckpointFolder) -> dict[str, object]:
