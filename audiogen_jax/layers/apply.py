@@ -33,7 +33,10 @@ def after(value: Array, layer: Params) -> Params:
 
     XLA's CPU backend widens such weights before it multiplies, and would widen those of all blocks
     at the start, a float32 copy of the whole model. It drops optimization barriers, but not this.
+    Other backends need no such copy, and this would cost them one of each layer.
     """
+    if jax.default_backend() != "cpu":
+        return layer
     zero = 0 * value.ravel()[0]
     return jax.tree.map(
         lambda leaf: leaf + zero.astype(leaf.dtype) if leaf.dtype.itemsize < 4 else leaf, layer

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, PRNGKeyArray
 
-from audiogen_jax.layers.apply import apply
+from audiogen_jax.layers.apply import after, apply
 from audiogen_jax.layers.norm import RMSNorm
 from audiogen_jax.models.omni.thinker.config import TextConfig
 from audiogen_jax.models.omni.thinker.rope import multimodal_angles
@@ -138,7 +138,7 @@ class TextDecoder(NamedTuple):
         angles, layer = self.angles(positions), self.layer
         caches = []
         for weights in params["layers"][:layers]:
-            x, cache = apply(layer, weights, x, angles, mask)
+            x, cache = apply(layer, after(x, weights), x, angles, mask)
             caches.append(cache)
         return x, caches
 
@@ -155,6 +155,7 @@ class TextDecoder(NamedTuple):
         angles, layer = self.angles(positions), self.layer
         new = []
         for weights, cache in zip(params["layers"], caches, strict=True):
+            weights = after(x, weights)
             x, cache = apply(layer, weights, x, angles, mask, cache, slot, method="step")
             new.append(cache)
         return x, new
