@@ -59,7 +59,7 @@ def stacked_params(config: ThinkerConfig = CONFIG) -> Params:
     def draw(path: tuple, leaf: jax.ShapeDtypeStruct) -> np.ndarray:
         ones = path[-1].key == "scale"
         width = 0.2 if ones or len(leaf.shape) < 2 else 0.7 * leaf.shape[-2] ** -0.5
-        if path[-1].key == "embedding":
+        if path[-2].key == "embed":
             width = 1.0
         return (ones + rng.normal(0, width, leaf.shape)).astype(np.float32)
 

@@ -160,7 +160,7 @@ def _text() -> list[Rule]:
     rules = [
         Rule("model.embed_tokens.weight", "text/embed/embedding"),
         Rule("model.norm.weight", "text/norm/scale"),
-        Rule("lm_head.weight", "text/head/kernel", "oi->io"),
+        Rule("lm_head.weight", "text/head/embedding"),
         Rule(f"{name}.input_layernorm.weight", f"{path}/attention_norm/scale"),
         Rule(f"{name}.post_attention_layernorm.weight", f"{path}/mlp_norm/scale"),
         Rule(f"{name}.self_attn.o_proj.weight", f"{path}/out/kernel", "oi->io"),

@@ -1,7 +1,7 @@
 """The thinker against transformers' in PyTorch eager: one machine, one run, the same weights.
 
 Published width of the 3B model, random weights, a text decoder of four layers: reading a prompt of
-512 tokens, and 32 tokens of a greedy answer with a cache. Each side is a process of its own, pinned
+256 tokens, and 32 tokens of a greedy answer with a cache. Each side is a process of its own, pinned
 to the same number of cores, in turns. The answers must be the same.
 
 From the root of the repository, on an otherwise idle machine (needs the extra "bench"):
@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 RESULT = Path(__file__).parent / "results" / "thinker.json"
-LAYERS, PROMPT, ANSWER, REPEATS = 4, 512, 32, 3
+LAYERS, PROMPT, ANSWER, REPEATS = 4, 256, 32, 3
 
 
 def write_checkpoint(folder: Path) -> None:

@@ -3,8 +3,7 @@
 from audiogen_jax.sharding.placement import AxisRules
 
 AXES: AxisRules = (
-    (r"text/embed/embedding", ("vocab", "embed")),
-    (r"text/head/kernel", ("embed", "vocab")),
+    (r"text/(embed|head)/embedding", ("vocab", "embed")),
     (r"(text/layers|audio/blocks/attention|vision/blocks)/(query|key|value)/kernel",
      ("embed", "heads")),
     (r"(text/layers|audio/blocks/attention|vision/blocks)/out/kernel", ("heads", "embed")),

@@ -163,8 +163,9 @@ class TextDecoder(NamedTuple):
     def logits(self, params: Params, x: Float[Array, "... d"]) -> Float[Array, "... v"]:
         """Of the next token, float32."""
         norm = RMSNorm(epsilon=self.config.rms_norm_eps, dtype=self.dtype)
-        head = params["head"]["kernel"].astype(self.dtype)
-        return jnp.matmul(apply(norm, params["norm"], x), head, preferred_element_type=jnp.float32)
+        head = params["head"]["embedding"].astype(self.dtype)
+        last = apply(norm, params["norm"], x)
+        return jnp.einsum("...d,vd->...v", last, head, preferred_element_type=jnp.float32)
 
     def init(self, key: PRNGKeyArray) -> dict[str, Params]:
         """Random parameters; layers are stacked along their first axis, see `unstack`."""
@@ -181,7 +182,7 @@ class TextDecoder(NamedTuple):
                 jax.random.split(keys[1], c.num_hidden_layers)
             ),
             "norm": {"scale": jnp.ones(c.hidden_size)},
-            "head": {"kernel": draw(keys[2], (c.hidden_size, c.vocab_size))},
+            "head": {"embedding": draw(keys[2], (c.vocab_size, c.hidden_size))},
         }
 
 
