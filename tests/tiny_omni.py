@@ -11,7 +11,10 @@ from audiogen_jax.checkpoints.layout import TENSOR_PREFIX
 from audiogen_jax.checkpoints.omni_generator import omni_template, save_omni
 from audiogen_jax.checkpoints.omni_oobleck import oobleck_template, save_oobleck
 from audiogen_jax.checkpoints.omni_release import CODEC_PREFIX, THINKER_PREFIX
+from audiogen_jax.checkpoints.safetensors import save_safetensors
+from audiogen_jax.checkpoints.synchformer import synchformer_layout, synchformer_template
 from audiogen_jax.models.omni.config import OmniConfig, OobleckConfig
+from audiogen_jax.models.omni.synchformer import SynchformerConfig
 from audiogen_jax.types import Params
 from tests import tiny_thinker
 from tests.checkpoints import torch_writer
@@ -29,7 +32,7 @@ CONFIG = OmniConfig(
     pad_length=96,
     thinker_dim=tiny_thinker.CONFIG.text.hidden_size,
     sync_dim=6,
-    sync_length=8,
+    sync_length=4,
     sync_tokens=4,
     text_dim=8,
     text_length=40,
@@ -41,6 +44,10 @@ CONFIG = OmniConfig(
     reference_samples=2048,
     mel_tokens=8,
     thinker="thinker",
+)
+
+SYNCHFORMER = SynchformerConfig(
+    width=6, depth=1, heads=2, mlp_ratio=2, frames_per_segment=4, step=2, image_size=32
 )
 
 
@@ -62,6 +69,9 @@ def write_checkpoint(folder: Path) -> Path:
     save_omni(folder, CONFIG, random_like(omni_template(CONFIG), 0))
     save_oobleck(folder / "codec", CODEC, random_like(oobleck_template(CODEC), 1))
     tiny_thinker.write_checkpoint(folder / "thinker")
+    seen = random_like(synchformer_template(SYNCHFORMER), 2)
+    layout = synchformer_layout(SYNCHFORMER)
+    save_safetensors(folder / "synchformer", SYNCHFORMER.to_hf(), seen, layout)
     return folder
 
 

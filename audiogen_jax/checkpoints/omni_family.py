@@ -1,12 +1,16 @@
 """Audio-Omni as a row of the registry: read with its thinker and its codec, built, written."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import jax
+import numpy as np
 from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints import omni_oobleck
+from audiogen_jax.checkpoints.config_file import has_config
 from audiogen_jax.checkpoints.family import (
     Component,
     FolderFamily,
@@ -19,16 +23,20 @@ from audiogen_jax.checkpoints.hub import download_files
 from audiogen_jax.checkpoints.mapping import Put
 from audiogen_jax.checkpoints.omni_generator import load_omni, save_omni
 from audiogen_jax.checkpoints.qwen_omni import WHOLE, load_thinker, save_thinker
+from audiogen_jax.checkpoints.synchformer import load_synchformer
+from audiogen_jax.checkpoints.torch_file import TorchFile
 from audiogen_jax.input.byte_pairs import FILES, BytePairTokenizer
 from audiogen_jax.models.omni.config import OmniConfig, OobleckConfig
 from audiogen_jax.models.omni.generator import AudioOmni
 from audiogen_jax.models.omni.instructions import read_instructions
 from audiogen_jax.models.omni.reading import OmniReader
+from audiogen_jax.models.omni.synchformer import SynchformerConfig, sync_features
 from audiogen_jax.models.omni.thinker.config import ThinkerConfig
 from audiogen_jax.models.omni.thinker.thinker import Thinker
 from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Params, Tokens
 
+_SYNCHFORMER = "synchformer_state_dict.pth"
 _TOKENIZER = "Qwen/Qwen2.5-Omni-3B"
 """Whose text tokenizer the release uses, which does not hold one itself."""
 
@@ -56,7 +64,9 @@ def _load(
     if for_sampling:
         params = generator.for_sampling(params)
     text = BytePairTokenizer(_tokenizer_folder(opened_thinker.path), sizes.text.vocab_size)
-    reader = OmniReader(config, thinker, text, read_instructions(opened.path))
+    reader = OmniReader(
+        config, thinker, text, read_instructions(opened.path), *_synchformer(opened.path)
+    )
 
     def tokenize(texts: list[str], timelines: Sequence[Timeline] = (), /) -> Tokens:
         return reader.tokens(texts, generator.max_tokens)
@@ -67,6 +77,26 @@ def _load(
     return LoadedGenerator(
         folders, generator, params, codec, tokenize, language=language, reader=reader
     )
+
+
+def _synchformer(
+    folder: Path,
+) -> tuple[Callable[[np.ndarray], np.ndarray] | None, SynchformerConfig]:
+    """What makes visual features of frames, read when the first video is; None without weights."""
+    inner, released = folder / "synchformer", folder / _SYNCHFORMER
+    config = SynchformerConfig()
+    if has_config(inner):
+        config = CheckpointFolder(inner).config(SynchformerConfig)
+    elif not released.is_file():
+        return None, config
+
+    @functools.cache
+    def params() -> Params:
+        file = CheckpointFolder(inner).tensors if has_config(inner) else TorchFile(released)
+        return load_synchformer(file, config, put=jax.device_put)
+
+    compiled = jax.jit(functools.partial(sync_features, config))
+    return (lambda frames: np.asarray(compiled(params(), frames))), config
 
 
 def _tokenizer_folder(folder: Path) -> Path:

@@ -73,6 +73,9 @@ def generate(
     voice: Annotated[Path | None, _beyond(help="Audio file of a voice that says them.")] = None,
     voice_text: Annotated[str | None, _beyond(help="What is said in --voice.")] = None,
     audio: Annotated[Path | None, _beyond(help="Audio file that the caption is about.")] = None,
+    video: Annotated[
+        Path | None, _beyond(help="Video whose sound, or music, is made; needs no caption.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same audio.")] = 0,
     source: Annotated[
         Path | None, _source(help="Audio file to keep parts of, to continue or to vary.")
@@ -100,7 +103,16 @@ def generate(
     """Generate an audio scene from a structured caption."""
     events = _timeline(timeline, at or ())
     scenes = any(event.view == "caption" for event in events)
-    scene = _scene(scenes or transcript is not None, prompt, caption, speech, asr, sfx, music, env)
+    scene = _scene(
+        scenes or transcript is not None or video is not None,
+        prompt,
+        caption,
+        speech,
+        asr,
+        sfx,
+        music,
+        env,
+    )
     picture = output.with_suffix(".png")
     check_audio_output(output, overwrite)
     if plot:
@@ -134,6 +146,7 @@ def generate(
             voice=voice,
             voice_text=voice_text,
             audio=audio,
+            video=video,
             **dataclasses.asdict(options),
         )
     write_audio(output, clip.audio, clip.sample_rate, subtype)

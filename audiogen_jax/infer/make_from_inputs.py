@@ -62,6 +62,8 @@ class InputRequestMaker:
             read = [self.reader.read(each) for each in _kinds(inputs, options)]
         except ValueError as error:
             raise ValueError(f"clip {name!r}: {error}") from error
+        if seconds is None:
+            seconds = read[0].seconds
         conditions = [self.sampler.condition_alone(each.prompts) for each in read]
         lead = round(max(each.lead for each in read) * rate)
         step, longest = self.codec.samples_per_latent, generator.window

@@ -146,6 +146,7 @@ class Pipeline(Inputs):
         voice: AudioInput | None = None,
         voice_text: str | None = None,
         audio: AudioInput | None = None,
+        video: str | Path | None = None,
         compat: Literal["release"] | None = None,
     ) -> list[Clip]:
         """Generates one clip per prompt.
@@ -168,8 +169,8 @@ class Pipeline(Inputs):
             itself, to the bit, and the clip has its rate and channels.
           timeline: what sounds when, and captions of stretches of a clip, see
             `audiogen_jax.timeline`; for all or one per prompt.
-          transcript, voice, voice_text, audio: of every clip, see `PromptInputs`; for models that
-            read more than captions. With a transcript the prompt may be None.
+          transcript, voice, voice_text, audio, video: of every clip, see `PromptInputs`; for models
+            that read more than captions. With a transcript or a video the prompt may be None.
 
         Raises:
           ValueError: a bad argument, or a clip that came out silent or not finite, named.
@@ -188,14 +189,13 @@ class Pipeline(Inputs):
         check_seed(seed)
         if source is not None and duration is None:
             duration = len(source.audio) / (source.sample_rate or self.codec.sample_rate)
-        if any(each is not None for each in (transcript, voice, voice_text, audio)):
+        if any(each is not None for each in (transcript, voice, voice_text, audio, video)):
             if source is not None or timeline:
                 raise ValueError("a source or a timeline goes with captions alone")
             captions = [None] if prompts is None else parse_prompts(prompts)
             sounds = [None if s is None else as_sound(s, None) for s in (voice, audio)]
-            asked = [
-                PromptInputs(c, transcript, sounds[0], voice_text, sounds[1]) for c in captions
-            ]
+            given = transcript, sounds[0], voice_text, sounds[1], video
+            asked = [PromptInputs(caption, *given) for caption in captions]
             seconds = check_durations(duration, len(asked), self.generator.latent_rate)
             requests = self.inputs.make(check_ids(ids, len(asked)), asked, seconds, options)
         else:

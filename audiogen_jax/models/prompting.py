@@ -1,6 +1,7 @@
 """What generators are asked for beside a text: words to say, voices, sounds, edits."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeAlias, get_args
 
 import numpy as np
@@ -89,6 +90,7 @@ class PromptInputs:
       voice: that says them.
       voice_text: what `voice` says.
       audio: that the caption is about.
+      video: file of a video whose sound, or music, is wanted.
       edit: in the place of all these.
 
     Raises:
@@ -100,6 +102,7 @@ class PromptInputs:
     voice: Sound | None = None
     voice_text: str | None = None
     audio: Sound | None = None
+    video: str | Path | None = None
     edit: Edit | None = None
 
     def __post_init__(self):
@@ -114,8 +117,10 @@ class PromptInputs:
             raise ValueError("a voice needs transcript, what it is to say, and voice_text, its own")
         if self.voice_text is not None and self.voice is None:
             raise ValueError("voice_text is what a voice says: give the voice")
-        if self.caption is None and self.transcript is None and self.edit is None:
-            raise ValueError("nothing to make a clip from: give a caption, a transcript or an edit")
+        if all(each is None for each in (self.caption, self.transcript, self.video, self.edit)):
+            raise ValueError(
+                "nothing to make a clip from: give a caption, a transcript, a video or an edit"
+            )
 
     @property
     def beyond_text(self) -> list[str]:
@@ -128,7 +133,9 @@ class PromptInputs:
         if self.edit is not None:
             to = f" to {self.edit.to}" if self.edit.to else ""
             return f"{self.edit.kind} {self.edit.what}{to}"
-        return str(self.transcript) if self.caption is None else self.caption.format()
+        if self.caption is not None:
+            return self.caption.format()
+        return self.transcript or f"video {Path(str(self.video)).name}"
 
 
 class ReadPrompt(NamedTuple):
@@ -137,10 +144,12 @@ class ReadPrompt(NamedTuple):
     Attributes:
       prompts: for `Generator.condition`, of one clip.
       lead: seconds at the start of the clip that only repeat a voice.
+      seconds: of the clip, where what is read says so.
     """
 
     prompts: Prompts
     lead: float = 0.0
+    seconds: float | None = None
 
 
 class PromptReader(Protocol):

@@ -10,6 +10,7 @@ from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.models.omni.instructions import INSTRUCTIONS, read_instructions
 from audiogen_jax.models.prompting import Edit, PromptInputs, Sound
 from tests import tiny_omni
+from tests.films import write_video
 from tests.parity.golden import error
 
 QUICK = SamplingOptions(steps=2, guidance=7.0, schedule="linear")
@@ -200,3 +201,26 @@ def test_one_file_of_three_models_is_the_same_model(pipeline, tmp_path, tmp_path
     assert len([*(tmp_path / "copy").glob("*.safetensors")]) > 1
     (again,) = make(ag.load(tmp_path / "copy"), "<|caption|> rain")
     assert error(again.audio, clip.audio) < 1e-5
+
+
+def test_video(pipeline, tmp_path):
+    """Its sound lasts as long as it does; what is seen decides it, with a caption or without."""
+    (tmp_path / "videos").mkdir()
+    film = write_video(tmp_path / "videos" / "a.mp4", np.arange(5) / 25)
+    dark = write_video(tmp_path / "videos" / "b.mp4", np.zeros(1))
+    (clip,) = make(pipeline, None, video=film)
+    assert len(clip.audio) == round(0.2 * RATE) and clip.prompt == "video a.mp4"
+    (music,) = make(pipeline, "<|caption|> piano <|music|> calm piano", video=film)
+    assert error(music.audio, clip.audio) > 1e-4
+    (other,) = make(pipeline, None, video=dark, duration=0.2)
+    assert error(other.audio, clip.audio) > 1e-4
+    long = write_video(tmp_path / "videos" / "c.mp4", np.arange(20) / 25)
+    with pytest.warns(UserWarning, match="lasts 0.8 s, of which the first"):
+        (clip,) = make(pipeline, None, video=long)
+    assert len(clip.audio) == LONGEST
+    (tmp_path / "videos" / "d.mp4").write_bytes(b"no video")
+    with pytest.raises(ValueError, match=r"clip '0': .*d.mp4"):
+        make(pipeline, None, video=tmp_path / "videos" / "d.mp4")
+    blind = dataclasses.replace(pipeline.inputs.reader, see=None)
+    with pytest.raises(ValueError, match="synchformer_state_dict.pth"):
+        blind.read(PromptInputs(video=film))

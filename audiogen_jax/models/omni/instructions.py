@@ -35,6 +35,15 @@ INSTRUCTIONS: Mapping[str, Instruction] = {
     ),
     # The words themselves stand in the transcript, which the thinker does not see.
     "speech": Instruction("Generate natural speech from the text that is given.", "{text}"),
+    "video_sound": Instruction(
+        "You are a foley artist who understands what happens in the video and makes its sound.",
+        "{text}\n",
+    ),
+    "video_music": Instruction(
+        "You are a composer. Make background music that fits the style, the energy and the mood of "
+        "the video.",
+        "{text}\n",
+    ),
     "add": Instruction(_EDITOR, "Add the sound of '{what}' to the input audio."),
     "remove": Instruction(_EDITOR, "Remove the sound of '{what}' from the input audio."),
     "extract": Instruction(_EDITOR, "Extract the sound of '{what}' from the input audio."),

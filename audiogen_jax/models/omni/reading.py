@@ -1,23 +1,29 @@
 """Captions, transcripts, voices and edits as Audio-Omni reads them."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.files.audio import convert
+from audiogen_jax.files.video import video_times
 from audiogen_jax.models.language_model import Recording, TextReader
 from audiogen_jax.models.omni.conditioners.characters import transcript_ids
 from audiogen_jax.models.omni.config import OmniConfig
 from audiogen_jax.models.omni.instructions import INSTRUCTIONS, Instruction
 from audiogen_jax.models.omni.prompts import OmniPrompts
+from audiogen_jax.models.omni.synchformer import SynchformerConfig
 from audiogen_jax.models.omni.thinker.chat import chat
-from audiogen_jax.models.omni.thinker.inputs import Part
+from audiogen_jax.models.omni.thinker.inputs import Part, Pictures
 from audiogen_jax.models.omni.thinker.inputs import Sound as ThinkerSound
 from audiogen_jax.models.omni.thinker.thinker import Thinker
+from audiogen_jax.models.omni.video import read_seen_film, read_sync_frames
 from audiogen_jax.models.prompting import Edit, PromptInputs, ReadPrompt, Sound
+from audiogen_jax.models.quirks import NO_QUIRKS
 from audiogen_jax.types import Tokens
 
 VOICE = 0.6
@@ -36,6 +42,8 @@ class OmniReader:
       thinker: reads instructions.
       text: its text tokenizer.
       instructions: wording of every task.
+      see: frames of a video, 25 a second in [-1, 1], to visual features; None without Synchformer.
+      frame_size: of those frames.
     """
 
     config: OmniConfig
@@ -44,6 +52,8 @@ class OmniReader:
     instructions: Mapping[str, Instruction] = dataclasses.field(
         default_factory=lambda: INSTRUCTIONS
     )
+    see: Callable[[Float32[np.ndarray, "t y x 3"]], Float32[np.ndarray, "s d"]] | None = None
+    frame_size: SynchformerConfig = SynchformerConfig()
 
     @property
     def reference_seconds(self) -> float:
@@ -72,6 +82,10 @@ class OmniReader:
             reference[: len(heard)] = heard
             lead = len(heard) / self.config.sample_rate
             words = f"{inputs.voice_text}. {words}"
+        sync = np.zeros((self.config.sync_length, self.config.sync_dim), np.float32)
+        seconds = None
+        if inputs.video is not None:
+            sync, seconds = self._seen(inputs.video), self._duration(inputs.video)
         instruction = self._instruction(inputs, words)
         length = self.thinker.prompt_length(instruction)
         padded = _SMALLEST_PROMPT * -(-length // _SMALLEST_PROMPT)
@@ -80,9 +94,9 @@ class OmniReader:
             transcript_ids([words or ""], self.config.text_length),
             np.array([words is not None]),
             reference[None],
-            np.zeros((1, self.config.sync_length, self.config.sync_dim), np.float32),
+            sync[None],
         )
-        return ReadPrompt(prompts, lead)
+        return ReadPrompt(prompts, lead, seconds)
 
     def tokens(self, texts: Sequence[str], most: int) -> Tokens:
         """Instructions of tagged strings alone, padded to one length.
@@ -105,12 +119,46 @@ class OmniReader:
         else:
             text = "" if inputs.caption is None else description(inputs.caption)
             task, fields = _task(inputs.caption, words), {"text": text, "what": "", "to": ""}
+            if inputs.video is not None:
+                task = "video_music" if task == "music" else "video_sound"
         system, wording = self.instructions[task]
-        user: list[str | ThinkerSound] = [wording.format(**fields)]
+        user: list[str | ThinkerSound | Pictures] = [wording.format(**fields)]
+        if inputs.video is not None:
+            seconds, vision = self.reference_seconds, self.thinker.config.vision
+            film = read_seen_film(inputs.video, seconds, vision, NO_QUIRKS)
+            user.append(self.thinker.pictures(film))
         if inputs.audio is not None:
             mono = _at_rate(inputs.audio, self.thinker.sample_rate)
             user.append(self.thinker.sound(Recording(mono)))
         return chat(self.text, user, system)
+
+    def _seen(self, video: str | Path) -> Float32[np.ndarray, "s d"]:
+        """Visual features of the first seconds of a video."""
+        if self.see is None:
+            raise ValueError(
+                f"{video}: no weights of Synchformer beside those of the model: put "
+                "synchformer_state_dict.pth of HKUSTAudio/Audio-Omni in its folder"
+            )
+        frames = read_sync_frames(video, self.reference_seconds, self.frame_size, NO_QUIRKS)
+        features = self.see(frames)
+        expected = (self.config.sync_length, self.config.sync_dim)
+        if features.shape != expected:
+            raise ValueError(f"{video}: visual features {features.shape}: expected {expected}")
+        return features
+
+    def _duration(self, video: str | Path) -> float | None:
+        """Of the sound of a video; None for a picture."""
+        times = video_times(video)
+        longest = self.config.window * self.config.downsampling_ratio / self.config.sample_rate
+        if times.still:
+            return None
+        if times.duration > longest:
+            warnings.warn(
+                f"{video} lasts {times.duration:.1f} s, of which the first "
+                f"{self.reference_seconds:g} are seen: cut it up to hear the rest",
+                stacklevel=2,
+            )
+        return min(times.duration, longest)
 
     def _mono(self, sound: Sound) -> Float32[np.ndarray, " n"]:
         return _at_rate(sound, self.config.sample_rate)
