@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PYTEST ?= --numprocesses=auto --dist=loadfile
+PYTEST ?= --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 VERSIONS ?= build/versions
 UV := $(VERSIONS)/uv/bin/uv

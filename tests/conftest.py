@@ -37,6 +37,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("audiogen")
 
 
+COMPILING = ("train", "jobs", "infer", "parity", "models", "second", "docs", "cli", "checkpoints")
+"""Folders whose tests take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of these folders come first: none of them is left alone with a worker at the end."""
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in COMPILING)
+
+
 @pytest.fixture
 def empty_store(tmp_path, monkeypatch) -> Callable[[str], Path]:
     """URL -> the folder that it names, empty; downloads go to a cache of the test."""

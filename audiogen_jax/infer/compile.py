@@ -12,9 +12,9 @@ from jaxtyping import PyTree
 
 from audiogen_jax.types import Params
 
-MAX_PROGRAMS = 64
-"""Programs that a function keeps in memory: more than there are buckets of texts times buckets of
-clips of up to ten seconds."""
+MAX_PROGRAMS = 16
+"""Programs that a function keeps in memory, about 13 MB each of the embedded model: as many as clips
+of up to ten seconds have buckets, twice. Others are read again from the cache on disk."""
 
 
 def use_compile_cache() -> None:
