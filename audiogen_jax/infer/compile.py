@@ -13,8 +13,8 @@ from jaxtyping import PyTree
 from audiogen_jax.types import Params
 
 MAX_PROGRAMS = 16
-"""Programs that a function keeps in memory, each of about 13 MB for the embedded model: two for each
-bucket of clips up to ten seconds. Others are read again from the cache on disk."""
+"""Programs that a function keeps in memory, each of about 13 MB for the embedded model: two for
+each bucket of clips up to ten seconds. Others are read again from the cache on disk."""
 
 
 def use_compile_cache() -> None:
