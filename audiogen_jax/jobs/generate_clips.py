@@ -44,6 +44,10 @@ short by the end of a window."""
 _CONDITIONED_TOGETHER = 64
 
 
+_ADDED = {"sharding": "dp", "guidance_rescale": 0.0}
+"""Settings that the first version had not, as it sampled: said in `job.json` where they differ."""
+
+
 @dataclasses.dataclass(frozen=True)
 class BatchSettings:
     """What decides the bits of clips, beside their prompts, the checkpoint and the devices.
@@ -88,13 +92,18 @@ class BatchSettings:
 
     def job(self) -> dict[str, object]:
         """The settings as `job.json` says them."""
-        return {
+        settings = {
             **self.how(),
             "param_dtype": self.param_dtype,
             "seed": self.seed,
             "batch_size": self.batch_size,
             "format": self.suffix,
-            **({} if self.sharding == "dp" else {"sharding": self.sharding}),
+            "sharding": self.sharding,
+        }
+        return {
+            name: value
+            for name, value in settings.items()
+            if name not in _ADDED or value != _ADDED[name]
         }
 
 

@@ -126,7 +126,9 @@ def test_a_name_that_stands_twice_is_read_once(tmp_path):
     text = path.read_text()
     expected = TextTokenizer.from_file(path).encode_batch(["a"], 4)
     path.write_text(text.replace("{", f'{{"normalizer": {evil},', 1))
-    np.testing.assert_array_equal(TextTokenizer.from_file(path).encode_batch(["a"], 4), expected)
+    read = TextTokenizer.from_file(path).encode_batch(["a"], 4)
+    np.testing.assert_array_equal(read.ids, expected.ids)
+    np.testing.assert_array_equal(read.mask, expected.mask)
 
 
 @pytest.mark.parametrize("count", [10**12, -1, True, 1.5, "100"])
