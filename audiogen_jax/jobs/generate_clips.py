@@ -45,7 +45,11 @@ _CONDITIONED_TOGETHER = 64
 
 
 _ADDED = {"sharding": "dp", "guidance_rescale": 0.0}
-"""Settings that the first version had not, as it sampled: said in `job.json` where they differ."""
+"""Settings that the first version had not, and how it sampled: they are said where they differ."""
+
+
+def _without_added(settings: dict[str, object]) -> dict[str, object]:
+    return {k: v for k, v in settings.items() if k not in _ADDED or v != _ADDED[k]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +92,7 @@ class BatchSettings:
     def how(self) -> dict[str, object]:
         """How a clip is made, as its row in the manifest says it."""
         options = dataclasses.asdict(self.options)
-        return {**options, "duration": self.duration, "dtype": self.dtype}
+        return _without_added({**options, "duration": self.duration, "dtype": self.dtype})
 
     def job(self) -> dict[str, object]:
         """The settings as `job.json` says them."""
@@ -100,11 +104,7 @@ class BatchSettings:
             "format": self.suffix,
             "sharding": self.sharding,
         }
-        return {
-            name: value
-            for name, value in settings.items()
-            if name not in _ADDED or value != _ADDED[name]
-        }
+        return _without_added(settings)
 
 
 def run_batch(
