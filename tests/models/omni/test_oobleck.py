@@ -71,7 +71,6 @@ def test_reach(params):
         ({"strides": (2, 3)}, "even"),
         ({"strides": (2,)}, "one for every level"),
         ({"c_mults": (1, 0)}, "c_mults"),
-        ({"strides": (2, 4.0)}, "strides"),
         ({"strides": (2, True)}, "strides"),
     ],
 )
