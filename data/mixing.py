@@ -1,4 +1,4 @@
-"""Mixing of mono layers: fades, onsets, level by signal-to-noise ratio, and a synthetic room."""
+"""Mixing of mono layers: fades, onsets, level by signal-to-noise ratio, reverberation."""
 
 import numpy as np
 from jaxtyping import Float
@@ -50,23 +50,6 @@ def layer_of(clip: Float[np.ndarray, " m"], length: int, onset: int) -> Float[np
     layer = np.zeros(length)
     layer[onset : onset + len(clip)] = clip * window
     return layer
-
-
-def room_response(
-    rt60: float, direct_to_reverberant_db: float, sample_rate: int, rng: np.random.Generator
-) -> Float[np.ndarray, " m"]:
-    """A room as exponentially decaying noise behind a unit direct path (Polack's model).
-
-    Args:
-      rt60: seconds in which the tail decays by 60 dB.
-      direct_to_reverberant_db: energy of the direct path over that of the tail.
-      sample_rate: Hz.
-      rng: draws the noise.
-    """
-    seconds = np.arange(1, round(rt60 * sample_rate)) / sample_rate
-    tail = rng.standard_normal(len(seconds)) * 10.0 ** (-3.0 * seconds / rt60)
-    tail *= 10.0 ** (-direct_to_reverberant_db / 20.0) / np.linalg.norm(tail)
-    return np.concatenate([[1.0], tail])
 
 
 def reverberate(

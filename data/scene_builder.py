@@ -15,9 +15,10 @@ from jaxtyping import Float
 
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import crop_window
+from audiogen_jax.input.scenes.layers import room_response
 from data import SAMPLE_RATE
 from data.licenses import strictest
-from data.mixing import at_snr, layer_of, reverberate, room_response
+from data.mixing import at_snr, layer_of, reverberate
 from data.scene_captions import scene_views
 
 CATEGORIES = ("S00", "0M0", "00A", "SM0", "S0A", "0MA", "SMA")

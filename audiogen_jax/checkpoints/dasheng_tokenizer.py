@@ -1,6 +1,5 @@
 """DashengTokenizer checkpoints: reading, writing, and where the release keeps each parameter."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 import jax
@@ -11,13 +10,9 @@ from jaxtyping import DTypeLike
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.layout import Buffer, Layout, Rule
 from audiogen_jax.checkpoints.mapping import (
-    Put,
-    check_tensors,
-    import_params,
-    on_host,
-    stack_layers,
     with_dtype,
 )
+from audiogen_jax.checkpoints.parameter_file import ParameterFile
 from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.models.dasheng.audio_encoder import N_MELS, PATCH_FRAMES
 from audiogen_jax.models.dasheng.config import TokenizerConfig
@@ -31,7 +26,7 @@ _SEMANTIC_FFT = 512
 _ACOUSTIC_FFT = 1024
 
 
-class TokenizerCheckpoint:
+class TokenizerCheckpoint(ParameterFile):
     """An audio tokenizer on disk, checked; its parts are read when asked for.
 
     Attributes:
@@ -50,21 +45,8 @@ class TokenizerCheckpoint:
           ValueError: the tensors are not those of the configuration; all differences are named.
         """
         self.config = opened.config(TokenizerConfig)
-        self._file = opened.tensors
-        self._template = tokenizer_template(self.config, dtype)
-        self._layout = self._file.layout(tokenizer_layout(self.config))
-        check_tensors(self._file, self._layout, self._template)
-
-    def read(self, names: Collection[str] | None = None, put: Put = on_host) -> Params:
-        """Reads parameters.
-
-        Args:
-          names: their top-level names, such as `DashengCodec.encoder`; all if None.
-          put: see `stack_layers`.
-        """
-        layout = self._layout if names is None else self._layout.only(names)
-        leaves = import_params(self._file, layout, self._template)
-        return stack_layers(leaves, self._template, put)
+        file, template = opened.tensors, tokenizer_template(self.config, dtype)
+        super().__init__(file, tokenizer_layout(self.config), template)
 
 
 def load_tokenizer(

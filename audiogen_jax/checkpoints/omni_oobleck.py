@@ -1,6 +1,5 @@
 """Oobleck VAE checkpoints: reading, writing, and where the release keeps each parameter."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 import jax
@@ -11,13 +10,9 @@ from audiogen_jax.checkpoints.family import CodecFamily, FolderFamily, LoadedCod
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.layout import Layout, Rule
 from audiogen_jax.checkpoints.mapping import (
-    Put,
-    check_tensors,
-    import_params,
-    on_host,
-    stack_layers,
     with_dtype,
 )
+from audiogen_jax.checkpoints.parameter_file import ParameterFile
 from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.checkpoints.tensor_views import WithoutWeightNorm
 from audiogen_jax.models.omni.codec import OobleckCodec
@@ -28,7 +23,7 @@ from audiogen_jax.types import Params
 _CONV, _TRANSPOSED = "oik->kio", "iok->kio"
 
 
-class OobleckCheckpoint:
+class OobleckCheckpoint(ParameterFile):
     """An Oobleck VAE on disk, checked; its halves are read when asked for.
 
     Attributes:
@@ -47,21 +42,8 @@ class OobleckCheckpoint:
           ValueError: the tensors are not those of the configuration; all differences are named.
         """
         self.config = opened.config(OobleckConfig)
-        self._file = WithoutWeightNorm(opened.tensors)
-        self._template = oobleck_template(self.config, dtype)
-        self._layout = self._file.layout(oobleck_layout(self.config))
-        check_tensors(self._file, self._layout, self._template)
-
-    def read(self, names: Collection[str] | None = None, put: Put = on_host) -> Params:
-        """Reads parameters.
-
-        Args:
-          names: their top-level names, such as `OobleckCodec.encoder`; all if None.
-          put: see `stack_layers`.
-        """
-        layout = self._layout if names is None else self._layout.only(names)
-        leaves = import_params(self._file, layout, self._template)
-        return stack_layers(leaves, self._template, put)
+        file, template = WithoutWeightNorm(opened.tensors), oobleck_template(self.config, dtype)
+        super().__init__(file, oobleck_layout(self.config), template)
 
 
 def load_oobleck(

@@ -1,5 +1,6 @@
 """Clips from more than captions, and edits of recordings of any length, rate and channels."""
 
+import abc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -24,7 +25,7 @@ AudioInput: TypeAlias = str | Path | Sound | Clip
 """A file of sound, or sound at hand."""
 
 
-class Inputs:
+class Inputs(abc.ABC):
     """Of a pipeline: clips from more than captions, and edits.
 
     Attributes:
@@ -33,11 +34,11 @@ class Inputs:
 
     inputs: InputRequestMaker
 
+    @abc.abstractmethod
     def run(
         self, batch: Sequence[Request], seed: int, options: SamplingOptions, silent: bool
     ) -> list[Clip | ClipError]:
         """Samples a batch; `silent` says whether clips may be."""
-        raise NotImplementedError
 
     def edit(
         self,

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from data.mixing import active_power, at_snr, layer_of, reverberate, room_response
+from audiogen_jax.input.scenes.layers import room_response
+from data.mixing import active_power, at_snr, layer_of, reverberate
 
 RATE = 16000
 
