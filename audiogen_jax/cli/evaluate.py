@@ -25,13 +25,16 @@ def evaluate(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="reconstruction, generation, mixtures, wording; repeatable, default: all"
+            help="reconstruction, generation, mixtures, wording, timing, scene; repeatable, "
+            "default: all"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
     per_group: Annotated[int, typer.Option(help="Clips to rebuild of each group.")] = 50,
     per_class: Annotated[int, typer.Option(help="Clips to generate of each class.")] = 10,
-    pairs: Annotated[int, typer.Option(help="Mixtures of a digit and a sound to make.")] = 100,
+    pairs: Annotated[int, typer.Option(help="Mixtures of each kind to make.")] = 100,
+    timed: Annotated[int, typer.Option(help="Words and events to ask for at a time.")] = 60,
+    seeds: Annotated[int, typer.Option(help="Seeds of the demo's scene.")] = 10,
     cache: Annotated[Path, typer.Option(help="Folder that keeps the trained judge.")] = Path(
         "runs/judge"
     ),
@@ -41,7 +44,12 @@ def evaluate(
     from audiogen_jax.evaluate.run import evaluate_checkpoint
 
     suites = select(
-        part or possible(checkpoint), per_group=per_group, per_class=per_class, pairs=pairs
+        part or possible(checkpoint),
+        per_group=per_group,
+        per_class=per_class,
+        pairs=pairs,
+        timed=timed,
+        seeds=seeds,
     )
     evaluate_checkpoint(
         checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options

@@ -8,12 +8,21 @@ from audiogen_jax.checkpoints.config_file import read_config
 from audiogen_jax.checkpoints.locate import find_checkpoint
 from audiogen_jax.checkpoints.registry import GENERATORS
 from audiogen_jax.evaluate.suite import Suite
+from audiogen_jax.evaluate.suites.demo_scene import DemoScene
 from audiogen_jax.evaluate.suites.free_worded import FreeWorded
 from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
 from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
+from audiogen_jax.evaluate.suites.timing import Timing
 
-_ALL: tuple[Suite, ...] = (Reconstruction(), NanoClasses(), NanoMixtures(), FreeWorded())
+_ALL: tuple[Suite, ...] = (
+    Reconstruction(),
+    NanoClasses(),
+    NanoMixtures(),
+    FreeWorded(),
+    Timing(),
+    DemoScene(),
+)
 SUITES = {suite.name: suite for suite in _ALL}
 
 

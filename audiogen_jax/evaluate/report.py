@@ -49,14 +49,18 @@ def write_report(
         temporary.write_text(text, encoding="utf-8")
 
 
-def print_report(tables: Sequence[Table], console: Console | None = None) -> None:
-    """Prints tables, numbers with three decimals and "-" where there is none."""
+def print_report(
+    tables: Sequence[Table], notes: Sequence[str] = (), console: Console | None = None
+) -> None:
+    """Prints tables, numbers with three decimals and "-" where there is none, and notes below."""
     console = console or Console()
     for table in tables:
         printed = rich.table.Table(*table.columns, title=table.title)
         for row in table.rows:
             printed.add_row(*map(_text, row))
         console.print(printed)
+    for note in notes:
+        console.print(note, markup=False, highlight=False)
 
 
 def _text(value: str | float | None) -> str:

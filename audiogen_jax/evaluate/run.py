@@ -78,7 +78,10 @@ def evaluate_checkpoint(
             results[suite.name] = measurement.results
         measured.append(measurement)
     write_report(out, protocol, results)
-    print_report([table for measurement in measured for table in measurement.tables])
+    print_report(
+        [table for measurement in measured for table in measurement.tables],
+        [measurement.note for measurement in measured if measurement.note],
+    )
     return results
 
 

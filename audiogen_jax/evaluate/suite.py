@@ -17,6 +17,7 @@ from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import MAX_BATCH
+from audiogen_jax.timeline import Timeline
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,8 @@ class Model:
         ids: Sequence[str],
         context: Context,
         title: str,
-        duration: float | None = None,
+        duration: float | Sequence[float] | None = None,
+        timelines: Sequence[Timeline] | None = None,
     ) -> list[Float[np.ndarray, " n"]]:
         """One clip for each prompt, channels averaged, with a progress bar.
 
@@ -70,7 +72,8 @@ class Model:
           ids: a name for each, which with the seed fixes its noise.
           context: seed and sampling options.
           title: names the bar.
-          duration: seconds; None lets the model decide.
+          duration: seconds, of all or of each; None lets the model decide.
+          timelines: what sounds when, of each.
 
         Raises:
           ValueError: no generator was loaded, or a clip comes out silent.
@@ -87,7 +90,8 @@ class Model:
                 prompts[rows],
                 seed=context.seed,
                 ids=ids[rows],
-                duration=duration,
+                duration=duration[rows] if isinstance(duration, Sequence) else duration,
+                timeline=None if timelines is None else timelines[rows],
                 **vars(context.options),
             )
             clips.extend(to_mono(clip.audio) for clip in generated)
@@ -118,11 +122,13 @@ class Measurement:
       results: nested mappings and lists of numbers, strings and dataclasses of them; empty if the
         recordings gave nothing to measure.
       tables: to print.
+      note: a line to print, such as why nothing was measured.
     """
 
     protocol: Mapping[str, object]
     results: Mapping[str, object]
     tables: Sequence[Table] = ()
+    note: str | None = None
 
 
 class Suite(Protocol):

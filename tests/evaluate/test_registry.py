@@ -3,14 +3,23 @@
 import pytest
 
 from audiogen_jax.evaluate.registry import SUITES, select
+from audiogen_jax.evaluate.suites.demo_scene import DemoScene
 from audiogen_jax.evaluate.suites.free_worded import FreeWorded
 from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
 from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
+from audiogen_jax.evaluate.suites.timing import Timing
 
 
 def test_all_in_the_order_of_the_report_and_by_name():
-    suites = [Reconstruction(), NanoClasses(), NanoMixtures(), FreeWorded()]
+    suites = [
+        Reconstruction(),
+        NanoClasses(),
+        NanoMixtures(),
+        FreeWorded(),
+        Timing(),
+        DemoScene(),
+    ]
     assert select() == list(SUITES.values()) == suites
     assert [suite.name for suite in select(["mixtures", "reconstruction"])] == [
         "reconstruction",
@@ -34,6 +43,8 @@ def test_each_suite_takes_the_settings_that_it_has():
         ([], {"per_group": 0}, "per_group=0 must be at least 1"),
         ([], {"per_class": 0}, "per_class=0 must be at least 1"),
         ([], {"pairs": 0}, "pairs=0 must be at least 1"),
+        ([], {"timed": 0}, "timed=0 must be at least 1"),
+        ([], {"seeds": 0}, "seeds=0 must be at least 1"),
     ],
 )
 def test_refusals(names, settings, message):

@@ -92,6 +92,17 @@ class Judge:
           Embeddings [b 64] and log-probabilities [b c], classes of all tasks side by side: each
           the weighted mean over the clip's 2-second windows.
         """
+        embeddings, scores, weights = self._windows(clips, sample_rate)
+        rows = list(zip(embeddings, scores, weights, strict=True))
+        return (
+            np.stack([weight @ embedding for embedding, _, weight in rows]),
+            np.stack([weight @ score for _, score, weight in rows]),
+        )
+
+    def _windows(
+        self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
+    ) -> tuple[list[Float[np.ndarray, "w d"]], list[Float[np.ndarray, "w c"]], list[np.ndarray]]:
+        """Embeddings, log-probabilities and weights of the windows of each clip."""
         cuts = [windows(mel_power(clip, sample_rate)) for clip in clips]
         stacked = np.concatenate([power for power, _ in cuts])
         embeddings, logits = [], []
@@ -106,19 +117,20 @@ class Judge:
             [np.asarray(jax.nn.log_softmax(logit[:, task])) for task in self._slices()], axis=-1
         )
         ends = np.cumsum([len(power) for power, _ in cuts])[:-1]
-
-        def pooled(rows: Float[np.ndarray, "w x"]) -> Float[np.ndarray, "b x"]:
-            clips = zip(cuts, np.split(rows, ends), strict=True)
-            return np.stack([weights @ rows for (_, weights), rows in clips])
-
-        return pooled(np.concatenate(embeddings)), pooled(scores)
+        of_clips = (np.split(rows, ends) for rows in (np.concatenate(embeddings), scores))
+        return *of_clips, [weights for _, weights in cuts]  # pyright: ignore
 
     def embed(self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int) -> Embeddings:
         """Embeddings [b 64] of clips, see `listen`."""
         return Embeddings(self.listen(clips, sample_rate)[0], self.identity)
 
     def answers(
-        self, task_name: str, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
+        self,
+        task_name: str,
+        clips: Sequence[Float[np.ndarray, " n"]],
+        sample_rate: int,
+        among: Sequence[str] | None = None,
+        passing: bool = False,
     ) -> list[str]:
         """The most probable class of one task for every clip.
 
@@ -126,6 +138,9 @@ class Judge:
           task_name: of a task that it was taught.
           clips: as `listen` takes them.
           sample_rate: of the clips, Hz.
+          among: the classes that are possible, where others sound as well; all if None.
+          passing: it may sound for a moment: the window that is surest of a class decides, not
+            all together.
 
         Raises:
           ValueError: the judge was not taught this task.
@@ -136,8 +151,16 @@ class Judge:
         if not clips:
             return []
         index = names.index(task_name)
-        scores = self.listen(clips, sample_rate)[1][:, self._slices()[index]]
-        return [self.tasks[index].classes[best] for best in scores.argmax(axis=1)]
+        if passing:
+            _, scores, weights = self._windows(clips, sample_rate)
+            heard = zip(scores, weights, strict=True)
+            pooled = np.stack([score[weight > 0].max(axis=0) for score, weight in heard])
+        else:
+            pooled = self.listen(clips, sample_rate)[1]
+        scores = pooled[:, self._slices()[index]]
+        classes = self.tasks[index].classes
+        possible = [number for number, name in enumerate(classes) if among is None or name in among]
+        return [classes[possible[best]] for best in scores[:, possible].argmax(axis=1)]
 
     def _slices(self) -> list[slice]:
         ends = np.cumsum([0] + [len(task.classes) for task in self.tasks])

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from audiogen_jax.evaluate.judge.features import (
     random_window,
 )
 from audiogen_jax.evaluate.judge.network import Judge, JudgeNet
-from audiogen_jax.evaluate.judge.tasks import tasks_of
+from audiogen_jax.evaluate.judge.tasks import NOTHING, Subject, Task, tasks_of
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.types import Params
 
@@ -32,7 +33,10 @@ class JudgeTraining:
       learning_rate: highest, after a twentieth of the steps; it falls to 0 as a cosine.
       weight_decay: of AdamW.
       label_smoothing: probability spread over all classes of the task.
-      mixed: share of windows with a clip of another task under or over the right one.
+      mixed: share of windows with a clip of another task under or over the right one; of the
+        background, with one of nothing but speech or sounds, and as often another.
+      mixed_db: range of the level of a mixed-in clip above the one that is asked about.
+      subject: what is asked, see `tasks_of`.
       seed: of parameters, batches and augmentation.
     """
 
@@ -42,11 +46,15 @@ class JudgeTraining:
     weight_decay: float = 0.02
     label_smoothing: float = 0.1
     mixed: float = 0.5
+    mixed_db: tuple[float, float] = (-12.0, 12.0)
+    subject: Subject = "foreground"
     seed: int = 0
 
 
-MIXED_DB = 12.0
-"""A mixed-in clip is up to so much louder or quieter than the one that is asked about."""
+BACKGROUND = JudgeTraining(steps=900, mixed=0.75, mixed_db=(-6.0, 15.0), subject="background")
+"""Of the judge of what is behind voices and sounds, which are mostly louder."""
+Pools: TypeAlias = dict[int, list[Float[np.ndarray, "t f"]]]
+"""Class -> mel powers of its clips; a class without clips is never asked."""
 
 
 def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None = None) -> Judge:
@@ -63,13 +71,15 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
     """
     training = training or JudgeTraining()
     recordings = [clip for clip in recordings if clip.split == "train"]
-    tasks = tasks_of(recordings)
+    tasks = tasks_of(recordings, training.subject)
     if not tasks:
-        raise ValueError("no real training clip says a digit or word or is an ESC-10 sound")
+        raise ValueError(
+            f"no real training clip teaches the {training.subject}: a digit, word or ESC-10 sound; "
+            "or music or ambience beside speech or sounds without"
+        )
     num_classes = sum(len(task.classes) for task in tasks)
     offsets = np.cumsum([0] + [len(task.classes) for task in tasks])
-    # pools[task][class] -> mel powers; a class without clips has no pool and is never asked.
-    pools: list[dict[int, list[np.ndarray]]] = [{} for _ in tasks]
+    pools: list[Pools] = [{} for _ in tasks]
     allowed = np.full((len(tasks), num_classes), -1e9, np.float32)
     for index, task in enumerate(tasks):
         allowed[index, offsets[index] : offsets[index + 1]] = 0.0
@@ -79,6 +89,7 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
                 label = int(offsets[index]) + task.classes.index(answer)
                 power = mel_power(clip.samples, clip.sample_rate)
                 pools[index].setdefault(label, []).append(power)
+    mixed_in = [_others(index, tasks, pools, recordings) for index in range(len(tasks))]
 
     net = JudgeNet(num_classes)
     schedule = optax.warmup_cosine_decay_schedule(
@@ -127,9 +138,11 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
         ]
         power = np.stack([random_window(clip, rng) for clip in drawn])
         for row in np.flatnonzero(rng.random(len(power)) < training.mixed):
-            others = [pool for index, pool in enumerate(pools) if index != task_ids[row]]
+            others = mixed_in[task_ids[row]]
             if others:
-                power[row] = _mixed(power[row], others, rng)
+                power[row] = _mixed(power[row], others, training.mixed_db, rng)
+                if training.subject == "background" and rng.random() < training.mixed:
+                    power[row] = _mixed(power[row], others, training.mixed_db, rng)
         params, state, _ = step(
             params, state, jax.random.fold_in(key, number), power, np.array(labels),
             allowed[task_ids],
@@ -137,14 +150,34 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
     return Judge(tasks, jax.device_get(params))
 
 
+def _others(
+    index: int, tasks: Sequence[Task], pools: Sequence[Pools], recordings: Sequence[Recording]
+) -> list[Pools]:
+    """What may be mixed into the clips of a task: those of other tasks.
+
+    Of the background, speech and sounds apart, as it is the same with and without them.
+    """
+    if tasks[index].name != "background":
+        return [pool for other, pool in enumerate(pools) if other != index]
+    label = tasks[index].classes.index(NOTHING)  # it is the only task of its judge
+    clips = [clip for clip in recordings if tasks[index].answer(clip) == NOTHING]
+    names = sorted({clip.label or "" for clip in clips})
+    groups: tuple[Pools, Pools] = ({}, {})
+    for clip, power in zip(clips, pools[index][label], strict=True):
+        group = groups["asr" not in clip.views]
+        group.setdefault(names.index(clip.label or ""), []).append(power)
+    return [group for group in groups if group]
+
+
 def _mixed(
     power: Float[np.ndarray, "t f"],
-    others: Sequence[dict[int, list[np.ndarray]]],
+    others: Sequence[Pools],
+    decibels: tuple[float, float],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "t f"]:
-    """A window with a random clip of another task added; mel powers of unrelated sounds add up."""
+    """A window with a random clip added; mel powers of unrelated sounds add up."""
     pool = others[int(rng.integers(len(others)))]
     clips = pool[int(rng.choice(list(pool)))]
     other = random_window(clips[int(rng.integers(len(clips)))], rng)
-    level = 10 ** (rng.uniform(-MIXED_DB, MIXED_DB) / 10)
+    level = 10 ** (rng.uniform(*decibels) / 10)
     return power + level * power.mean() / max(float(other.mean()), 1e-12) * other

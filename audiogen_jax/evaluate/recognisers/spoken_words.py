@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -18,6 +18,21 @@ PEAK = 0.5
 """Clips are scaled to this peak, so that their level does not decide what is heard."""
 SILENCE = 4800
 """Samples put before and behind each clip: words cut tightly are heard less often without."""
+FRAME_SECONDS = 0.01
+"""Of the decoder's frames."""
+
+
+class HeardWord(NamedTuple):
+    """A word and when it is said, seconds from the beginning of its clip.
+
+    Attributes:
+      word: of the list.
+      start, end: by the decoder's alignment, whose silence may reach into the word.
+    """
+
+    word: str
+    start: float
+    end: float
 
 
 class SpokenWords:
@@ -49,9 +64,20 @@ class SpokenWords:
           clips: mono, float [n] each.
           sample_rate: of the clips, Hz.
         """
-        return [self._answer(resample(clip, sample_rate, SAMPLE_RATE)) for clip in clips]
+        return [heard.word if heard else "" for heard in self.hear(clips, sample_rate)]
 
-    def _answer(self, samples: Float[np.ndarray, " n"]) -> str:
+    def hear(
+        self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
+    ) -> list[HeardWord | None]:
+        """The most probable word of every clip with its time, None where no word is heard.
+
+        Args:
+          clips: mono, float [n] each.
+          sample_rate: of the clips, Hz.
+        """
+        return [self._hear(resample(clip, sample_rate, SAMPLE_RATE)) for clip in clips]
+
+    def _hear(self, samples: Float[np.ndarray, " n"]) -> HeardWord | None:
         scale = PEAK * 32767 / max(float(np.abs(samples).max(initial=0.0)), 1e-9)
         # A decoder adapts to what it heard: begun anew, no clip depends on the one before.
         self._decoder.reinit_feat()
@@ -60,8 +86,18 @@ class SpokenWords:
         pcm = np.round(padded).astype(np.int16).tobytes()
         self._decoder.process_raw(pcm, no_search=False, full_utt=True)
         self._decoder.end_utt()
-        found = self._decoder.hyp()
-        return found.hypstr.strip() if found else ""
+        if not self._decoder.hyp():
+            return None
+        for piece in self._decoder.seg():
+            # Pronunciations beyond the first have a number: "zero(2)".
+            word = piece.word.partition("(")[0]
+            if word in self.words:
+                start, end = (
+                    (frame * FRAME_SECONDS) - SILENCE / SAMPLE_RATE
+                    for frame in (piece.start_frame, piece.end_frame + 1)
+                )
+                return HeardWord(word, start, end)
+        return None
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,40 +1,39 @@
-"""Are both sounds of a mixture heard? A spoken digit with an everyday sound, asked for and real."""
+"""Are all sounds of a mixture heard? Voices with sounds, music or ambience, asked for and real."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-import numpy as np
-from jaxtyping import Float
-
-from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.evaluate.judge.cache import cached_judge
-from audiogen_jax.evaluate.judge.network import Judge
-from audiogen_jax.evaluate.judge.tasks import DIGITS, Task
-from audiogen_jax.evaluate.judge.training import JudgeTraining
-from audiogen_jax.evaluate.recognisers.spoken_words import SpokenWords
+from audiogen_jax.evaluate.judge.training import BACKGROUND, JudgeTraining
+from audiogen_jax.evaluate.metrics.shares import Share
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
-
-Samples = Float[np.ndarray, " n"]
-SECONDS = 2.0
-"""Length of every mixture: one window of the judge."""
-TASKS = ("digits", "sounds")
-LEVEL_DB = {"sfx": (-3.0, 9.0), "env": (5.0, 20.0)}
-"""Range of the sound's level below the voice, events and ambience apart, as in training scenes."""
+from audiogen_jax.evaluate.suites.listeners import Listeners, chances, ratios, shares_heard
+from audiogen_jax.evaluate.suites.real_mixtures import (
+    KINDS,
+    LEVEL_DB,
+    SECONDS,
+    Mixture,
+    held_out_parts,
+    mixtures,
+)
+from audiogen_jax.evaluate.suites.reconstruction import rebuild
 
 
 @dataclasses.dataclass(frozen=True)
 class NanoMixtures:
-    """A digit and a sound are asked for together, and listened for by the judge.
+    """Two or three things that sound at once are asked for, and listened for.
 
     Attributes:
-      pairs: mixtures to generate.
-      judge: how the judge is trained.
+      pairs: mixtures of each kind to generate.
+      judge: how the judge of voices and sounds is trained.
+      background: how the judge of music and ambience is trained.
     """
 
     pairs: int = 100
     judge: JudgeTraining = JudgeTraining()
+    background: JudgeTraining = BACKGROUND
     name: ClassVar[str] = "mixtures"
     needs_generator: ClassVar[bool] = True
 
@@ -43,171 +42,67 @@ class NanoMixtures:
             raise ValueError(f"pairs={self.pairs} must be at least 1")
 
     def run(self, model: Model, recordings: Sequence[Recording], context: Context) -> Measurement:
-        """Generates and counts; no results without held-out clips of both. See `Suite.run`."""
+        """Generates and counts, kind by kind; see `Suite.run`.
+
+        Returns:
+          kind -> "generated", "real" (the same of held-out recordings), "real_rebuilt" (these
+          through the codec), the ratio of the first two, and chance; see `shares_heard`. Kinds
+          without held-out clips of all parts are left out.
+        """
         judge = cached_judge(recordings, context.cache, self.judge)
-        asked = mixtures(judge.tasks, recordings, self.pairs, context.seed)
+        held_out = held_out_parts(judge.tasks, recordings)
+        asked = {kind: mixtures(kind, held_out, self.pairs, context.seed) for kind in KINDS}
+        asked = {kind: mixed for kind, mixed in asked.items() if mixed}
+        parts = {part for mixed in asked.values() for mix in mixed for part in mix.expected}
+        background = None
+        if parts & {"music", "ambience"}:
+            background = cached_judge(recordings, context.cache, self.background)
+        listeners = Listeners(judge, background)
+        results = {
+            kind: self._measure(kind, mixed, model, listeners, context)
+            for kind, mixed in asked.items()
+        }
         protocol = {
             **context.sampling_protocol(),
             "seconds": SECONDS,
-            "sound_below_voice_db": LEVEL_DB,
-            "prompts": {mixture.id: mixture.prompt.format() for mixture in asked},
+            "below_voice_db": LEVEL_DB,
+            "judges": [dataclasses.asdict(self.judge), dataclasses.asdict(self.background)],
+            "prompts": {mix.id: mix.prompt.format() for mixed in asked.values() for mix in mixed},
+            "real": {mix.id: mix.clips for mixed in asked.values() for mix in mixed},
         }
-        if not asked:
-            return Measurement(protocol, {})
-        prompts, ids = [mixture.prompt for mixture in asked], [mixture.id for mixture in asked]
-        generated = model.generate(prompts, ids, context, self.name, SECONDS)
-        rate = model.codec.sample_rate
-        shares = evaluate_mixtures(asked, generated, judge, rate)
-        recogniser = SpokenWords(DIGITS)
-        for source, clips in (("generated", generated), ("real", [mix.real for mix in asked])):
-            answers = recogniser.answers(clips, rate)
-            right = [
-                answer == mix.expected["digits"] for answer, mix in zip(answers, asked, strict=True)
-            ]
-            shares[source]["digits, PocketSphinx"] = float(np.mean(right))
-        shares["chance"]["digits, PocketSphinx"] = 1 / len(DIGITS)
-        results = {"mixtures": len(asked), "seconds": SECONDS, **shares}
-        return Measurement(protocol, results, [_table(shares)])
+        return Measurement(protocol, results, [_table(*item) for item in results.items()])
+
+    def _measure(
+        self,
+        kind: str,
+        asked: Sequence[Mixture],
+        model: Model,
+        listeners: Listeners,
+        context: Context,
+    ) -> dict[str, Mapping]:
+        prompts, ids = [mix.prompt for mix in asked], [mix.id for mix in asked]
+        sources = {
+            "generated": model.generate(prompts, ids, context, kind, SECONDS),
+            "real": [mix.real for mix in asked],
+            "real_rebuilt": [rebuild(model.codec, mix.real) for mix in asked],
+        }
+        expected = [mix.expected for mix in asked]
+        shares = {
+            source: shares_heard(expected, clips, listeners, model.codec.sample_rate)
+            for source, clips in sources.items()
+        }
+        ratio = ratios(shares["generated"], shares["real"])
+        return {**shares, "generated_to_real": ratio, "chance": chances(expected, listeners)}
 
 
-@dataclasses.dataclass(frozen=True)
-class Mixture:
-    """One pair of a digit and a sound.
-
-    Attributes:
-      id: unique name, which fixes the noise.
-      expected: task name -> the class that should be heard.
-      prompt: asks for both.
-      real: held-out recordings of both, mixed.
-    """
-
-    id: str
-    expected: dict[str, str]
-    prompt: StructuredCaption
-    real: Samples
-
-
-def mixtures(
-    tasks: Sequence[Task], recordings: Sequence[Recording], count: int, seed: int
-) -> list[Mixture]:
-    """Pairs of held-out clips, digits and sounds in turn so that each is asked equally often.
-
-    Args:
-      tasks: those of the judge.
-      recordings: real clips.
-      count: how many pairs.
-      seed: draws clips, phrasings, levels and onsets.
-
-    Returns:
-      The mixtures; none unless both tasks have held-out clips.
-    """
-    by_name = {task.name: task for task in tasks}
-    if any(name not in by_name for name in TASKS):
-        return []
-    digits, sounds = (_held_out(by_name[name], recordings) for name in TASKS)
-    if not digits or not sounds:
-        return []
-    rng = np.random.default_rng(seed)
-    pairs = []
-    for number in range(count):
-        turn, column = divmod(number, len(digits))
-        digit = list(digits)[column]
-        # Shifted each turn, so that every digit meets every sound.
-        sound = list(sounds)[(column + turn) % len(sounds)]
-        voice, noise = (clips[rng.integers(len(clips))] for clips in (digits[digit], sounds[sound]))
-        pairs.append(
-            Mixture(
-                f"mixtures/{number}/{digit}+{sound}",
-                {"digits": digit, "sounds": sound},
-                _prompt(voice, noise, rng),
-                _mix(voice, noise, rng),
-            )
+def _table(kind: str, result: Mapping[str, Mapping]) -> Table:
+    rows = []
+    for name, chance in result["chance"].items():
+        share: Share = result["generated"][name]
+        others = (result[source][name].share for source in ("real", "real_rebuilt"))
+        rows.append(
+            [name, share.share, share.low, share.high, *others]
+            + [result["generated_to_real"][name], chance]
         )
-    return pairs
-
-
-def evaluate_mixtures(
-    asked: Sequence[Mixture], generated: Sequence[Samples], judge: Judge, sample_rate: int
-) -> dict[str, dict[str, float]]:
-    """How often the judge hears each sound and both, in generated mixtures and in real ones.
-
-    Args:
-      asked: the mixtures.
-      generated: the audio of each.
-      judge: see `train_judge`; it learned to hear real clips under others.
-      sample_rate: of all audio, Hz.
-
-    Returns:
-      Shares per task and of both, generated beside real, with chance.
-    """
-    result: dict[str, dict[str, float]] = {}
-    for source, clips in (("generated", generated), ("real", [mix.real for mix in asked])):
-        right = {
-            task: np.array(
-                [
-                    answer == mix.expected[task]
-                    for answer, mix in zip(
-                        judge.answers(task, clips, sample_rate), asked, strict=True
-                    )
-                ]
-            )
-            for task in TASKS
-        }
-        shares = {task: float(hits.mean()) for task, hits in right.items()}
-        result[source] = {**shares, "both": float(np.logical_and(*right.values()).mean())}
-    classes = {task.name: len(task.classes) for task in judge.tasks}
-    result["chance"] = {
-        **{task: 1 / classes[task] for task in TASKS},
-        "both": 1 / (classes["digits"] * classes["sounds"]),
-    }
-    return result
-
-
-def _table(shares: Mapping[str, Mapping[str, float]]) -> Table:
-    rows = [[task, *(share[task] for share in shares.values())] for task in shares["chance"]]
-    return Table("Digit and sound at once", ["heard", *shares], rows)
-
-
-def _held_out(task: Task, recordings: Sequence[Recording]) -> dict[str, list[Recording]]:
-    clips = [clip for clip in recordings if clip.split == "val"]
-    by_class = {name: [c for c in clips if task.answer(c) == name] for name in task.classes}
-    return {name: held_out for name, held_out in by_class.items() if held_out}
-
-
-def _prompt(voice: Recording, sound: Recording, rng: np.random.Generator) -> StructuredCaption:
-    drawn = {
-        view: str(rng.choice(texts))
-        for clip in (voice, sound)
-        for view, texts in clip.views.items()
-        if view != "caption"
-    }
-    heard = drawn.get("sfx") or drawn.get("env") or str(rng.choice(sound.views["caption"]))
-    said = f'{drawn.get("speech", "a voice")} saying "{drawn["asr"]}"'
-    caption = f"{said} with {heard} in the background."
-    return StructuredCaption(caption[0].upper() + caption[1:], **drawn)
-
-
-def _mix(voice: Recording, sound: Recording, rng: np.random.Generator) -> Samples:
-    length = round(SECONDS * voice.sample_rate)
-    speech = voice.samples[:length]
-    mixed = np.zeros(length, np.float32)
-    onset = int(rng.integers(length - len(speech) + 1))
-    mixed[onset : onset + len(speech)] = speech
-    background = _loudest(sound.samples, length)
-    low, high = LEVEL_DB["sfx" if "sfx" in sound.views else "env"]
-    level = 10 ** (-rng.uniform(low, high) / 20)
-    mixed = mixed + level * _rms(speech) / max(_rms(background), 1e-9) * background
-    return (0.5 * mixed / np.abs(mixed).max()).astype(np.float32)
-
-
-def _loudest(samples: Samples, length: int) -> Samples:
-    """The stretch of a clip with the most energy, or all of a shorter one, zeros behind."""
-    if len(samples) <= length:
-        return np.pad(samples, (0, length - len(samples)))
-    energy = np.concatenate([[0.0], np.cumsum(samples.astype(np.float64) ** 2)])
-    start = int(np.argmax(energy[length:] - energy[:-length]))
-    return samples[start : start + length]
-
-
-def _rms(samples: Samples) -> float:
-    return float(np.sqrt(np.mean(np.square(samples[samples != 0] if samples.any() else samples))))
+    columns = ["heard", "generated", "low", "high", "real", "rebuilt", "ratio", "chance"]
+    return Table(f"At once: {kind}", columns, rows)

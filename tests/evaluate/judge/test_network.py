@@ -1,11 +1,14 @@
 """The judge on synthetic words."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from audiogen_jax.evaluate.judge.cache import cached_judge, load_judge, save_judge
 from audiogen_jax.evaluate.judge.features import WINDOW, mel_power, windows
 from audiogen_jax.evaluate.judge.tasks import tasks_of
+from audiogen_jax.evaluate.judge.training import BACKGROUND, train_judge
 from audiogen_jax.evaluate.recordings import Recording
 from tests.evaluate.melodies import RATE, RECORDINGS, SHORT
 
@@ -19,6 +22,49 @@ def test_tasks_follow_the_training_clips():
         "s", rain.samples, RATE, "train", {"caption": ("c",), "asr": ("rain",)}, "rain"
     )
     assert tasks_of([said] * 3)[0].classes == ("rain",)  # a spoken "rain" is a word, no sound
+
+
+MELODY = Recording("m", RECORDINGS[0].samples, RATE, "train", {"music": ("a melody",)}, "waltz")
+HISS = dataclasses.replace(
+    MELODY,
+    samples=np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32),
+    views={"env": ("rain",)},
+    label="rain",
+)
+
+
+def test_the_background_is_music_a_place_or_nothing():
+    clips = [*RECORDINGS, MELODY, HISS, dataclasses.replace(HISS, label="boat")]
+    (task,) = tasks_of(clips, "background")
+    assert task.classes == ("rain", "music", "nothing")
+    assert [task.answer(clip) for clip in clips[-4:]] == ["nothing", "music", "rain", None]
+    both = dataclasses.replace(MELODY, views=MELODY.views | {"asr": ("one",)})
+    assert task.answer(both) is None
+    for missing in (RECORDINGS, [MELODY, HISS]):
+        assert tasks_of(missing, "background") == ()
+    with pytest.raises(ValueError, match="no real training clip teaches the background"):
+        train_judge(RECORDINGS, BACKGROUND)
+
+
+def test_the_background_is_heard_behind_others():
+    """Of a hiss under tones, which are nothing by themselves."""
+    settings = dataclasses.replace(BACKGROUND, steps=30, batch_size=6)
+    background = train_judge([*RECORDINGS, HISS], settings)
+    tones = [clip.samples for clip in RECORDINGS if clip.split == "val"][:9]
+    hissing = [clip + 0.3 * HISS.samples[: len(clip)] for clip in tones]
+    answers = background.answers("background", [*tones, *hissing], RATE)
+    assert np.mean([a == "nothing" for a in answers[:9]]) > 0.8
+    assert np.mean([a == "rain" for a in answers[9:]]) > 0.8
+
+
+def test_answers_among_some_classes_and_in_a_passing_moment(judge):
+    held_out = [clip for clip in RECORDINGS if clip.split == "val" and clip.label != "zero"]
+    answers = judge.answers("digits", [clip.samples for clip in held_out], RATE, ("one", "zero"))
+    assert set(answers) <= {"one", "zero"}
+    assert all(a == "one" for a, c in zip(answers, held_out, strict=True) if c.label == "one")
+    zero, two = (np.pad(RECORDINGS[row].samples, (0, RATE)) for row in (1, 33))
+    clip = np.concatenate([zero, np.tile(two, 4)])
+    assert judge.answers("digits", [clip], RATE, ("zero", "one"), passing=True) == ["zero"]
 
 
 def test_learns_and_judges_any_loudness_and_padding(judge):

@@ -25,6 +25,18 @@ def test_words_are_heard(clips):
     assert recogniser.answers([0.01 * samples for samples in audio[::-1]], 16000) == answers[::-1]
 
 
+def test_when_a_word_is_said(clips):
+    """At its recording's time, of those that are heard right."""
+    recogniser = SpokenWords(WORDS)
+    laid = [np.pad(samples, (12000, 8000)) for _, samples in clips]
+    heard = recogniser.hear(laid, 16000)
+    right = [
+        word for word, (name, _) in zip(heard, clips, strict=True) if word and word.word == name
+    ]
+    assert right and all(0.7 < word.start < word.end < 2.0 for word in right)
+    assert [word.word if word else "" for word in heard] == recogniser.answers(laid, 16000)
+
+
 def test_silence_is_no_word():
     assert SpokenWords(WORDS).answers([np.zeros(8000, np.float32)], 8000) == [""]
 

