@@ -11,7 +11,7 @@ from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.mapping import Put
 from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.language_model import LanguageModel, TextReader
-from audiogen_jax.models.prompting import PromptReader
+from audiogen_jax.models.prompting import PromptReader, ReadsAhead
 from audiogen_jax.models.protocols import AudioCodec, Generator
 from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Params, Tokens
@@ -123,6 +123,37 @@ class Release:
 
     gigabytes: float
     licence: str
+
+
+@dataclass(frozen=True)
+class LoadedPrompts:
+    """What reads the prompts of a dataset before a training.
+
+    Attributes:
+      generator: the model, of which the frozen parts are used.
+      params: theirs.
+      reader: of inputs.
+    """
+
+    generator: ReadsAhead
+    params: Params
+    reader: PromptReader
+
+
+@dataclass(frozen=True)
+class PromptFamily:
+    """How prompts are read before a training.
+
+    Attributes:
+      load: (checkpoint of a generator or its encoder, dtype of the computation, put) -> the reader.
+      sha256: checkpoint -> one hash over all that decides what is stored of a prompt.
+      companions: checkpoint -> by their names in an export, the files and folders that a trained
+        generator needs of it.
+    """
+
+    load: Callable[[CheckpointFolder, DTypeLike, Put], LoadedPrompts]
+    sha256: Callable[[CheckpointFolder], str]
+    companions: Callable[[CheckpointFolder], Mapping[str, Path]]
 
 
 @dataclass(frozen=True)

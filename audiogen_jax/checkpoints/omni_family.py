@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -36,7 +37,8 @@ from audiogen_jax.models.omni.thinker.thinker import Thinker
 from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Params, Tokens
 
-_SYNCHFORMER = "synchformer_state_dict.pth"
+SYNCHFORMER, SYNCHFORMER_RELEASED = "synchformer", "synchformer_state_dict.pth"
+"""Where the weights of Synchformer are beside those of a model: a folder, or the released file."""
 _TOKENIZER = "Qwen/Qwen2.5-Omni-3B"
 """Whose text tokenizer the release uses, which does not hold one itself."""
 
@@ -63,9 +65,9 @@ def _load(
     params: Params = {"omni": network, "thinker": thought}
     if for_sampling:
         params = generator.for_sampling(params)
-    text = BytePairTokenizer(_tokenizer_folder(opened_thinker.path), sizes.text.vocab_size)
+    text = BytePairTokenizer(tokenizer_folder(opened_thinker.path), sizes.text.vocab_size)
     reader = OmniReader(
-        config, thinker, text, read_instructions(opened.path), *_synchformer(opened.path)
+        config, thinker, text, read_instructions(opened.path), *load_visual_features(opened.path)
     )
 
     def tokenize(texts: list[str], timelines: Sequence[Timeline] = (), /) -> Tokens:
@@ -79,11 +81,11 @@ def _load(
     )
 
 
-def _synchformer(
+def load_visual_features(
     folder: Path,
 ) -> tuple[Callable[[np.ndarray], np.ndarray] | None, SynchformerConfig]:
     """What makes visual features of frames, read when the first video is; None without weights."""
-    inner, released = folder / "synchformer", folder / _SYNCHFORMER
+    inner, released = folder / SYNCHFORMER, folder / SYNCHFORMER_RELEASED
     config = SynchformerConfig()
     if has_config(inner):
         config = CheckpointFolder(inner).config(SynchformerConfig)
@@ -99,18 +101,24 @@ def _synchformer(
     return (lambda frames: np.asarray(compiled(params(), frames))), config
 
 
-def _tokenizer_folder(folder: Path) -> Path:
+def tokenizer_folder(folder: Path) -> Path:
     """Where the text tokenizer is: with the thinker, or downloaded, a few MB."""
     if any((folder / name).is_file() for name in FILES):
         return folder
     return download_files(_TOKENIZER, FILES)
 
 
-def _make(
-    model: Mapping[str, Mapping[str, object]], dtype: DTypeLike, remat: str | None = None
-) -> AudioOmni:
-    thinker = Thinker(ThinkerConfig.from_hf(model["thinker"]), dtype)
-    return AudioOmni(OmniConfig.from_hf(model["omni"]), thinker, dtype=dtype, remat=remat)
+def _make(model: Mapping[str, Any], dtype: DTypeLike, remat: str | None = None) -> AudioOmni:
+    """Of sizes "omni" and "thinker", without one for encoded prompts; "halved_init" if so."""
+    if unknown := sorted(model.keys() - {"omni", "thinker", "halved_init"}):
+        raise ValueError(f"config key 'model' has {unknown}: expected omni, thinker, halved_init")
+    if type(halved := model.get("halved_init", False)) is not bool:
+        raise ValueError(f"model.halved_init={halved!r}: expected True or False")
+    thinker = None
+    if model.get("thinker") is not None:
+        thinker = Thinker(ThinkerConfig.from_hf(model["thinker"]), dtype)
+    config = OmniConfig.from_hf(model["omni"])
+    return AudioOmni(config, thinker, dtype=dtype, remat=remat, halved_init=halved)
 
 
 def _sizes(opened: CheckpointFolder) -> dict[str, object]:
@@ -120,14 +128,17 @@ def _sizes(opened: CheckpointFolder) -> dict[str, object]:
 
 
 def _save(folder: Path, generator: AudioOmni, params: Params) -> None:
-    save_omni(folder, generator.config, params["omni"])
+    config = generator.config
+    if generator.thinker is None:  # which comes beside it, see `omni_prompts`
+        config = dataclasses.replace(config, thinker="thinker")
+    save_omni(folder, config, params["omni"])
     if isinstance(generator.thinker, Thinker):
         save_thinker(folder / generator.config.thinker, generator.thinker.config, params["thinker"])
 
 
 def _text_tokenizer(opened: CheckpointFolder) -> Path:
     thinker = opened.component("thinker", OmniConfig.thinker)
-    return _tokenizer_folder(thinker.path)
+    return tokenizer_folder(thinker.path)
 
 
 def _start(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import jax
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints import omni_family, omni_oobleck, qwen_omni
+from audiogen_jax.checkpoints import omni_family, omni_oobleck, omni_prompts, qwen_omni
 from audiogen_jax.checkpoints.dasheng_audiogen import (
     load_audiogen,
     read_audiogen_config,
@@ -32,6 +32,7 @@ from audiogen_jax.checkpoints.family import (
     LoadedCodec,
     LoadedGenerator,
     LoadedLanguageModel,
+    PromptFamily,
 )
 from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
 from audiogen_jax.checkpoints.hub import cached
@@ -325,6 +326,11 @@ GENERATORS: dict[str, GeneratorFamily[Any]] = {
 LANGUAGE_MODELS: dict[str, LanguageModelFamily] = {
     qwen_omni.WHOLE: qwen_omni.LANGUAGE_MODEL,
     ThinkerConfig.MODEL_TYPE: qwen_omni.LANGUAGE_MODEL,
+}
+PROMPTS: dict[str, PromptFamily] = {
+    OmniConfig.MODEL_TYPE: omni_prompts.PROMPTS,
+    qwen_omni.WHOLE: omni_prompts.PROMPTS,
+    ThinkerConfig.MODEL_TYPE: omni_prompts.PROMPTS,
 }
 FOLDERS: dict[str, FolderFamily[Any]] = {
     qwen_omni.WHOLE: qwen_omni.FOLDER,

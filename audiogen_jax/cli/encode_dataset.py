@@ -38,6 +38,17 @@ def encode_dataset(
     max_seconds: Annotated[
         float | None, typer.Option(help="Keep this much of a clip, from its start.")
     ] = None,
+    pad_seconds: Annotated[
+        float | None, typer.Option(help="Follow shorter clips by silence up to here.")
+    ] = None,
+    prompts_with: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Store with every clip what the frozen parts of this model (Audio-Omni or its "
+            "thinker) make of its prompt.",
+        ),
+    ] = None,
     share: ShareText = None,
     shard: ShardText = None,
     distributed: Distributed = False,
@@ -61,6 +72,8 @@ def encode_dataset(
             batch_size=batch_size,
             shard_size=shard_size,
             max_seconds=max_seconds,
+            pad_seconds=pad_seconds,
+            prompts_with=prompts_with,
             share=this_share,
             report=report,
         )

@@ -27,6 +27,13 @@ from audiogen_jax.input.mixture import (
     mixed_batches,
     no_clips,
 )
+from audiogen_jax.input.prompt_arrays import (
+    ArrayKind,
+    Kinds,
+    PromptArrays,
+    collate_prompts,
+    merge_kinds,
+)
 from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.input.text import TextTokenizer
 from audiogen_jax.timeline import Timeline
@@ -43,16 +50,30 @@ class LatentDataConfig(BatchConfig):
       datasets: (folder, weight) pairs; a weight is the share of clips drawn from that folder.
       crop: where a long clip is cut: "random" or "start".
       tokenizer_hash: of the encoder that must have made all latents; any if empty, but one.
+      encoded_prompts: read the prompts that are stored with the clips, in the place of texts; they
+        are as long as the longest, whatever `max_tokens`.
+      prompts_hash: of what must have read those prompts; any if empty, but one.
     """
 
     datasets: tuple[tuple[LatentFolder, Positive], ...]
     crop: str = "random"
     tokenizer_hash: str = ""
+    encoded_prompts: bool = False
+    prompts_hash: str = ""
 
     def __post_init__(self):
         super().__post_init__()
         check_weighted("datasets", self.datasets)
         check_crop(self.crop, CROPS)
+        if self.encoded_prompts and self.text_tokenizer:
+            raise ValueError(
+                f"text_tokenizer={self.text_tokenizer!r} beside encoded_prompts=True: a training "
+                "reads texts or what was made of them"
+            )
+
+    @property
+    def has_prompts(self) -> bool:
+        return self.encoded_prompts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +97,7 @@ class _Example(NamedTuple):
     text: str
     drop_condition: bool
     clip_id: str
+    prompt: PromptArrays
     timeline: Timeline | None = None
 
 
@@ -91,7 +113,7 @@ class _Load:
         start = int(rng.integers(surplus + 1)) if surplus and self.config.crop == "random" else 0
         text, drop_condition = self.config.draw_condition(record.views, rng)
         window = record.latents[start : start + self.frames]
-        return _Example(window, text, drop_condition, record.audio_id)
+        return _Example(window, text, drop_condition, record.audio_id, record.prompt)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +124,7 @@ class _Collate:
     max_tokens: int
     frames: int
     channels: int
+    prompts: Kinds
 
     def __call__(self, examples: Sequence[_Example]) -> Batch:
         # As integers, which numpy copies faster; zero bits are zero.
@@ -112,6 +135,7 @@ class _Collate:
             "latents": latents.view(ml_dtypes.bfloat16),
             "lengths": np.array([len(example.latents) for example in examples], np.int32),
         }
+        batch |= collate_prompts([example.prompt for example in examples], self.prompts)
         return batch | collate_condition(examples, self.tokenizer, self.max_tokens)
 
 
@@ -128,8 +152,8 @@ def make_latent_iterator(config: LatentDataConfig, rows: RowsOf = range) -> Resu
       An iterator (`get_state`, `set_state` resume exactly) of dicts of numpy arrays:
       `latents` bfloat16 [b t c] zero-padded, `lengths` int32 [b] valid frames, `drop_condition`
       bool [b], `id` str [b], and with a text tokenizer `token_ids` int32 [b l] and `token_mask`
-      bool [b l]; `replaced` str [b], why other clips than these could not be read. t is the length
-      of the batch's bucket.
+      bool [b l], with encoded prompts what `collate_prompts` makes; `replaced` str [b], why other
+      clips than these could not be read. t is the length of the batch's bucket.
 
     Raises:
       FileNotFoundError: no such dataset or tokenizer, or a shard of a dataset is missing.
@@ -139,6 +163,7 @@ def make_latent_iterator(config: LatentDataConfig, rows: RowsOf = range) -> Resu
     tokenizer = TextTokenizer.from_file(config.text_tokenizer) if config.text_tokenizer else None
     datasets = [LatentDataset(folder) for folder, _ in config.datasets]
     _check_origin(datasets, config.tokenizer_hash)
+    prompts = _prompts(datasets, config.prompts_hash) if config.encoded_prompts else {}
     info = datasets[0].info
     frames = [round(seconds * info.latent_rate) for seconds in config.buckets]
     sets = [_by_bucket(dataset, config, frames) for dataset in datasets]
@@ -146,7 +171,7 @@ def make_latent_iterator(config: LatentDataConfig, rows: RowsOf = range) -> Resu
         Bucket(
             [clips[b] for clips in sets],
             _Load(config, frames[b]),
-            _Collate(tokenizer, config.bucket_tokens[b], frames[b], info.channels),
+            _Collate(tokenizer, config.bucket_tokens[b], frames[b], info.channels, prompts),
         )
         for b in range(len(config.buckets))
     ]
@@ -169,6 +194,26 @@ def _check_origin(datasets: Sequence[LatentDataset], tokenizer_hash: str) -> Non
                 f"{dataset.folder} holds latents of tokenizer {sha256}, {first.folder} those of "
                 f"{first.info.tokenizer_sha256}: encode both with one tokenizer"
             )
+
+
+def _prompts(datasets: Sequence[LatentDataset], prompts_hash: str) -> dict[str, ArrayKind]:
+    """The arrays of the prompts of all datasets, which one model must have read."""
+    infos = []
+    for dataset in datasets:
+        info, expected = dataset.info.prompts, prompts_hash or (infos and infos[0].sha256)
+        if info is None:
+            raise ValueError(
+                f"{dataset.folder} holds no prompts: encode its audio again with audiogen "
+                "encode-dataset --prompts-with MODEL, or set data.encoded_prompts=False"
+            )
+        if expected and info.sha256 != expected:
+            raise ValueError(
+                f"{dataset.folder} holds prompts that were read by {info.sha256}, expected "
+                f"{expected}: another thinker, wording or size. Encode its audio again with "
+                "audiogen encode-dataset --prompts-with MODEL, or train with that model"
+            )
+        infos.append(info)
+    return merge_kinds([info.arrays for info in infos])
 
 
 def _by_bucket(

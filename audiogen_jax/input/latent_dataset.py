@@ -24,6 +24,7 @@ from audiogen_jax.files.json_object import read_object
 from audiogen_jax.files.remote import local_copy
 from audiogen_jax.input.latent_records import DTYPE, LatentRecord, decode_record
 from audiogen_jax.input.manifest import SPLITS
+from audiogen_jax.input.prompt_arrays import PromptInfo
 
 DATASET = "dataset.json"
 SHARD_OPTIONS = "group_size:1,uncompressed"
@@ -62,6 +63,7 @@ class DatasetInfo:
       dtype: "bfloat16".
       crop: what was kept of each clip: its first `max_seconds`, all of it if None.
       shards: all of them.
+      prompts: that are stored with the clips, if any are.
     """
 
     tokenizer_sha256: str
@@ -71,6 +73,7 @@ class DatasetInfo:
     crop: dict[str, float | None]
     shards: tuple[LatentShard, ...]
     dtype: str = DTYPE
+    prompts: PromptInfo | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -90,7 +93,9 @@ class DatasetInfo:
         try:
             values = read_object(path)
             shards = tuple(LatentShard(**shard) for shard in values.pop("shards"))
-            info = cls(shards=shards, **values)
+            prompts = values.pop("prompts", None)
+            prompts = PromptInfo.from_json(prompts) if prompts is not None else None
+            info = cls(shards=shards, prompts=prompts, **values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{path} does not describe a dataset of latents: {error}") from error
         if info.dtype != DTYPE:
@@ -109,7 +114,10 @@ class DatasetInfo:
 
     def to_json(self) -> str:
         """The text of `dataset.json`."""
-        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+        values = dataclasses.asdict(self)
+        if self.prompts is None:
+            del values["prompts"]
+        return json.dumps(values, indent=1) + "\n"
 
 
 def _check_shard(path: Path, shard: LatentShard) -> None:

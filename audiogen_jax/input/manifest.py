@@ -3,13 +3,14 @@
 import dataclasses
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from audiogen_jax.caption import VIEWS, check_text
 from audiogen_jax.files.jsonl import Row, numbered_lines, parse_object
 from audiogen_jax.files.remote import join, parse_path
+from audiogen_jax.input.prompt_columns import EDITS, MEDIA, SPOKEN, text_columns
 from audiogen_jax.input.row_errors import RowError
 
 SPLITS = ("train", "val")
@@ -37,6 +38,7 @@ class AudioRecord:
       member: the audio inside a tar file; None: `path` is the audio.
       label: what it shows, in a word; clips of a scene are drawn evenly over labels.
       speaker: who speaks, in whatever way; words of one speaker may follow each other in a scene.
+      inputs: columns of `prompt_columns`, for generators that read more than captions.
     """
 
     audio_id: str
@@ -48,6 +50,7 @@ class AudioRecord:
     member: Member | None = None
     label: str | None = None
     speaker: str | None = None
+    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Scan(NamedTuple):
@@ -68,8 +71,8 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
     """Reads a manifest; `path` of a row is relative to the manifest's folder.
 
     A row holds `audio_id`, `path`, `duration` (s) and any of the six views, each a string or a
-    list of phrasings; `split` is "train" unless given, `label` and `speaker` are texts. Other
-    columns are ignored.
+    list of phrasings; `split` is "train" unless given, `label` and `speaker` are texts, and so are
+    the columns of `prompt_columns`. Other columns are ignored.
 
     Raises:
       FileNotFoundError: no such manifest.
@@ -127,7 +130,8 @@ def parse_row(row: Row, path: Path, line: int, member: Member | None = None) -> 
         raise ValueError(f"split is {split!r:.40}, expected one of {SPLITS}")
     views = {view: _phrasings(view, row[view]) for view in VIEWS if row.get(view)}
     notes = {name: row[name] for name in ("label", "speaker") if isinstance(row.get(name), str)}
-    return AudioRecord(audio_id, path, duration, views, split, line, member, **notes)
+    inputs = text_columns(row, (*SPOKEN, *MEDIA, *EDITS))
+    return AudioRecord(audio_id, path, duration, views, split, line, member, **notes, inputs=inputs)
 
 
 def _text(row: Row, name: str) -> str:

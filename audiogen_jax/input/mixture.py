@@ -90,6 +90,11 @@ class BatchConfig:
         """Do batches say when tokens sound?"""
         return False
 
+    @property
+    def has_prompts(self) -> bool:
+        """Do batches hold prompts that a generator's frozen parts have read before?"""
+        return False
+
     def within(self, seconds: float, tokens: int) -> Self:
         """The settings for a model whose longest clip and text are these.
 

@@ -28,13 +28,14 @@ from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import pad_to
 from audiogen_jax.input.latent_dataset import DatasetInfo
 from audiogen_jax.input.latent_records import LatentRecord
-from audiogen_jax.input.manifest import AudioRecord
 from audiogen_jax.input.row_errors import check_tolerated
-from audiogen_jax.input.webdataset import scan_clips
+from audiogen_jax.jobs.clips_to_encode import Clip, ClipBatch, clip_batches, read_manifests
+from audiogen_jax.jobs.encode_prompts import PromptEncoder
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.latent_folder import LatentFolder, ShardWriter
 from audiogen_jax.jobs.overlap import overlapped
-from audiogen_jax.types import dtype_name
+from audiogen_jax.models.prompting import Prompts
+from audiogen_jax.types import compute_dtype, dtype_name
 
 _BATCHES_AHEAD = 2
 
@@ -51,45 +52,25 @@ class EncodeProgress(Progress):
 
 
 @dataclasses.dataclass(frozen=True)
-class _Clip:
-    """A clip to encode, and the manifest that names it."""
-
-    manifest: Path
-    record: AudioRecord
-
-    def error(self, message: str) -> Row:
-        """Its row of `errors.jsonl`."""
-        return {
-            "manifest": str(self.manifest),
-            "line": self.record.line,
-            "audio_id": self.record.audio_id,
-            "path": str(self.record.path),
-            "error": message,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class _Batch:
-    """Clips of one shard that are encoded together, and whether they are its last."""
-
-    shard: int
-    clips: list[_Clip]
-    last: bool
-
-
-@dataclasses.dataclass(frozen=True)
 class _Decoded:
     """A batch that has been read.
 
     Attributes:
       batch: what was asked for.
-      audio: the clips that could be read, with their samples.
+      audio: the clips that could be read, with their samples, and their prompts if any are read.
       errors: of the others, their rows of `errors.jsonl`.
     """
 
-    batch: _Batch
-    audio: list[tuple[_Clip, Float32[np.ndarray, "n a"]]]
+    batch: ClipBatch
+    audio: list[tuple[Clip, Float32[np.ndarray, "n a"], Prompts]]
     errors: list[Row]
+
+
+class _Submitted(NamedTuple):
+    """Latents of the rows of a batch on the devices, and the prompts of its clips."""
+
+    latents: jax.Array
+    prompts: list[Prompts]
 
 
 class _Made(NamedTuple):
@@ -110,6 +91,8 @@ def encode_dataset(
     batch_size: int = 16,
     shard_size: int = 1024,
     max_seconds: float | None = None,
+    pad_seconds: float | None = None,
+    prompts_with: str | Path | None = None,
     share: Share | None = None,
     report: Callable[[EncodeProgress], None] = lambda progress: None,
 ) -> EncodeProgress:
@@ -126,6 +109,9 @@ def encode_dataset(
       batch_size: clips encoded together, over all local devices.
       shard_size: clips per shard, fewer in the last one and where clips cannot be read.
       max_seconds: only this much of a clip is kept, from its start; all of it if None.
+      pad_seconds: silence follows shorter clips up to here, for models that know one length.
+      prompts_with: a generator or its encoder whose frozen parts read the prompt of every clip,
+        to be stored with it; see `PromptEncoder`.
       share: which shards to make, every n-th from i; of several processes each takes its own by
         default.
       report: called after every batch.
@@ -146,11 +132,18 @@ def encode_dataset(
         if value < 1:
             raise ValueError(f"{name}={value}: expected at least 1")
     output = require_local(output, "the dataset that is written")
-    read = _read_manifests([parse_path(manifest) for manifest in manifests])
+    read = read_manifests([parse_path(manifest) for manifest in manifests])
     clips = read.clips
     mesh = inference_mesh(jax.local_devices())
     codec = Codec.load(checkpoint, revision=revision, dtype=dtype, mesh=mesh)
-    max_samples = _max_samples(codec, max_seconds)
+    lengths = _Lengths(
+        codec.min_samples,
+        _samples(codec, "max_seconds", max_seconds),
+        _samples(codec, "pad_seconds", pad_seconds),
+    )
+    prompter = None
+    if prompts_with is not None:
+        prompter = PromptEncoder.load(prompts_with, compute_dtype(dtype))
     info = DatasetInfo(
         tokenizer_sha256=codec.encoder_sha256,
         sample_rate=codec.sample_rate,
@@ -166,6 +159,10 @@ def encode_dataset(
         "max_seconds": max_seconds,
         "shard_size": shard_size,
     }
+    if pad_seconds is not None:
+        job["pad_seconds"] = info.crop["pad_seconds"] = pad_seconds
+    if prompter is not None:
+        job["prompts"] = prompter.sha256
     shards = [clips[start : start + shard_size] for start in range(0, len(clips), shard_size)]
     with LatentFolder(output, job, share, len(shards)) as folder:
         mine = range(share.index, len(shards), share.count)
@@ -178,9 +175,9 @@ def encode_dataset(
         )
         todo = [number for number in mine if not folder.has(number)]
         rows = -(-batch_size // mesh.size) * mesh.size
-        batches = _batches(shards, todo, batch_size, max_seconds)
+        batches = clip_batches(shards, todo, batch_size, max_seconds)
         started = time.monotonic()
-        for made in _encoded(codec, folder, batches, rows, max_samples):
+        for made in _encoded(codec, prompter, folder, batches, rows, lengths):
             now = dataclasses.replace(
                 now,
                 done=now.done + made.clips,
@@ -193,81 +190,60 @@ def encode_dataset(
             if made.errors:
                 tried, example = now.done + now.errors, str(made.errors[0]["error"])
                 check_tolerated(now.errors, tried, "clips", example)
-        return dataclasses.replace(now, missing_shards=folder.finish(info, read.malformed))
+        key = None if prompter is None else prompter.sha256
+        missing = folder.finish(info, read.malformed, key)
+        return dataclasses.replace(now, missing_shards=missing)
 
 
-class _Manifests(NamedTuple):
-    """What all manifests hold: clips, rows of `errors.jsonl` of what is none, a hash of each."""
+class _Lengths(NamedTuple):
+    """Samples of a clip: fewest that can be encoded, most that are kept, fewest that are made."""
 
-    clips: list[_Clip]
-    malformed: list[Row]
-    sha256: list[str]
-
-
-def _read_manifests(manifests: Sequence[Path]) -> _Manifests:
-    if not manifests:
-        raise ValueError("no manifest given: expected at least one")
-    scans = {path: scan_clips(path) for path in manifests}
-    clips = [_Clip(path, record) for path in manifests for record in scans[path].records]
-    malformed: list[Row] = [
-        {"manifest": str(path), "line": error.row, "error": error.message}
-        for path, scan in scans.items()
-        for error in scan.errors
-    ]
-    seen: dict[str, Path] = {}
-    for clip in clips:
-        audio_id = clip.record.audio_id
-        if audio_id in seen:
-            raise ValueError(
-                f"audio_id {audio_id!r} is in both {seen[audio_id]} and {clip.manifest}: give each "
-                "clip an id of its own, or encode the manifests to folders of their own"
-            )
-        seen[audio_id] = clip.manifest
-    return _Manifests(clips, malformed, [scans[path].sha256 for path in manifests])
+    least: int
+    most: int | None
+    padded: int | None
 
 
-def _max_samples(codec: Codec, seconds: float | None) -> int | None:
+def _samples(codec: Codec, name: str, seconds: float | None) -> int | None:
     if seconds is None:
         return None
     samples = round(seconds * codec.sample_rate) if math.isfinite(seconds) else 0
     if samples < codec.min_samples:
-        raise ValueError(f"max_seconds={seconds}: expected at least {codec.min_samples} samples")
+        raise ValueError(f"{name}={seconds}: expected at least {codec.min_samples} samples")
     return samples
-
-
-def _batches(
-    shards: Sequence[Sequence[_Clip]], todo: Iterable[int], size: int, max_seconds: float | None
-) -> Iterator[_Batch]:
-    """The clips of each shard in the order of their lengths; a function of the manifests alone."""
-    for number in todo:
-        longest = max_seconds or float("inf")
-        clips = sorted(shards[number], key=lambda clip: min(clip.record.duration, longest))
-        for start in range(0, len(clips), size):
-            end = start + size
-            yield _Batch(number, clips[start:end], last=end >= len(clips))
 
 
 def _encoded(
     codec: Codec,
+    prompter: PromptEncoder | None,
     folder: LatentFolder,
-    batches: Iterable[_Batch],
+    batches: Iterable[ClipBatch],
     rows: int,
-    max_samples: int | None,
+    lengths: _Lengths,
 ) -> Iterator[_Made]:
     """Encodes and writes batches."""
     cache = AudioCache(codec.sample_rate, max_bytes=0, channels=codec.channels)
 
-    def decode(clip: _Clip) -> Float32[np.ndarray, "n a"]:
-        audio = cache.load(clip.record.path, clip.record.member)[:max_samples]
-        count, least = len(audio), codec.min_samples
-        if count < least:
-            raise ValueError(f"too short to encode: {count} samples, at least {least} are needed")
-        return audio
+    def decode(clip: Clip) -> tuple[Float32[np.ndarray, "n a"], Prompts]:
+        record = clip.record
+        audio = cache.load(record.path, record.member)[: lengths.most]
+        count = len(audio)
+        if count < lengths.least:
+            raise ValueError(
+                f"too short to encode: {count} samples, at least {lengths.least} are needed"
+            )
+        prompts = None
+        if prompter is not None:
+            prompts = prompter.read(record, clip.manifest.parent, audio, codec.sample_rate)
+        return pad_to(audio, max(count, lengths.padded or 0)), prompts
 
-    def submit(decoded: _Decoded) -> jax.Array | None:
-        return _submit(codec, [audio for _, audio in decoded.audio], rows)
+    def submit(decoded: _Decoded) -> _Submitted | None:
+        if not decoded.audio:
+            return None
+        latents = _submit(codec, [audio for _, audio, _ in decoded.audio], rows)
+        prompts = [] if prompter is None else [prompter.submit(p) for _, _, p in decoded.audio]
+        return _Submitted(latents, prompts)
 
-    write = _Writer(folder, codec).write
+    write = _Writer(folder, codec, prompter).write
     decoders = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
     try:
         yield from overlapped(_decoded(decoders, decode, batches), submit, write)
@@ -277,11 +253,13 @@ def _encoded(
 
 def _decoded(
     decoders: concurrent.futures.Executor,
-    decode: Callable[[_Clip], Float32[np.ndarray, "n a"]],
-    batches: Iterable[_Batch],
+    decode: Callable[[Clip], tuple[Float32[np.ndarray, "n a"], Prompts]],
+    batches: Iterable[ClipBatch],
 ) -> Iterator[_Decoded]:
     """Batches with their audio, the next ones being decoded meanwhile."""
-    ahead: collections.deque[tuple[_Batch, list[concurrent.futures.Future]]] = collections.deque()
+    ahead: collections.deque[tuple[ClipBatch, list[concurrent.futures.Future]]] = (
+        collections.deque()
+    )
     for batch in batches:
         ahead.append((batch, [decoders.submit(decode, clip) for clip in batch.clips]))
         if len(ahead) > _BATCHES_AHEAD:
@@ -290,22 +268,18 @@ def _decoded(
         yield _collect(*ahead.popleft())
 
 
-def _collect(batch: _Batch, decoding: Sequence[concurrent.futures.Future]) -> _Decoded:
+def _collect(batch: ClipBatch, decoding: Sequence[concurrent.futures.Future]) -> _Decoded:
     decoded = _Decoded(batch, [], [])
     for clip, future in zip(batch.clips, decoding, strict=True):
         try:
-            decoded.audio.append((clip, future.result()))
+            decoded.audio.append((clip, *future.result()))
         except (ValueError, OSError, MemoryError) as error:
             decoded.errors.append(clip.error(str(error)))
     return decoded
 
 
-def _submit(
-    codec: Codec, audio: Sequence[Float32[np.ndarray, "n a"]], rows: int
-) -> jax.Array | None:
+def _submit(codec: Codec, audio: Sequence[Float32[np.ndarray, "n a"]], rows: int) -> jax.Array:
     """Starts to encode clips, filled up to `rows` with copies of the last one."""
-    if not audio:
-        return None
     filled = [audio[min(row, len(audio) - 1)] for row in range(rows)]
     lengths = np.array([len(samples) for samples in filled])
     width = int(lengths.max())
@@ -316,24 +290,33 @@ def _submit(
 class _Writer:
     """Puts the clips of batches in their shards, in the order in which they come."""
 
-    def __init__(self, folder: LatentFolder, codec: Codec):
-        self._folder, self._codec = folder, codec
+    def __init__(self, folder: LatentFolder, codec: Codec, prompter: PromptEncoder | None):
+        self._folder, self._codec, self._prompter = folder, codec, prompter
         self._shard: ShardWriter | None = None
         self._errors: list[Row] = []
 
-    def write(self, decoded: _Decoded, submitted: jax.Array | None) -> _Made:
+    def write(self, decoded: _Decoded, submitted: _Submitted | None) -> _Made:
         """Waits for the latents of a batch, and commits the shard that ends with it."""
         if self._shard is None:
             self._shard, self._errors = self._folder.begin(decoded.batch.shard), []
-        latents = () if submitted is None else np.asarray(submitted)
         errors, samples, made = list(decoded.errors), 0, 0
-        for (clip, audio), padded in zip(decoded.audio, latents, strict=False):
-            frames: BFloat16[np.ndarray, "t c"] = padded[: self._codec.latent_length(len(audio))]
-            if not np.isfinite(frames.astype(np.float32)).all():
-                errors.append(clip.error("its latents are not finite"))
+        latents = np.asarray(submitted.latents) if submitted is not None else ()
+        for row, (clip, audio, _) in enumerate(decoded.audio):
+            frames: BFloat16[np.ndarray, "t c"] = latents[row][
+                : self._codec.latent_length(len(audio))
+            ]
+            record, prompt = clip.record, {}
+            try:
+                if not np.isfinite(frames.astype(np.float32)).all():
+                    raise ValueError("its latents are not finite")
+                if self._prompter is not None and submitted is not None:
+                    prompt = self._prompter.arrays(submitted.prompts[row])
+            except ValueError as error:
+                errors.append(clip.error(str(error)))
                 continue
-            record = clip.record
-            self._shard.add(LatentRecord(record.audio_id, record.split, record.views, frames))
+            self._shard.add(
+                LatentRecord(record.audio_id, record.split, record.views, frames, prompt)
+            )
             made, samples = made + 1, samples + len(audio)
         self._errors += errors
         if decoded.batch.last:

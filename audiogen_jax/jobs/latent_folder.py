@@ -8,6 +8,7 @@ anew, and the changed one stays under another name. Once all shards are there, o
 the same bytes.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -33,6 +34,13 @@ from audiogen_jax.input.latent_dataset import (
     index_file,
 )
 from audiogen_jax.input.latent_records import LatentRecord, encode_record
+from audiogen_jax.input.prompt_arrays import (
+    Kinds,
+    PromptInfo,
+    kinds_from_json,
+    kinds_of,
+    merge_kinds,
+)
 from audiogen_jax.jobs.job import JobFolder, Share, set_aside
 
 ERRORS = "errors.jsonl"
@@ -113,12 +121,15 @@ class LatentFolder(JobFolder):
         """Starts a shard."""
         return ShardWriter(self._folder, self._staging, self._shards[number])
 
-    def finish(self, info: DatasetInfo, malformed: Sequence[Row] = ()) -> int:
+    def finish(
+        self, info: DatasetInfo, malformed: Sequence[Row] = (), prompts_sha256: str | None = None
+    ) -> int:
         """Writes `errors.jsonl` and `dataset.json` if all shards are there.
 
         Args:
           info: without shards.
           malformed: rows of `errors.jsonl` of what was no clip to begin with.
+          prompts_sha256: of what has read the prompts that are in the records, if any are.
 
         Returns:
           How many shards are not there yet; 0 if the dataset is complete.
@@ -137,6 +148,11 @@ class LatentFolder(JobFolder):
                 f"none of {len(errors)} clips could be encoded, see {self._folder / ERRORS}; the "
                 f"first: {errors[0]['error']}. Remove {self._folder} to start again"
             )
+        if prompts_sha256 is not None:
+            kinds = merge_kinds(
+                [kinds_from_json(summary.get("prompts", {})) for summary in summaries]
+            )
+            info = dataclasses.replace(info, prompts=PromptInfo(prompts_sha256, kinds))
         record_contents(self._folder, [index_file(shard.file) for shard in shards])
         self._replace(DATASET, info.with_shards(shards).to_json().encode())
         record_contents(self._folder, [DATASET])
@@ -155,6 +171,7 @@ class ShardWriter:
         self._folder, self._staging, self._name = folder, staging, name
         self._writer = ArrayRecordWriter(str(staging / name), SHARD_OPTIONS)
         self._index: list[IndexRow] = []
+        self._prompts: Kinds = {}
 
     def add(self, record: LatentRecord) -> None:
         """Adds a record.
@@ -166,6 +183,7 @@ class ShardWriter:
             self._writer.write(encode_record(record))
         except RuntimeError as error:
             raise OSError(f"cannot write {self._folder / self._name}: {error}") from error
+        self._prompts = merge_kinds([self._prompts, kinds_of(record.prompt)])
         captioned = "caption" in record.views
         self._index.append(IndexRow(record.audio_id, record.split, captioned, len(record.latents)))
 
@@ -192,7 +210,10 @@ class ShardWriter:
         }
         index = index_bytes(self._index)
         digest = hashlib.sha256(index).hexdigest()
-        summary = to_lines([{"shard": shard, "index_sha256": digest, "errors": errors}])
+        said = {"shard": shard, "index_sha256": digest, "errors": errors}
+        if self._prompts:
+            said["prompts"] = {name: dataclasses.asdict(k) for name, k in self._prompts.items()}
+        summary = to_lines([said])
         beside = {index_file(self._name): index, _summary_file(self._name): summary}
         for name, contents in beside.items():
             write_synced(self._staging / name, contents)

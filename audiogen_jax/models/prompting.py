@@ -1,15 +1,17 @@
 """What generators are asked for beside a text: words to say, voices, sounds, edits."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeAlias, get_args
+from typing import Any, NamedTuple, Protocol, Self, TypeAlias, get_args, runtime_checkable
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Int, Shaped
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.models.edit_kinds import EditKind
-from audiogen_jax.types import as_float32
+from audiogen_jax.types import Params, as_float32
 
 Prompts: TypeAlias = Any
 """What `Generator.condition` takes: a pytree of arrays, of a family's choice."""
@@ -168,4 +170,53 @@ class PromptReader(Protocol):
         Raises:
           ValueError: inputs that the model does not take.
         """
+        ...
+
+    def read_example(self, inputs: PromptInputs, sound: Sound) -> Prompts:
+        """What a training shows of a clip, as arrays of one clip, on the host.
+
+        Args:
+          inputs: of the clip.
+          sound: the clip itself, parts of which may be shown.
+
+        Raises:
+          ValueError: inputs that the model does not take.
+        """
+        ...
+
+
+class Ragged(NamedTuple):
+    """One array of each clip, of its own length.
+
+    Attributes:
+      values: zero-padded.
+      lengths: of each clip; 0: it has none.
+    """
+
+    values: Shaped[Array | np.ndarray, "b n ..."]
+    lengths: Int[Array | np.ndarray, " b"]
+
+
+@runtime_checkable
+class ReadsAhead(Protocol):
+    """A generator whose frozen parts may read prompts before a training."""
+
+    def encode_prompts(self, params: Params, prompts: Prompts) -> Prompts:
+        """Prompts after the frozen parts, as `condition` takes them too; traceable."""
+        ...
+
+    def clip_arrays(self, prompts: Prompts) -> list[dict[str, np.ndarray]]:
+        """Encoded prompts as arrays of each clip, on the host."""
+        ...
+
+    def stored_prompts(self, arrays: Mapping[str, Ragged]) -> Prompts:
+        """Encoded prompts of such arrays; traceable."""
+        ...
+
+    def array_shapes(self, tokens: int) -> Mapping[str, jax.ShapeDtypeStruct]:
+        """Of the arrays of a clip that has everything, with so many tokens of instruction."""
+        ...
+
+    def without_encoders(self) -> Self:
+        """The same generator without its frozen parts."""
         ...

@@ -12,6 +12,7 @@ from jax.sharding import Mesh, NamedSharding
 from jaxtyping import DTypeLike
 from ml_collections import ConfigDict
 
+from audiogen_jax.models.prompting import Ragged, ReadsAhead
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
@@ -122,14 +123,22 @@ def _placed_batch(config: FlowMatchingConfig, generator: Generator, mesh: Mesh) 
         sharding = NamedSharding(mesh, BATCH)
         return jax.ShapeDtypeStruct((clips, *axes), dtype, sharding=sharding)
 
-    tokens = Tokens(shape(length, dtype=jnp.int32), shape(length, dtype=jnp.bool_))
-    if config.data.timeline:
+    tokens, prompts = Tokens(shape(length, dtype=jnp.int32), shape(length, dtype=jnp.bool_)), None
+    if config.data.has_prompts:
+        assert isinstance(generator, ReadsAhead)  # see `make_generator`
+        tokens, arrays = None, generator.array_shapes(length)
+        prompts = {
+            name: Ragged(shape(*leaf.shape, dtype=leaf.dtype), shape(dtype=jnp.int32))
+            for name, leaf in arrays.items()
+        }
+    elif config.data.timeline:
         tokens = tokens._replace(spans=shape(length, 2, dtype=jnp.float32))
     return LatentBatch(
         latents=shape(frames, generator.latent_dim, dtype=jnp.bfloat16),
         lengths=shape(dtype=jnp.int32),
         drop_condition=shape(dtype=jnp.bool_),
         tokens=tokens,
+        prompts=prompts,
     )
 
 

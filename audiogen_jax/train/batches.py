@@ -11,7 +11,9 @@ from jaxtyping import Array, Bool, Float, Int
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.latent_batches import LatentDataConfig, make_latent_iterator
 from audiogen_jax.input.mixture import RowsOf
+from audiogen_jax.input.prompt_arrays import LENGTHS, VALUES
 from audiogen_jax.input.resumable import ResumableBatches
+from audiogen_jax.models.prompting import Ragged
 from audiogen_jax.types import Tokens
 
 Lengths: TypeAlias = Int[Array | np.ndarray, " b"]
@@ -47,12 +49,14 @@ class LatentBatch(NamedTuple):
       lengths: valid frames of each clip.
       drop_condition: clips that are shown without their text.
       tokens: texts, if the stage reads any.
+      prompts: what a generator's frozen parts made of prompts, in the place of texts.
     """
 
     latents: Float[Array | np.ndarray, "b t c"]
     lengths: Lengths
     drop_condition: Flags
     tokens: Tokens | None
+    prompts: Mapping[str, Ragged] | None = None
 
 
 Batch: TypeAlias = AudioBatch | LatentBatch
@@ -78,6 +82,7 @@ def open_batches(
     seed: int,
     rows: RowsOf = range,
     encoder_sha256: str = "",
+    prompts_sha256: str = "",
 ) -> ResumableBatches[dict[str, np.ndarray]]:
     """Endless batches of one process; `host_batch` gives their fields names.
 
@@ -87,13 +92,14 @@ def open_batches(
       seed: of order and augmentation.
       rows: which rows of every batch this process loads.
       encoder_sha256: of the encoder that must have made all latents; any if empty.
+      prompts_sha256: of what must have read all encoded prompts; any if empty.
 
     Raises:
       ValueError: as the pipelines do.
     """
     data = dataclasses.replace(data, split=split, seed=seed)
     if isinstance(data, LatentDataConfig):
-        data = dataclasses.replace(data, tokenizer_hash=encoder_sha256)
+        data = dataclasses.replace(data, tokenizer_hash=encoder_sha256, prompts_hash=prompts_sha256)
         return make_latent_iterator(data, rows)
     return make_iterator(data, rows)
 
@@ -107,5 +113,8 @@ def host_batch(fields: Mapping[str, np.ndarray]) -> HostBatch:
     clip_ids = [str(clip_id) for clip_id in fields["id"]]
     replaced = [line for text in fields.get("replaced", ()) for line in str(text).splitlines()]
     if "latents" in fields:
-        return HostBatch(clip_ids, LatentBatch(fields["latents"], *common), replaced)
+        names = [name.removeprefix(VALUES) for name in fields if name.startswith(VALUES)]
+        prompts = {name: Ragged(fields[VALUES + name], fields[LENGTHS + name]) for name in names}
+        latents = LatentBatch(fields["latents"], *common, prompts or None)
+        return HostBatch(clip_ids, latents, replaced)
     return HostBatch(clip_ids, AudioBatch(fields["audio"], *common), replaced)

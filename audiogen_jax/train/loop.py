@@ -114,6 +114,7 @@ def _train(
         objective.config.data,
         rows=functools.partial(process_rows, mesh),
         encoder_sha256=objective.facts.get("tokenizer", ""),
+        prompts_sha256=objective.facts.get("prompts", ""),
     )
     batches = open_split("train", settings.seed)
     validation: list[HostBatch] = []

@@ -18,6 +18,7 @@ ARGUMENTS = {
     "base": ("", "finetune", "lora", "smoke"),
     "small": ("", "finetune", "lora", "smoke"),
     "finetune": ("", "lora"),
+    "omni": ("", "paper", "small", "finetune", "smoke"),
     "encoder": ("xl", "base", "small"),
     "tokenizer": ("xl", "base", "small"),
 }
@@ -28,7 +29,7 @@ CASES = [(name, arg) for name, arguments in ARGUMENTS.items() for arg in argumen
 def test_fields(name: str, arg: str):
     needs = ["init.encoder=folder"] if "tokenizer" in name else []
     if name == "finetune" or arg in ("finetune", "lora"):
-        needs = ["init=nano", "data=clips.jsonl"]
+        needs = ["init=nano"] if name == "omni" else ["init=nano", "data=clips.jsonl"]
     config = load_config(f"{FOLDER / name}.py" + (f":{arg}" if arg else ""), needs)
     settings = parse_config(config)
     assert settings.sharding in PRESETS

@@ -5,6 +5,7 @@ Parameters are {"thinker": ..., "omni": ...}, the thinker's only where it is par
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 
 import jax
@@ -16,10 +17,19 @@ from audiogen_jax.layers.apply import apply
 from audiogen_jax.models.omni import cached_dit
 from audiogen_jax.models.omni.axes import NETWORK
 from audiogen_jax.models.omni.conditioners.mel import draw_span, hide_span, log_mel
+from audiogen_jax.models.omni.conditioners.thinker_features import pack
 from audiogen_jax.models.omni.config import OmniConfig
 from audiogen_jax.models.omni.dit import DiT
+from audiogen_jax.models.omni.encoded_prompts import (
+    EncodedPrompts,
+    array_shapes,
+    clip_arrays,
+    stored_prompts,
+)
+from audiogen_jax.models.omni.initial import branches_of_zeros, halved
 from audiogen_jax.models.omni.network import OmniNetwork
 from audiogen_jax.models.omni.prompts import Features, OmniPrompts, Thinker
+from audiogen_jax.models.prompting import Ragged
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.sharding.placement import AxisRules, beneath
 from audiogen_jax.types import FrameMask, Latents, Params, TokenMask, Tokens
@@ -44,7 +54,7 @@ class Condition(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class AudioOmni:
-    """A `models.protocols.Generator`.
+    """A `models.protocols.Generator`, and a `models.prompting.ReadsAhead`.
 
     Attributes:
       config: sizes of conditioners and velocity network.
@@ -53,6 +63,8 @@ class AudioOmni:
       remat: policy of `jax.checkpoint_policies` by which blocks are rematerialised.
       unroll: blocks as a Python loop instead of a scan.
       quirks: of the PyTorch release.
+      halved_init: every parameter of the velocity network starts at half of its draw, norms and
+        frequencies too, as those of the release did.
     """
 
     config: OmniConfig
@@ -61,6 +73,7 @@ class AudioOmni:
     remat: str | None = None
     unroll: bool = False
     quirks: Quirks = Quirks()
+    halved_init: bool = False
 
     network = "omni"
     timeline = False
@@ -125,7 +138,11 @@ class AudioOmni:
             jnp.zeros((1, 2, c.io_channels)),
             jnp.zeros(1),
         )
-        params: dict[str, Params] = {"omni": network["params"]}
+        drawn: Params = network["params"]
+        dit = branches_of_zeros(drawn["dit"])
+        params: dict[str, Params] = {
+            "omni": {**drawn, "dit": halved(dit) if self.halved_init else dit}
+        }
         if self.thinker is not None:
             params["thinker"] = self.thinker.init(thinker_key)
         return params
@@ -133,7 +150,7 @@ class AudioOmni:
     def condition(
         self,
         params: Params,
-        prompts: OmniPrompts | Tokens,
+        prompts: OmniPrompts | EncodedPrompts | Tokens,
         *,
         dropout_key: PRNGKeyArray | None = None,
     ) -> Condition:
@@ -141,31 +158,61 @@ class AudioOmni:
 
         Args:
           params: of the generator.
-          prompts: all conditions, or the tokens of instructions alone.
-          dropout_key: for training: hides a part of the voice of clips with a transcript.
+          prompts: all conditions, encoded before or not, or the tokens of instructions alone.
+          dropout_key: for training: hides a part of the voice of clips with a transcript. Where
+            prompts were encoded before, this voice is the clip itself: the end is hidden without.
+
+        Raises:
+          ValueError: an instruction, and no thinker to read it.
+        """
+        if isinstance(prompts, EncodedPrompts):
+            encoded, hiding = prompts, True
+        else:
+            encoded, hiding = self.encode_prompts(params, prompts), dropout_key is not None
+        context, mask = apply(
+            self._network,
+            params["omni"],
+            *encoded.features,
+            encoded.transcript,
+            encoded.has_transcript,
+            self.quirks.normed_empty_transcript,
+            method="context",
+        )
+        mel = encoded.mel
+        if hiding:
+            shares = self.config.mask_ratio_start, self.config.mask_ratio_end
+            clips, frames = mel.shape[:2]
+            span = draw_span(dropout_key, frames, clips, shares)
+            hidden = hide_span(mel, *span)
+            mel = jnp.where(encoded.has_transcript[:, None, None], hidden, mel)
+        prefix = apply(self._network, params["omni"], encoded.sync, mel, method="prefix")
+        return Condition(context, mask, prefix)
+
+    def encode_prompts(self, params: Params, prompts: OmniPrompts | Tokens) -> EncodedPrompts:
+        """See `ReadsAhead`.
 
         Raises:
           ValueError: an instruction, and no thinker to read it.
         """
         if isinstance(prompts, Tokens):
             prompts = OmniPrompts.of_instruction(prompts, self.config, len(prompts.ids))
-        features = self.features(params, prompts)
-        context, mask = apply(
-            self._network,
-            params["omni"],
-            *features,
-            prompts.transcript,
-            prompts.has_transcript,
-            self.quirks.normed_empty_transcript,
-            method="context",
-        )
+        features = pack(*self.features(params, prompts), self.config.pad_length)
         mel = log_mel(jnp.asarray(prompts.audio), self.config)
-        if dropout_key is not None:
-            shares = self.config.mask_ratio_start, self.config.mask_ratio_end
-            hidden = hide_span(mel, *draw_span(dropout_key, mel.shape[1], len(mel), shares))
-            mel = jnp.where(prompts.has_transcript[:, None, None], hidden, mel)
-        prefix = apply(self._network, params["omni"], prompts.sync, mel, method="prefix")
-        return Condition(context, mask, prefix)
+        return EncodedPrompts(
+            Features(*features), prompts.transcript, prompts.has_transcript, mel, prompts.sync
+        )
+
+    def clip_arrays(self, prompts: EncodedPrompts) -> list[dict[str, np.ndarray]]:
+        return clip_arrays(prompts)
+
+    def stored_prompts(self, arrays: Mapping[str, Ragged]) -> EncodedPrompts:
+        return stored_prompts(arrays, self.config)
+
+    def array_shapes(self, tokens: int) -> Mapping[str, jax.ShapeDtypeStruct]:
+        return array_shapes(self.config, tokens)
+
+    def without_encoders(self) -> Self:
+        return dataclasses.replace(self, thinker=None)
 
     def features(self, params: Params, prompts: OmniPrompts) -> Features:
         """Hidden states of the instructions."""

@@ -98,6 +98,26 @@ class OmniReader:
         )
         return ReadPrompt(prompts, lead, seconds)
 
+    def read_example(self, inputs: PromptInputs, sound: Sound) -> OmniPrompts:
+        """See `PromptReader.read_example`.
+
+        The start of a source is heard, and of a clip with words its own start, as the voice.
+
+        Raises:
+          ValueError: see `read`; a voice, in whose place the clip itself is heard.
+        """
+        if inputs.voice is not None:
+            raise ValueError("a voice is for generating: in training it is that of the clip")
+        if inputs.edit is not None:
+            source, most = inputs.edit.source, self.reference_seconds
+            cut = Sound(source.samples[: int(most * source.sample_rate)], source.sample_rate)
+            inputs = PromptInputs(edit=dataclasses.replace(inputs.edit, source=cut))
+        prompts = self.read(inputs).prompts
+        if prompts.has_transcript[0]:
+            heard = self._mono(sound)[: prompts.audio.shape[1]]
+            prompts.audio[0, : len(heard)] = heard
+        return prompts
+
     def tokens(self, texts: Sequence[str], most: int) -> Tokens:
         """Instructions of tagged strings alone, padded to one length.
 

@@ -26,6 +26,7 @@ from audiogen_jax.flow.solvers import SOLVERS
 from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models import lora
 from audiogen_jax.models.guided_velocity import guided_velocity
+from audiogen_jax.models.prompting import Prompts, ReadsAhead
 from audiogen_jax.models.protocols import AudioCodec, Condition, Generator
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.sharding.placement import AxisRules, beneath
@@ -36,13 +37,14 @@ from audiogen_jax.train.objective import OpenAudio, SamplingObjective
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.objectives.generator_files import (
     from_base,
+    prompts_sha256,
     read_generator,
     write_generator,
 )
 from audiogen_jax.train.objectives.text_vocabulary import check_text_tokenizer
 from audiogen_jax.train.optimizer import make_optimizer
 from audiogen_jax.train.state import TrainState
-from audiogen_jax.types import Latents, Params, Tokens
+from audiogen_jax.types import Latents, Params
 
 SAMPLE_STEPS = 25
 SAMPLE_GUIDANCE = 5.0
@@ -56,7 +58,7 @@ class Examples(NamedTuple):
       source: recordings to encode, or float32 latents; zero-padded.
       lengths: valid samples or frames of each clip.
       seconds: of each clip.
-      tokens: texts.
+      prompts: texts, or what frozen parts made of prompts before.
       drop_condition: clips that are shown without their text.
       sigma: noise level of each clip.
       noise: standard normal.
@@ -65,7 +67,7 @@ class Examples(NamedTuple):
     source: Float[Array, "b _ _"]
     lengths: Int[Array, " b"]
     seconds: Float[Array, " b"]
-    tokens: Tokens
+    prompts: Prompts
     drop_condition: Bool[Array, " b"]
     sigma: Float[Array, " b"]
     noise: Latents
@@ -85,12 +87,14 @@ class FlowMatching(SamplingObjective[Batch]):
       codec: of the latents; None where nothing is encoded, decoded or exported.
       loaded: parameters on the host: of the generator, by the names of its tree, those that were
         read; "codec", the encoding half.
+      prompts_sha256: of what must have read the encoded prompts; empty if texts are read.
     """
 
     config: FlowMatchingConfig
     generator: Generator
     codec: LoadedCodec | None = None
     loaded: Mapping[str, Params] = dataclasses.field(default_factory=dict)
+    prompts_sha256: str = ""
 
     @classmethod
     def load(cls, config: FlowMatchingConfig, open_data: OpenAudio) -> Self:
@@ -99,15 +103,17 @@ class FlowMatching(SamplingObjective[Batch]):
         The codec says what audio it reads, whatever the config does.
 
         Raises:
-          ValueError: see `from_base`, `read_generator` and `check_text_tokenizer`.
+          ValueError: see `from_base`, `read_generator`, `check_text_tokenizer` and
+            `prompts_sha256`.
         """
         config = from_base(config)
         generator, codec, loaded = read_generator(config)
         if isinstance(config.data, DataConfig):
             format = dict(sample_rate=codec.codec.sample_rate, channels=codec.codec.channels)
             config = dataclasses.replace(config, data=dataclasses.replace(config.data, **format))
-        check_text_tokenizer(config, generator.vocab_size)
-        return cls(config, generator, codec, loaded)
+        if not config.data.has_prompts:
+            check_text_tokenizer(config, generator.vocab_size)
+        return cls(config, generator, codec, loaded, prompts_sha256(config))
 
     @property
     def axes(self) -> AxisRules:
@@ -118,7 +124,8 @@ class FlowMatching(SamplingObjective[Batch]):
     def facts(self) -> Mapping[str, str]:
         if self.codec is None:
             return {}
-        return {"tokenizer": encoder_sha256(self.codec.codec, self.loaded["codec"])}
+        facts = {"tokenizer": encoder_sha256(self.codec.codec, self.loaded["codec"])}
+        return facts | ({"prompts": self.prompts_sha256} if self.prompts_sha256 else {})
 
     def without_remat(self) -> Self:
         if self.config.remat is None:
@@ -191,17 +198,24 @@ class FlowMatching(SamplingObjective[Batch]):
             source, rate = jnp.asarray(batch.audio), self._codec.sample_rate
         else:
             source, rate = jnp.asarray(batch.latents, jnp.float32), self.generator.latent_rate
-        assert batch.tokens is not None
         shape = len(source), self._padded_frames(batch), self.generator.latent_dim
         return Examples(
             source=source,
             lengths=lengths,
             seconds=lengths / rate,
-            tokens=batch.tokens,
+            prompts=self._prompts(batch),
             drop_condition=jnp.asarray(batch.drop_condition),
             sigma=self.config.time_sampling.draw(sigma_key, len(source)),
             noise=jax.random.normal(noise_key, shape),
         )
+
+    def _prompts(self, batch: Batch) -> Prompts:
+        """What the generator is conditioned on."""
+        if isinstance(batch, AudioBatch) or batch.prompts is None:
+            assert batch.tokens is not None
+            return batch.tokens
+        assert isinstance(self.generator, ReadsAhead)
+        return self.generator.stored_prompts(batch.prompts)
 
     def _latents(self, clips: Examples, frozen: Params) -> tuple[Latents, Int[Array, " b"]]:
         """Latents of some clips and how many frames are valid; audio is encoded here."""
@@ -221,7 +235,7 @@ class FlowMatching(SamplingObjective[Batch]):
         """Losses of some clips; with a key as in training, without as in validation."""
         latents, lengths = self._latents(clips, frozen)
         mask = length_mask(lengths, latents.shape[1])
-        condition = self.generator.condition(params, clips.tokens, dropout_key=dropout_key)
+        condition = self.generator.condition(params, clips.prompts, dropout_key=dropout_key)
         duration = self.generator.duration_loss(condition, clips.seconds)
         if dropout_key is not None:
             # Guidance needs the velocity without a condition too.
@@ -269,7 +283,6 @@ class FlowMatching(SamplingObjective[Batch]):
 
     def sample(self, state: TrainState, batch: Batch, frozen: Params) -> Latents:
         """Guided latents of a batch's prompts, each as long as the batch's own clip."""
-        assert batch.tokens is not None
         generator, key = self.generator, jax.random.key(self.config.eval.seed)
         params = self.assemble(self.exported(state), frozen)
         lengths = jnp.asarray(self.frame_lengths(batch))
@@ -277,7 +290,7 @@ class FlowMatching(SamplingObjective[Batch]):
         velocity, levels = guided_velocity(
             generator,
             generator.for_sampling(params),
-            generator.condition(params, batch.tokens),
+            generator.condition(params, self._prompts(batch)),
             Guidance.classifier_free(SAMPLE_GUIDANCE),
             mask,
             unconditional=True,

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from audiogen_jax.checkpoints.registry import GENERATORS
 from audiogen_jax.flow.path import logit_normal, uniform
 from audiogen_jax.input.audio_batches import DataConfig
+from audiogen_jax.models.prompting import ReadsAhead
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.types import (
@@ -108,6 +109,11 @@ class FlowMatchingConfig(TrainConfig):
                     "init is not set: expected the generator to start from, 'nano', a folder or a "
                     "hub name (--set init=nano)"
                 )
+            if self.data.has_prompts and self.text_encoder is None:
+                raise ValueError(
+                    "text_encoder is not set: expected the model that has read the encoded prompts "
+                    "(encode-dataset --prompts-with MODEL), or an init that it is part of"
+                )
             if self.text_encoder is None and self.data.text_tokenizer is None:
                 raise ValueError(
                     "data.text_tokenizer is not set: expected a tokenizer.json, or an init or a "
@@ -128,10 +134,19 @@ class FlowMatchingConfig(TrainConfig):
         """The model.
 
         Raises:
-          ValueError: `model` does not hold the sizes of its family.
+          ValueError: `model` does not hold the sizes of its family, or that reads no encoded
+            prompts.
         """
         assert self.model is not None  # see `generator_files.from_base`
+        generator: Generator
         try:
-            return GENERATORS[self.model_type].make(self.model, self.dtype, self.remat)
+            generator = GENERATORS[self.model_type].make(self.model, self.dtype, self.remat)
         except (TypeError, KeyError) as error:
             raise ValueError(f"config key 'model' is no {self.model_type}: {error}") from error
+        if not self.data.has_prompts:
+            return generator
+        if not isinstance(generator, ReadsAhead):
+            raise ValueError(
+                f"data.encoded_prompts=True: a {self.model_type} reads texts, set it to False"
+            )
+        return generator.without_encoders()

@@ -1,6 +1,7 @@
 """What the training of a generator reads before its first step, and what it exports."""
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import (
     GENERATORS,
+    PROMPTS,
     GeneratorFamily,
     LoadedCodec,
+    PromptFamily,
     family_of,
     open_codec,
 )
@@ -56,7 +59,9 @@ def from_base(config: FlowMatchingConfig) -> FlowMatchingConfig:
 def _with_text_tokenizer(
     config: FlowMatchingConfig, family: GeneratorFamily, base: CheckpointFolder | None
 ) -> DataConfig | LatentDataConfig:
-    """The settings of the data with the path of a text tokenizer."""
+    """The settings of the data with the path of a text tokenizer, if it reads texts."""
+    if config.data.has_prompts:
+        return config.data
     source = config.data.text_tokenizer
     if source is None:
         if base is None:
@@ -112,9 +117,32 @@ def read_generator(
         None if source is None else open_checkpoint(source)
         for source in (config.init, config.text_encoder)
     )
-    params = family.start(generator, base, encoder)
+    params = family.start(generator, base, None if config.data.has_prompts else encoder)
     half = codec.read(codec.codec.encoder, on_host)
     return generator, codec, {**params, "codec": half}
+
+
+def prompts_sha256(config: FlowMatchingConfig) -> str:
+    """The key of the encoded prompts that a training reads; empty if it reads texts.
+
+    Args:
+      config: from `from_base`.
+
+    Raises:
+      ValueError: the model that has read them is not what it should be, or cannot be exported.
+    """
+    if not config.data.has_prompts:
+        return ""
+    opened, family = _prompts_of(config)
+    family.companions(opened)
+    return family.sha256(opened)
+
+
+def _prompts_of(config: FlowMatchingConfig) -> tuple[CheckpointFolder, PromptFamily]:
+    source = config.text_encoder or config.init
+    assert source is not None  # the config says so
+    opened = open_checkpoint(source)
+    return opened, family_of(opened, PROMPTS)
 
 
 def write_generator(
@@ -124,7 +152,7 @@ def write_generator(
     codec: LoadedCodec,
     params: Params,
 ) -> None:
-    """Writes a generator in Hugging Face layout, with its codec and text tokenizer.
+    """Writes a generator in Hugging Face layout, with its codec and what reads its prompts.
 
     Args:
       folder: made if it does not exist.
@@ -137,6 +165,29 @@ def write_generator(
     family.save(folder, generator, params)
     name = read_config(folder).get(family.codec_field, family.default_codec)
     shutil.copytree(codec.folder, folder / name)
+    if config.data.has_prompts:
+        opened, prompts = _prompts_of(config)
+        companions = prompts.companions(opened)
+        for name, path in companions.items():
+            _copy(path, folder / name)
+        record_contents(folder, [name for name in companions if (folder / name).is_file()])
+        return
     assert config.data.text_tokenizer is not None
     names = copy_text_tokenizer(local_copy(config.data.text_tokenizer), folder)
     record_contents(folder, names)
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copies a file or a folder; without room or time where both are on one disk."""
+    if path.is_dir():
+        shutil.copytree(path, target, copy_function=_link)
+    else:
+        _link(path, target)
+
+
+def _link(path: str | Path, target: str | Path) -> None:
+    """Files of checkpoints are replaced and never written to, so that links are copies."""
+    try:
+        os.link(os.path.realpath(path), target)
+    except OSError:
+        shutil.copyfile(path, target)

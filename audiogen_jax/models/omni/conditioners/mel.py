@@ -45,16 +45,19 @@ def hide_span(
 
 
 def draw_span(
-    key: PRNGKeyArray, frames: int, clips: int, shares: tuple[float, float]
+    key: PRNGKeyArray | None, frames: int, clips: int, shares: tuple[float, float]
 ) -> tuple[Float[Array, " b"], Float[Array, " b"]]:
     """Start and share of a random span for each clip, as `hide_span` takes them.
 
     Args:
-      key: random key.
+      key: random key; None for the end, by the mean of both shares.
       frames: of a spectrogram.
       clips: b.
       shares: the least and the most that is hidden.
     """
+    if key is None:
+        usual = jnp.full(clips, sum(shares) / 2)
+        return frames - jnp.floor(frames * usual), usual
     of_share, of_start = jax.random.split(key)
     share = jax.random.uniform(of_share, (clips,), minval=shares[0], maxval=shares[1])
     last = frames - jnp.floor(frames * share)

@@ -41,7 +41,9 @@ class ResponseNorm(nn.Module):
             for name in ("gamma", "beta")
         )
         wide = x.astype(jnp.float32)
-        norm = jnp.sqrt(jnp.sum(jnp.square(wide), axis=1, keepdims=True))
+        power = jnp.sum(jnp.square(wide), axis=1, keepdims=True)
+        # The root has no slope at 0, where a clip without a transcript may begin its training.
+        norm = jnp.where(power > 0, jnp.sqrt(jnp.where(power > 0, power, 1)), 0)
         relative = norm / (jnp.mean(norm, axis=-1, keepdims=True) + 1e-6)
         return (gamma * (wide * relative) + beta + wide).astype(x.dtype)
 
