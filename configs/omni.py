@@ -15,9 +15,10 @@ at 5e-5, moments 0.9 and 0.999, decay 1e-3, 80k steps of 5120 clips, noise level
 the voice of a clip with words 70 to 100 % is hidden, as in the released configuration; `:paper`
 hides 20 to 75 %, as the paper says. Transcripts are never hidden: nothing published does. Nor does
 anything say how often a clip is shown without its context, for guidance: 10 % is the usual choice.
-`audiogen plan --config omni --topology v5e:2x4 --batch 64` says what a step costs. This
-repository's authors have never trained it. `:small` has 0.15 B parameters, for one accelerator,
-`:finetune` goes on from a released model (--set init=FOLDER), `:smoke` is a two-step check.
+`audiogen plan --config omni --topology v5e:2x4 --batch 64` says what a step costs, `--sampler
+--sharding fsdp` what sampling does. This repository's authors have never trained it. `:small` has
+0.15 B parameters, for one accelerator, `:finetune` goes on from a released model
+(--set init=FOLDER), `:smoke` is a two-step check.
 
 `--set model.halved_init=True` halves every parameter of the velocity network before the first step,
 norms and frequencies too, as the release did: its wrapper came after the initialisation.
@@ -62,6 +63,7 @@ def get_config(arg: str = "") -> ConfigDict:
         model.omni.update(embed_dim=768, depth=12, num_heads=12)
     elif arg == "smoke":
         model.omni.update(embed_dim=64, depth=2, num_heads=2, text_layers=1)
+    model.thinker = dict()  # as published, for `plan --sampler` alone
     # Of `finetune` the sizes are those of init.
     config.model = config_dict.placeholder(dict) if arg == "finetune" else model
 

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -108,11 +107,14 @@ def tokenizer_folder(folder: Path) -> Path:
     return download_files(_TOKENIZER, FILES)
 
 
-def _make(model: Mapping[str, Any], dtype: DTypeLike, remat: str | None = None) -> AudioOmni:
+def _make(
+    model: Mapping[str, Mapping[str, object]], dtype: DTypeLike, remat: str | None = None
+) -> AudioOmni:
     """Of sizes "omni" and "thinker", without one for encoded prompts; "halved_init" if so."""
     if unknown := sorted(model.keys() - {"omni", "thinker", "halved_init"}):
         raise ValueError(f"config key 'model' has {unknown}: expected omni, thinker, halved_init")
-    if type(halved := model.get("halved_init", False)) is not bool:
+    halved: object = model.get("halved_init", False)
+    if not isinstance(halved, bool):
         raise ValueError(f"model.halved_init={halved!r}: expected True or False")
     thinker = None
     if model.get("thinker") is not None:

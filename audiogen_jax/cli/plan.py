@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from audiogen_jax.cli.app import app, progress
-from audiogen_jax.cli.options import sampling_options
+from audiogen_jax.cli.options import ShardingOption, sampling_options
 from audiogen_jax.infer.options import SamplingOptions
 
 EXAMPLES = (
@@ -34,6 +34,7 @@ def plan(
     sampler: Annotated[
         bool, typer.Option("--sampler", help="Plan generating a batch instead of training.")
     ] = False,
+    sharding: ShardingOption = "dp",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key.path=value, may be repeated.")
     ] = None,
@@ -42,7 +43,7 @@ def plan(
     ] = None,
 ) -> None:
     """Compile a training step or a sampler for devices that are not there: what would it cost?"""
-    if options != SamplingOptions() and not sampler:
+    if (options != SamplingOptions() or sharding != "dp") and not sampler:
         raise ValueError(
             "options of sampling need --sampler: without it a training step is planned"
         )
@@ -69,7 +70,7 @@ def plan(
     with progress(f"compiling for {topology}"):
         if sampler:
             clips = settings.data.batch_sizes[-1]
-            cost = plan_sampling(settings, topology, clips, options)
+            cost = plan_sampling(settings, topology, clips, options, sharding)
         else:
             cost = plan_training(settings, topology)
     if output is not None:
@@ -90,7 +91,10 @@ def _sampling_rows(plan: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("parameters", f"{plan['parameters'] / 1e6:.1f} M"),
         ("HBM of a chip", f"{memory['hbm'] / gib:.1f} GiB"),
-        ("  parameters, all of them", f"{memory['parameters'] / gib:.2f} GiB"),
+        (
+            "  parameters" + ("" if plan["sharding"] != "dp" else ", all of them"),
+            f"{memory['parameters'] / gib:.2f} GiB",
+        ),
         ("  working memory and program", f"{memory['working'] / gib:.2f} GiB"),
         ("  peak", f"{memory['peak'] / gib:.2f} GiB"),
         ("solver", f"{plan['solver']}, {plan['steps']} steps, guidance {plan['guidance']:g}"),

@@ -3,7 +3,8 @@
 Three shapes of a row are in use, `{"audio_id", "content": tagged}`, `{"audio_id", "caption":
 tagged}` and `{"audio_id", "caption", "speech", "asr", "sfx", "music", "env"}`, and those of two
 public caption sets are read as they are published: MECAT (one clip id -> captions per view) and
-AudioCaps (audiocap_id, youtube_id, start_time, caption).
+AudioCaps (audiocap_id, youtube_id, start_time, caption). For models that read more, a row may have
+`transcript`, `voice` with `voice_text`, `audio` and `video`; words or a video may stand alone.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from typing import Self
 
 from audiogen_jax.caption import VIEWS, StructuredCaption, check_text
 from audiogen_jax.files.remote import local_copy
+from audiogen_jax.input.prompt_columns import MEDIA, SPOKEN, text_columns
 from audiogen_jax.input.row_errors import RowError, check_tolerated
 from audiogen_jax.input.tables import Table, column
 from audiogen_jax.timeline import Timeline, parse_timeline
@@ -24,8 +26,9 @@ _MECAT_VIEWS = {
 }  # fmt: skip
 """Our view -> the field of a MECAT clip; "None" there says that there is nothing."""
 _IDS = ("audio_id", "audiocap_id", "id")
-_TEXTS = ("content", "caption", "timeline")
-_COLUMNS = {*VIEWS, *_TEXTS, *_IDS, "category"}
+_INPUTS = (*SPOKEN, *MEDIA)
+_TEXTS = ("content", "caption", "timeline", "transcript", "video")
+_COLUMNS = {*VIEWS, *_TEXTS, *_IDS, *_INPUTS, "category"}
 _PUBLISHED = {"youtube_id", "start_time"}
 """Columns of AudioCaps that say nothing of the sound."""
 
@@ -36,15 +39,17 @@ class PromptRecord:
 
     Attributes:
       audio_id: of its clip.
-      caption: of the scene; None where the timeline has one.
+      caption: of the scene; None where the timeline has one, or with words or a video.
       category: optional.
       timeline: what sounds when.
+      inputs: columns of `prompt_columns`.
     """
 
     audio_id: str
     caption: StructuredCaption | None
     category: str | None = None
     timeline: Timeline = ()
+    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         check_text("audio_id", self.audio_id)
@@ -64,6 +69,9 @@ class PromptRecord:
             return cls._from_mecat(next(iter(row)), clip)
         cells = _cells({name: row[name] for name in row if column(name) != "timeline"})
         timeline = _timeline(row)
+        inputs = text_columns(cells, _INPUTS)
+        if timeline and inputs:
+            raise ValueError(f"a timeline beside {sorted(inputs)}: it goes with captions alone")
         views = {view: cells[view] for view in VIEWS if cells.get(view)}
         tagged = cells.get("content")
         if tagged is None and "<|" in (views.get("caption") or ""):
@@ -75,10 +83,12 @@ class PromptRecord:
             caption = StructuredCaption.parse(tagged)
         elif "caption" in views:
             caption = StructuredCaption(**views)  # type: ignore[arg-type]
-        elif views or not any(event.view == "caption" for event in timeline):
+        elif views or not (
+            {"transcript", "video"} & {*inputs} or any(each.view == "caption" for each in timeline)
+        ):
             raise ValueError("neither 'content' nor 'caption' holds text")
         audio_id = next((cells[name] for name in _IDS if cells.get(name)), None) or default_id
-        return cls(audio_id, caption, cells.get("category"), timeline)
+        return cls(audio_id, caption, cells.get("category"), timeline, inputs)
 
     @classmethod
     def _from_mecat(cls, audio_id: str, clip: Mapping[str, object]) -> Self:
@@ -187,6 +197,8 @@ def _cells(row: Mapping[str, object]) -> dict[str, str | None]:
         if key in cells:
             raise ValueError(f"column {key!r} stands there twice")
         if value is None or value != value:  # NaN is not itself
+            cells[key] = None
+        elif key in MEDIA and not isinstance(value, str):  # the media themselves, of other tools
             cells[key] = None
         elif isinstance(value, str | int | float):
             cells[key] = str(value).strip() or None

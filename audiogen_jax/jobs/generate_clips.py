@@ -8,6 +8,7 @@ batch at every start, and so come out with the same bits.
 import dataclasses
 import hashlib
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 
 from audiogen_jax.files.audio import FORMATS, encode_audio
 from audiogen_jax.files.jsonl import Row
-from audiogen_jax.files.remote import local_copy, require_local
+from audiogen_jax.files.remote import local_copy, parse_path, require_local
 from audiogen_jax.infer.options import SamplingOptions, Sharding
 from audiogen_jax.infer.pipeline import Pipeline, Submitted
 from audiogen_jax.infer.requests import (
@@ -34,6 +35,7 @@ from audiogen_jax.jobs.clip_folder import ClipFolder, check_free
 from audiogen_jax.jobs.file_names import file_names
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.overlap import overlapped
+from audiogen_jax.jobs.prompt_inputs import read_inputs
 from audiogen_jax.timeline import to_json
 from audiogen_jax.types import dtype_name
 
@@ -121,7 +123,8 @@ def run_batch(
     """Generates a clip for every row of a prompt file, or what is left of them.
 
     Args:
-      prompts: .jsonl, .csv, .tsv or .parquet, see `input.prompts`.
+      prompts: .jsonl, .csv, .tsv or .parquet, see `input.prompts`; files that it names are relative
+        to its folder.
       output: folder of the clips, `manifest.jsonl`, `errors.jsonl` and `job.json`.
       settings: what decides the bits of the clips.
       checkpoint, revision: see `Pipeline.load`.
@@ -141,6 +144,7 @@ def run_batch(
     """
     settings = settings or BatchSettings()
     share = share or Share(jax.process_index(), jax.process_count())
+    beside = parse_path(prompts).parent
     prompts, output = local_copy(prompts), require_local(output, "the folder of the clips")
     if not prompts.is_file():
         raise FileNotFoundError(f"no prompt file at {prompts}")
@@ -157,6 +161,8 @@ def run_batch(
         devices=jax.local_devices(),
         sharding=settings.sharding,
     )
+    if pipeline.inputs.reader is None:
+        mine = _captions_alone(mine, prompts)
     if settings.duration is not None:
         check_durations(settings.duration, 1, pipeline.generator.latent_rate)
     checkpoint_sha256 = pipeline.checkpoint_sha256()
@@ -192,7 +198,7 @@ def run_batch(
                 seconds=time.monotonic() - started,
             )
 
-        todo = _batches(pipeline, folder, mine, settings)
+        todo = _batches(pipeline, folder, mine, settings, beside)
         for seconds in overlapped(todo, submit, finish):
             audio_seconds += seconds
             report(progress())
@@ -201,7 +207,11 @@ def run_batch(
 
 
 def _batches(
-    pipeline: Pipeline, folder: ClipFolder, records: Sequence[PromptRecord], settings: BatchSettings
+    pipeline: Pipeline,
+    folder: ClipFolder,
+    records: Sequence[PromptRecord],
+    settings: BatchSettings,
+    beside: Path,
 ) -> Iterator[list[Request]]:
     """The batches in which a clip is neither done nor failed; of all clips, whatever is done."""
 
@@ -213,7 +223,12 @@ def _batches(
         window = records[start : start + size]
         if not left([record.audio_id for record in window]):
             continue
-        requests, errors = _requests(pipeline, window, settings)
+        requests, errors = _requests(pipeline, [r for r in window if not r.inputs], settings)
+        for record in (record for record in window if record.inputs):
+            try:
+                requests.append(_request(pipeline, record, settings, beside))
+            except (ValueError, OSError) as error:
+                errors.append({"id": record.audio_id, "error": str(error)})
         folder.fail(errors)
         for batch in batches(requests, settings.batch_size):
             if left([request.id for request in batch]):
@@ -248,6 +263,28 @@ def _requests(
                 except ValueError as error:
                     errors.append({"id": record.audio_id, "error": str(error)})
     return requests, errors
+
+
+def _captions_alone(records: Sequence[PromptRecord], path: Path) -> list[PromptRecord]:
+    """Rows for a model that reads captions; those without one stay, and fail."""
+    ignored = {name for record in records if record.caption for name in record.inputs}
+    if ignored:
+        warnings.warn(
+            f"{path}: this model reads captions alone, no {sorted(ignored)}", stacklevel=3
+        )
+    return [
+        dataclasses.replace(record, inputs={}) if record.caption else record for record in records
+    ]
+
+
+def _request(
+    pipeline: Pipeline, record: PromptRecord, settings: BatchSettings, beside: Path
+) -> Request:
+    """A request with more than a caption; its files are named relative to the prompt file's."""
+    inputs = read_inputs(record.inputs, record.caption, beside)
+    names, seconds = [record.audio_id], [settings.duration]
+    (request,) = pipeline.inputs.make(names, [inputs], seconds, settings.options)
+    return dataclasses.replace(request, category=record.category)
 
 
 def _write(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.files.audio import read_audio
-from audiogen_jax.files.remote import join
+from audiogen_jax.files.remote import join, local_copy
 from audiogen_jax.input.prompt_columns import EDITS, FILES
 from audiogen_jax.models.prompting import Edit, PromptInputs, Sound
 
@@ -23,7 +23,7 @@ def read_inputs(
     Raises:
       OSError, ValueError: a file that cannot be read, or columns that do not go together.
     """
-    paths = {name: join(folder, columns[name]) for name in FILES if name in columns}
+    paths = {name: local_copy(join(folder, columns[name])) for name in FILES if name in columns}
     sounds = {name: _sound(path) for name, path in paths.items() if name != "video"}
     if edits := [name for name in EDITS if name in columns]:
         if missing := [name for name in EDITS[:3] if name not in columns]:

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from audiogen_jax.infer.layout import inference_mesh
-from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.layout import Layout, inference_mesh
+from audiogen_jax.infer.options import SamplingOptions, Sharding
 from audiogen_jax.infer.sampler import Sampler
+from audiogen_jax.input.latent_batches import LatentDataConfig
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.plan.devices import find_devices
 from audiogen_jax.plan.hlo import program_cost
@@ -25,18 +26,24 @@ MFU = 0.4
 
 
 def plan_sampling(
-    config: ConfigDict, topology: str, batch: int, options: SamplingOptions
+    config: ConfigDict,
+    topology: str,
+    batch: int,
+    options: SamplingOptions,
+    sharding: Sharding = "dp",
 ) -> dict[str, Any]:
     """Compiles the sampler of a config's generator for a topology and adds up what it needs.
 
-    Clips are split over the devices, each of which holds all weights in `config.dtype`; text
-    tokens and latent frames are the largest of the config. Decoding is not part of it.
+    Clips are split over the devices, each of which holds all weights in `config.dtype`, or they are
+    cut; prompts are texts, tokens and latent frames the most of the config. Decoding is not part of
+    it.
 
     Args:
       config: a flow-matching config.
       topology: see `find_devices`.
       batch: clips on all devices together.
       options: steps, guidance, solver.
+      sharding: see `inference_mesh`.
 
     Returns:
       The plan: devices, memory, operations, times.
@@ -48,12 +55,16 @@ def plan_sampling(
     if not isinstance(settings, FlowMatchingConfig):
         raise ValueError(f"objective={settings.objective!r}: only flow_matching can be sampled")
     chip, devices, compiled_for = find_devices(topology)
-    if batch < 1 or batch % len(devices):
-        raise ValueError(f"a batch of {batch} clips does not split over {len(devices)} devices")
+    mesh = inference_mesh(devices, sharding)
+    if batch < 1 or batch % (rows := Layout(mesh).rows):
+        raise ValueError(f"a batch of {batch} clips does not split over {rows} devices")
     settings = from_base(settings) if settings.model is None else settings
+    if isinstance(settings.data, LatentDataConfig):  # who samples reads prompts anew
+        data = dataclasses.replace(settings.data, encoded_prompts=False)
+        settings = dataclasses.replace(settings, data=data)
     generator = dataclasses.replace(settings, remat=None).make_generator()
     shapes = sampling_shapes(generator, settings.dtype)
-    sampler = Sampler(generator, shapes, inference_mesh(devices))
+    sampler = Sampler(generator, shapes, mesh)
     frames = round(settings.data.buckets[-1] * generator.latent_rate)
     tokens = settings.data.bucket_tokens[-1]
     start = time.monotonic()
@@ -74,6 +85,7 @@ def plan_sampling(
         "chips": len(devices),
         "compiled_for": compiled_for,
         "compile_seconds": seconds,
+        "sharding": sharding,
         "batch": batch,
         "frames": frames,
         "steps": options.steps,

@@ -1,7 +1,8 @@
-"""What training the published size would cost on common machines, without any of them.
+"""What training the published sizes would cost on common machines, without any of them.
 
-One `audiogen plan` after another, of `configs/xl.py` (up to 4 minutes each on 2 cores; needs the
-extra "tpu", which installs libtpu; for GPUs virtual CPU devices are partitioned):
+One `audiogen plan` after another, of `configs/xl.py` and `configs/omni.py` (up to 4 minutes each on
+2 cores; needs the extra "tpu", which installs libtpu; for GPUs virtual CPU devices are
+partitioned):
 
     python -m tests.benchmarks.plans
 
@@ -21,6 +22,7 @@ from audiogen_jax.evaluate.protocol import environment
 
 ROOT = Path(__file__).parents[2]
 SIXTEENTHS = ("--set", "mesh.data=-1", "--set", "mesh.fsdp=16")
+RELEASED = ("--steps", "100", "--guidance", "7", "--schedule", "linear")
 PLANS: dict[str, tuple[str, ...]] = {
     "v5e-256, 16 replicas in 16 parts": ("v5e:16x16", *SIXTEENTHS),
     "v5e-16": ("v5e:4x4",),
@@ -34,6 +36,17 @@ PLANS: dict[str, tuple[str, ...]] = {
     ),
     "v5e-8, sampler": ("v5e:2x4", "--batch", "64", "--sampler"),
     "v5e-256": ("v5e:16x16",),
+    "Audio-Omni, v5e-8": ("v5e:2x4", "--config", "omni", "--batch", "32"),
+    "Audio-Omni, two 80 GB GPUs": ("h100:2", "--config", "omni", "--batch", "16"),
+    "Audio-Omni, one 80 GB GPU, adapters": (
+        "h100:1", "--config", "omni", "--batch", "16", "--set", "lora.rank=16",
+    ),
+    "Audio-Omni, v5e-8, sampler": (
+        "v5e:2x4", "--config", "omni", "--batch", "8", "--sampler", "--sharding", "fsdp", *RELEASED,
+    ),
+    "Audio-Omni, one 80 GB GPU, sampler": (
+        "h100:1", "--config", "omni", "--batch", "8", "--sampler", *RELEASED,
+    ),
 }  # fmt: skip
 
 
@@ -52,7 +65,9 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             plan = Path(folder) / "plan.json"
-            command = ["plan", "--config", "xl", "--topology", topology]
+            command = ["plan", "--topology", topology]
+            if "--config" not in options:
+                command += ["--config", "xl"]
             code = (
                 f"from audiogen_jax.cli import main; main({[*command, *options, '-o', str(plan)]})"
             )
