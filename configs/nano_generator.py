@@ -11,17 +11,39 @@ Then the same model goes on with mixtures as half of its steps:
     audiogen train --config nano_generator:mixtures --workdir runs/mixtures \
         --set tokenizer=runs/tokenizer/export --set init=runs/generator/export
 
-`:scenes` goes on from a generator with scenes that are mixed as it trains, in many wordings
-(`data.widen_captions`), some with the times of what is heard, and with a text encoder that learned
-from a sentence encoder before (`data.distill_text_encoder`).
+`:scenes` is the second edition: scenes are mixed while it trains, in many wordings
+(`data.widen_captions`), half of them with the times of what is heard, and the text encoder is
+distilled from a sentence encoder before (`data.distill_text_encoder`) and stays as it is. It is made
+for a GPU: RATE
 
     audiogen train --config nano_generator:scenes --workdir runs/scenes \
-        --set tokenizer=runs/tokenizer/export --set init=FIRST
+        --set tokenizer=runs/tokenizer/export --set text_encoder=datasets/text_encoder
 """
 
 from ml_collections import ConfigDict, config_dict
 
 from .common import adamw, check_argument, smoke, training
+
+WORDED = (  # (path, share of the clips)
+    ("datasets/worded/fsdd.jsonl", 7.0),
+    ("datasets/worded/words.jsonl", 1.8),
+    ("datasets/worded/esc10.jsonl", 2.0),
+    ("datasets/worded/music.jsonl", 0.5),
+    ("datasets/worded/ambience.jsonl", 0.4),
+    ("datasets/worded/sfx_cc.jsonl", 0.8),
+    ("datasets/worded/speech.jsonl", 0.2),
+)
+"""Clips that are heard alone."""
+LAYERS = (  # (path, share of the clips of a role)
+    ("datasets/worded/fsdd.jsonl", 5.0),
+    ("datasets/worded/words.jsonl", 2.5),
+    ("datasets/worded/speech.jsonl", 0.5),
+    ("datasets/worded/esc10.jsonl", 5.0),
+    ("datasets/worded/sfx_cc.jsonl", 2.0),
+    ("datasets/worded/ambience.jsonl", 2.0),
+    ("datasets/worded/music.jsonl", 2.0),
+)
+"""What scenes are mixed of."""
 
 
 def get_config(arg: str = "") -> ConfigDict:
@@ -103,35 +125,7 @@ def get_config(arg: str = "") -> ConfigDict:
             ("datasets/manifests/speech.jsonl", 0.1),
         )
     elif arg == "scenes":
-        config.steps = 24000
-        config.needs_init = True
-        config.model.audiogen.timeline = True
-        config.model.text_encoder.update(vocab_size=4096, d_ff=512, num_layers=4)
-        config.optimizer.learning_rate = 5e-4
-        config.data.max_tokens = (28, 32, 112, 128)
-        config.data.manifests = (
-            ("datasets/worded/fsdd.jsonl", 7.0),
-            ("datasets/worded/words.jsonl", 1.4),
-            ("datasets/worded/esc10.jsonl", 1.6),
-            ("datasets/worded/music.jsonl", 0.4),
-            ("datasets/worded/ambience.jsonl", 0.3),
-            ("datasets/worded/sfx_cc.jsonl", 0.6),
-            ("datasets/worded/speech.jsonl", 0.1),
-        )
-        config.data.scenes = dict(
-            weight=8.0,
-            buckets=(0.0, 0.0, 0.75, 0.25),
-            scenes=200_000,
-            manifests=(
-                ("datasets/worded/fsdd.jsonl", 5.0),
-                ("datasets/worded/words.jsonl", 2.5),
-                ("datasets/worded/speech.jsonl", 0.5),
-                ("datasets/worded/esc10.jsonl", 5.0),
-                ("datasets/worded/sfx_cc.jsonl", 2.0),
-                ("datasets/worded/ambience.jsonl", 2.0),
-                ("datasets/worded/music.jsonl", 2.0),
-            ),
-        )
+        scenes(config)
     elif arg == "smoke":
         smoke(config)
         config.model.text_encoder.update(d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
@@ -151,3 +145,32 @@ def get_config(arg: str = "") -> ConfigDict:
         )
         config.data.max_tokens = (32,)
     return config
+
+
+def scenes(config: ConfigDict) -> None:
+    """The second edition; its sizes and its data."""
+    config.steps = 20000
+    config.eval.batches = 4
+    config.ema_decay = 0.9995
+    config.model.text_encoder.update(
+        vocab_size=4096, d_model=256, d_kv=64, d_ff=768, num_layers=6, num_heads=4
+    )
+    config.model.audiogen.update(
+        timeline=True,
+        dit_embed_dim=320,
+        dit_num_heads=5,
+        content_dim=256,
+        task_instruction_dim=256,
+        dit_context_dim=256,
+        dit_ta_context_dim=256,
+    )
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.warmup_steps = 500
+    config.data.manifests = WORDED
+    config.data.buckets = (1.0, 2.0, 5.0)
+    config.data.batch_sizes = (192, 128, 48)
+    config.data.max_tokens = (96, 112, 128)
+    config.data.num_workers = 12
+    config.data.scenes = dict(
+        weight=10.0, buckets=(0.0, 0.75, 0.25), scenes=800_000, manifests=LAYERS
+    )

@@ -11,10 +11,15 @@ on where it was stopped, from `OUT/training.msgpack`.
 """
 
 import argparse
+import collections
+import contextlib
 import dataclasses
+import functools
+import multiprocessing
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,7 +39,7 @@ from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.types import Params
 from data.minilm import WIDTH, Weights, hidden_states, load_teacher
 
-SIZES = dict(d_model=256, d_kv=64, d_ff=512, num_layers=4, num_heads=4)
+SIZES = dict(d_model=256, d_kv=64, d_ff=768, num_layers=6, num_heads=4)
 _TAG = r"<\|\w+\|>"
 _WORD = re.compile(rf"{_TAG}|(\w+)")
 
@@ -60,24 +65,36 @@ class Sizes:
     Attributes:
       texts: b.
       words: w; texts are cut after them.
-      tokens: l.
+      tokens: l, of both tokenizers; a batch is filled up to the smallest that holds it, and cut at
+        the largest.
+      sorted: batches whose texts are sorted by length, so that little is filled up.
     """
 
-    texts: int = 64
+    texts: int = 256
     words: int = 24
-    tokens: int = 48
+    tokens: tuple[int, ...] = (24, 48)
+    sorted: int = 16
 
 
-def read_words(texts: Sequence[str], tokenizer: tokenizers.Tokenizer, sizes: Sizes) -> Words:
-    """Tokens by word, tags apart; a token that reaches over an edge is of both words."""
-    ids = np.zeros((len(texts), sizes.tokens), np.int32)
-    mask = np.zeros((len(texts), sizes.tokens), bool)
-    share = np.zeros((len(texts), sizes.words, sizes.tokens), np.float32)
-    for row, encoding in enumerate(tokenizer.encode_batch(list(texts))):
-        count = min(len(encoding.ids), sizes.tokens)
+def read_words(
+    texts: Sequence[str], encodings: Sequence[tokenizers.Encoding], tokens: int, words: int
+) -> Words:
+    """Tokens by word, tags apart; a token that reaches over an edge is of both words.
+
+    Args:
+      texts: b.
+      encodings: of each.
+      tokens: l, longer texts are cut.
+      words: w, more are left out.
+    """
+    ids = np.zeros((len(texts), tokens), np.int32)
+    mask = np.zeros((len(texts), tokens), bool)
+    share = np.zeros((len(texts), words, tokens), np.float32)
+    for row, encoding in enumerate(encodings):
+        count = min(len(encoding.ids), tokens)
         ids[row, :count], mask[row, :count] = encoding.ids[:count], True
         spans = (word.span() for word in _WORD.finditer(texts[row]) if word[1])
-        for number, (first, last) in zip(range(sizes.words), spans, strict=False):
+        for number, (first, last) in zip(range(words), spans, strict=False):
             inside = [
                 token
                 for token, (start, end) in enumerate(encoding.offsets[:count])
@@ -118,6 +135,8 @@ def distill(
     seed: int = 0,
     sizes: Sizes = Sizes(),
     learning_rate: float = 1e-3,
+    workers: int = 1,
+    every: int = 100,
 ) -> tuple[T5Config, Params]:
     """The student after some steps, and its configuration.
 
@@ -132,8 +151,10 @@ def distill(
       seed: of the first parameters and of the draws.
       sizes: of batches.
       learning_rate: at its highest.
+      workers: processes that tokenize ahead.
+      every: steps between two saves.
     """
-    weights, teacher_tokenizer = teacher
+    weights, teacher_tokenizer = jax.device_put(teacher[0]), teacher[1]
     config = T5Config(vocab_size=tokenizer.get_vocab_size(with_added_tokens=True), **SIZES)
     encoder = T5Encoder(config)
     key, head_key = jax.random.split(jax.random.key(seed))
@@ -150,7 +171,9 @@ def distill(
         return word_loss(states @ params["head"], words, target, target_words)
 
     @jax.jit
-    def step_fn(params: Params, state: optax.OptState, words: Words, target_words: Words):
+    def step_fn(
+        weights: Weights, params: Params, state: optax.OptState, words: Words, target_words: Words
+    ):
         target = hidden_states(weights, target_words.ids, target_words.mask)
         (_, metrics), gradients = jax.value_and_grad(loss, has_aux=True)(
             params, words, jax.lax.stop_gradient(target), target_words
@@ -164,14 +187,11 @@ def distill(
             (state, params, first), saved.read_bytes()
         )
     since = time.monotonic()
-    for step in range(first + 1, steps + 1):
-        rng = np.random.default_rng((seed, step))
-        batch = [texts[i] for i in rng.integers(len(texts), size=sizes.texts)]
-        plain = [re.sub(_TAG, " ", text) for text in batch]
-        words = read_words(batch, tokenizer, sizes)
-        target_words = read_words(plain, teacher_tokenizer, sizes)
-        params, state, metrics = step_fn(params, state, words, target_words)
-        if step % 100 == 0 or step == steps:
+    draw = _Draw(texts, (tokenizer.to_str(), teacher_tokenizer.to_str()), seed, sizes)
+    batches = _ahead(draw, range(first, steps), workers)
+    for step, (words, target_words) in enumerate(batches, first + 1):
+        params, state, metrics = step_fn(weights, params, state, words, target_words)
+        if step % every == 0 or step == steps:
             write_bytes(saved, flax.serialization.to_bytes((state, params, step)))
             rate = (step - first) / (time.monotonic() - since)
             print(
@@ -180,6 +200,72 @@ def distill(
                 flush=True,
             )
     return config, params["encoder"]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Draw:
+    """The batch of a step, a pure function of its number; see `distill` for the rest."""
+
+    texts: Sequence[str]
+    tokenizers: tuple[str, str]
+    seed: int
+    sizes: Sizes
+
+    def __call__(self, number: int) -> tuple[Words, Words]:
+        batch, sizes = self._texts(number), self.sizes
+        both = batch, [re.sub(_TAG, " ", text) for text in batch]
+        encodings = [
+            _tokenizer(name).encode_batch(texts)
+            for name, texts in zip(self.tokenizers, both, strict=True)
+        ]
+        longest = max(len(encoding.ids) for each in encodings for encoding in each)
+        width = next((tokens for tokens in sizes.tokens if tokens >= longest), sizes.tokens[-1])
+        student, teacher = (
+            read_words(texts, each, width, sizes.words)
+            for texts, each in zip(both, encodings, strict=True)
+        )
+        return student, teacher
+
+    def _texts(self, number: int) -> list[str]:
+        """Of a larger draw, those of about one length."""
+        texts, sizes = self.texts, self.sizes
+        draw, position = divmod(number, sizes.sorted)
+        rng = np.random.default_rng((self.seed, draw))
+        drawn = rng.integers(len(texts), size=(sizes.texts * sizes.sorted,))
+        by_length = sorted(drawn.tolist(), key=lambda row: (len(texts[row]), row))
+        rows = np.reshape(by_length, (sizes.sorted, sizes.texts))
+        return [texts[row] for row in rows[rng.permutation(sizes.sorted)[position]]]
+
+
+_tokenizer = functools.lru_cache(maxsize=2)(tokenizers.Tokenizer.from_str)
+
+
+def _ahead(draw: _Draw, numbers: Sequence[int], workers: int) -> Iterator[tuple[Words, Words]]:
+    """The batches of these numbers in order, from processes that work ahead."""
+    context = multiprocessing.get_context("spawn")
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(
+            ProcessPoolExecutor(workers, context, initializer=_set_draw, initargs=(draw,))
+        )
+        waiting: collections.deque[Future] = collections.deque()
+        for number in numbers:
+            waiting.append(pool.submit(_draw_in_worker, number))
+            if len(waiting) > 4 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _set_draw(draw: _Draw) -> None:
+    _worker.append(draw)
+
+
+def _draw_in_worker(number: int) -> tuple[Words, Words]:
+    return _worker[0](number)
+
+
+_worker: list[_Draw] = []
+"""Of a process that draws."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -193,13 +279,24 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder of the text encoder")
     parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--every", type=int, default=100, help="steps between two saves")
+    parser.add_argument("--workers", type=int, default=1, help="processes that tokenize ahead")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
     try:
         texts = [line for path in args.texts for line in path.read_text().splitlines() if line]
         tokenizer = tokenizers.Tokenizer.from_file(str(args.tokenizer))
         teacher, saved = load_teacher(args.teacher), args.out / "training.msgpack"
-        config, params = distill(texts, teacher, tokenizer, args.steps, saved, args.seed)
+        config, params = distill(
+            texts,
+            teacher,
+            tokenizer,
+            args.steps,
+            saved,
+            args.seed,
+            workers=args.workers,
+            every=args.every,
+        )
         save_t5(args.out, config, jax.device_get(params))
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")

@@ -170,6 +170,12 @@ def _dit(config: AudioGenConfig) -> list[Rule]:
         *_linear(f"{name}.context_embed.2", f"{path}/context_fc2"),
         *_linear(f"{name}.time_embed.mlp.0", f"{path}/time_embed/fc1"),
         *_linear(f"{name}.time_embed.mlp.2", f"{path}/time_embed/fc2"),
+        *(
+            rule
+            for extra in (("until_embed", "guidance_embed") if config.flow_map else ())
+            for number, layer in ((0, "fc1"), (2, "fc2"))
+            for rule in _linear(f"{name}.{extra}.mlp.{number}", f"{path}/{extra}/{layer}")
+        ),
         *_linear(f"{name}.patch_embed.proj", f"{path}/patch_embed", "oi1->io"),
         *_block(config, f"{name}.in_blocks.{{i}}", f"{path}/in_blocks/{{i}}"),
         *_block(config, f"{name}.mid_block", f"{path}/mid_block"),

@@ -30,9 +30,10 @@ def time_features(
 
 
 class TimeEmbedding(nn.Module):
-    """Time features through Linear, SiLU, Linear."""
+    """Time features through Linear, SiLU, Linear; `kernel_init` is that of the last."""
 
     features: int
+    kernel_init: nn.initializers.Initializer = nn.initializers.lecun_normal()
     dtype: DTypeLike = jnp.float32
     param_dtype: DTypeLike = jnp.float32
 
@@ -41,7 +42,7 @@ class TimeEmbedding(nn.Module):
         """Embeds a timestep in 0 .. 1000, before the SiLU of its users."""
         dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         hidden = nn.silu(nn.Dense(self.features, name="fc1", **dtypes)(time_features(timestep)))
-        return nn.Dense(self.features, name="fc2", **dtypes)(hidden)
+        return nn.Dense(self.features, kernel_init=self.kernel_init, name="fc2", **dtypes)(hidden)
 
 
 def relative_position_buckets(

@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from audiogen_jax.flow.flow_map import Jump
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.sharding.placement import AxisRules
 from audiogen_jax.types import Count, FrameMask, Latents, Params, Tokens
@@ -34,6 +35,8 @@ class Generator(Protocol):
         overlapping windows.
       min_frames: fewest latent frames that are sampled; shorter clips are the start of so many.
       max_tokens: longest text.
+      flow_map: does it predict the mean of a guided velocity over a `Jump`, which it has to be
+        given?
       timeline: was it trained with the times at which tokens sound, and so takes `Tokens.spans`?
       vocab_size: token ids of texts are below it.
       network: name of the velocity network in the parameter tree, which adapters change.
@@ -57,6 +60,8 @@ class Generator(Protocol):
     @property
     def timeline(self) -> bool: ...
     @property
+    def flow_map(self) -> bool: ...
+    @property
     def vocab_size(self) -> int: ...
     @property
     def network(self) -> str: ...
@@ -74,6 +79,14 @@ class Generator(Protocol):
 
         Raises:
           ValueError: it has no release that differs.
+        """
+        ...
+
+    def as_flow_map(self) -> Self:
+        """The same generator as a `flow_map`: with parameters more, which begin without effect.
+
+        Raises:
+          ValueError: its family has no such form.
         """
         ...
 
@@ -123,8 +136,10 @@ class Generator(Protocol):
         x: Latents,
         sigma: Float[Array, " b"],
         frame_mask: FrameMask | None,
+        jump: Jump | None = None,
     ) -> Latents:
-        """d x / d sigma at a noise level of each clip's own, as training needs it."""
+        """d x / d sigma at a noise level of each clip's own, as training needs it; of a flow map
+        its mean over the jump of each clip."""
         ...
 
     def for_sampling(self, params: Params) -> Params:
@@ -142,8 +157,11 @@ class Generator(Protocol):
         """
         ...
 
-    def levels(self, params: Params, sigmas: Float[Array, " n"]) -> Level:
-        """What `sampling_velocity` needs of noise levels, computed for all of them at once."""
+    def levels(
+        self, params: Params, sigmas: Float[Array, " n"], jump: Jump | None = None
+    ) -> Level:
+        """What `sampling_velocity` needs of noise levels, computed for all of them at once; and of
+        the jumps from each, for a flow map."""
         ...
 
     def sampling_velocity(

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from audiogen_jax.train.batches import AudioBatch, host_batch, open_batches
 from audiogen_jax.train.objective import Objective, OpenAudio
+from audiogen_jax.train.objectives.distillation import Distillation, DistillationConfig
 from audiogen_jax.train.objectives.flow_matching import FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.objectives.masked_autoencoding import (
@@ -36,6 +37,7 @@ STAGES: dict[str, Stage] = {
     "masked_autoencoder": Stage(MaskedAutoencodingConfig, MaskedAutoencoding),
     "tokenizer": Stage(TokenizerGANConfig, TokenizerGAN.load),
     "flow_matching": Stage(FlowMatchingConfig, FlowMatching.load),
+    "distillation": Stage(DistillationConfig, Distillation.load),
 }
 
 

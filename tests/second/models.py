@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from audiogen_jax.flow.flow_map import Jump
 from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.types import FrameMask, Latents, Params, Tokens
 
@@ -117,7 +118,7 @@ class BagGenerator:
     latent_rate, window, max_tokens, vocab_size = 100.0, 40, 64, VOCABULARY
     min_frames = 1
     network, encoders, untrained, axes = "flow", ("bag",), (), GENERATOR_AXES
-    quirks, timeline = NO_QUIRKS, False
+    quirks, timeline, flow_map = NO_QUIRKS, False, False
 
     @property
     def _network(self) -> Network:
@@ -130,6 +131,9 @@ class BagGenerator:
     def with_quirks(self, quirks: Quirks) -> Self:
         no_release(quirks)
         return self
+
+    def as_flow_map(self) -> Self:
+        raise ValueError("a bag of words has no flow map")
 
     def init(self, key: PRNGKeyArray) -> dict[str, Params]:
         bag, flow = jax.random.split(key)
@@ -167,6 +171,7 @@ class BagGenerator:
         x: Latents,
         sigma: Float[Array, " b"],
         frame_mask: FrameMask | None,
+        jump: Jump | None = None,
     ) -> Latents:
         return self._network.apply({"params": params["flow"]}, x, sigma, condition, frame_mask)
 
@@ -177,7 +182,9 @@ class BagGenerator:
         nothing = jnp.zeros((unconditional, self.width)), jnp.zeros(unconditional, bool)
         return Summary(*(jnp.concatenate(pair) for pair in zip(nothing, condition, strict=True)))
 
-    def levels(self, params: Params, sigmas: Float[Array, " n"]) -> Float[Array, " n"]:
+    def levels(
+        self, params: Params, sigmas: Float[Array, " n"], jump: Jump | None = None
+    ) -> Float[Array, " n"]:
         return sigmas
 
     def sampling_velocity(

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from audiogen_jax.flow.flow_map import Jump
 from audiogen_jax.layers.apply import after, apply
 from audiogen_jax.models.audiogen.dit import DiT, DiTBlock, TextCache
 from audiogen_jax.types import Latents, Params, TokenMask
@@ -78,15 +79,18 @@ def prepare_text(
     return tuple(caches)
 
 
-def prepare_levels(dit: DiT, params: Params, timesteps: Float[Array, " n"]) -> LevelCache:
+def prepare_levels(
+    dit: DiT, params: Params, timesteps: Float[Array, " n"], jump: Jump | None = None
+) -> LevelCache:
     """Modulations of all noise levels that a sampler will visit; a leading axis n in every leaf.
 
     Args:
       dit: the module.
       params: from `unstack_blocks`.
       timesteps: 1000 sigma.
+      jump: from each of them, of a flow map.
     """
-    time = _ends(dit, params, timesteps, method="embed_time")
+    time = _ends(dit, params, timesteps, jump, method="embed_time")
     block, modulation = _block(dit), []
     for layer in params["blocks"]:
         layer = after(modulation[-1] if modulation else time, layer)

@@ -63,6 +63,8 @@ class AudioGenConfig(HFConfig):
     tokenizer_max_length: Annotated[int, Range(1, 4096)] = 512
     # Was it trained with the times at which what a text names sounds? The release was not.
     timeline: bool = False
+    # Does it predict the velocity averaged over a step, see `flow.flow_map`? The release does not.
+    flow_map: bool = False
     # How much of the instruction is valid. The release has a tensor for it, not a field.
     instruction_length: int | None = None
 
@@ -127,11 +129,13 @@ class AudioGenConfig(HFConfig):
             )
 
     def to_hf(self, derived: bool = False) -> dict[str, object]:
-        """See `HFConfig.to_hf`; `timeline` stands in config.json where it is true."""
+        """See `HFConfig.to_hf`; what the release has not stands in config.json where it is true."""
         values = super().to_hf(derived)
-        if not self.timeline:
-            del values["timeline"]
-        return values
+        return {
+            name: value
+            for name, value in values.items()
+            if value or name not in ("timeline", "flow_map")
+        }
 
     @property
     def latent_rate(self) -> int:

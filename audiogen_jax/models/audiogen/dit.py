@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax.linen.initializers import zeros
 from jaxtyping import Array, Bool, DTypeLike, Float
 
+from audiogen_jax.flow.flow_map import Jump
 from audiogen_jax.layers.attention import Attention
 from audiogen_jax.layers.embeddings import TimeEmbedding
 from audiogen_jax.layers.feed_forward import GEGLU
@@ -21,6 +22,10 @@ from audiogen_jax.layers.stack import stack
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.sharding.constraint import constrain
 from audiogen_jax.types import FrameMask, Latents, ModuleDTypes, TokenMask
+
+
+GUIDANCE_UNIT = 10.0
+"""A guidance scale is embedded as so many times itself, in the range of timesteps."""
 
 
 class TextCache(NamedTuple):
@@ -162,6 +167,9 @@ class DiT(nn.Module):
         dense = functools.partial(nn.Dense, **dtypes)
         self.context_fc1, self.context_fc2 = dense(c.dit_embed_dim), dense(c.dit_embed_dim)
         self.time_embed = TimeEmbedding(c.dit_embed_dim, **dtypes)
+        if c.flow_map:  # begins as the velocity that it is distilled from
+            embedding = functools.partial(TimeEmbedding, c.dit_embed_dim, zeros, **dtypes)
+            self.until_embed, self.guidance_embed = embedding(), embedding()
         self.patch_embed = dense(c.dit_embed_dim)
         blocks = stack(
             DiTBlock, c.dit_depth // 2, remat=self.remat, unroll=self.unroll, broadcast=5
@@ -183,8 +191,9 @@ class DiT(nn.Module):
         time_aligned: Float[Array, "b _ e2"],
         x_mask: FrameMask | None,
         unmasked_final_convolution: bool = False,
+        jump: Jump | None = None,
     ) -> Latents:
-        """Predicts the velocity d x / d sigma.
+        """Predicts the velocity d x / d sigma, or a flow map its mean over a jump.
 
         Masks hide keys from attention. By default masked frames are also zeroed before the final
         convolution, so that a clip's velocity is what it would be without the padding.
@@ -198,8 +207,9 @@ class DiT(nn.Module):
           x_mask: True at valid frames.
           unmasked_final_convolution: lets masked frames into the final convolution, as the PyTorch
             release does: they change the last valid frame.
+          jump: of a flow map.
         """
-        time, context = self.embed_time(timestep), self.embed_context(context)
+        time, context = self.embed_time(timestep, jump), self.embed_context(context)
         shared = (time, context, time_aligned, x_mask, context_mask)
         x, skips = self.in_blocks(self.patch_embed(x), None, *shared)
         x, _ = self.mid_block(x, None, *shared)
@@ -207,9 +217,16 @@ class DiT(nn.Module):
         mask = None if unmasked_final_convolution else x_mask
         return self.project(x, self.modulate_final(time)[:, None, :], mask)
 
-    def embed_time(self, timestep: Float[Array, " n"]) -> Float[Array, "n d"]:
-        """A timestep (1000 sigma) as the blocks read it."""
-        return nn.silu(self.time_embed(timestep))
+    def embed_time(
+        self, timestep: Float[Array, " n"], jump: Jump | None = None
+    ) -> Float[Array, "n d"]:
+        """A timestep (1000 sigma), and a jump from it, as the blocks read them."""
+        time = self.time_embed(timestep)
+        if self.config.flow_map:
+            assert jump is not None
+            guidance = self.guidance_embed(GUIDANCE_UNIT * jump.guidance)
+            time = time + self.until_embed(1000.0 * jump.until) + guidance
+        return nn.silu(time)
 
     def embed_context(self, context: Float[Array, "*b e"]) -> Float[Array, "*b d"]:
         """The context at the width of the blocks."""

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int, PRNGKeyArray
 
+from audiogen_jax.flow.flow_map import Jump
 from audiogen_jax.flow.loss import duration_loss
 from audiogen_jax.layers.apply import apply
 from audiogen_jax.models.audiogen.alignment import sounding_content
@@ -120,11 +121,19 @@ class DashengAudioGen:
         return self.config.timeline
 
     @property
+    def flow_map(self) -> bool:
+        return self.config.flow_map
+
+    @property
     def vocab_size(self) -> int:
         return self.text.vocab_size
 
     def with_quirks(self, quirks: Quirks) -> Self:
         return dataclasses.replace(self, quirks=quirks)
+
+    def as_flow_map(self) -> Self:
+        config = dataclasses.replace(self.config, flow_map=True)
+        return dataclasses.replace(self, config=config)
 
     @functools.cached_property
     def _network(self) -> AudioGen:
@@ -218,6 +227,7 @@ class DashengAudioGen:
         x: Latents,
         sigma: Float[Array, " b"],
         frame_mask: FrameMask | None,
+        jump: Jump | None = None,
     ) -> Latents:
         condition = self.on_frames(condition, 0, x.shape[1])
         return apply(
@@ -230,6 +240,7 @@ class DashengAudioGen:
             condition.time_aligned,
             frame_mask,
             self.quirks.unmasked_final_convolution,
+            jump,
             method="velocity",
         )
 
@@ -246,8 +257,10 @@ class DashengAudioGen:
         blocks = prepare_text(self._dit, params["audiogen"]["dit"], condition.context, aligned)
         return Cache(blocks, condition.context_mask)
 
-    def levels(self, params: Params, sigmas: Float[Array, " n"]) -> LevelCache:
-        return prepare_levels(self._dit, params["audiogen"]["dit"], self._timestep(sigmas))
+    def levels(
+        self, params: Params, sigmas: Float[Array, " n"], jump: Jump | None = None
+    ) -> LevelCache:
+        return prepare_levels(self._dit, params["audiogen"]["dit"], self._timestep(sigmas), jump)
 
     def sampling_velocity(
         self,

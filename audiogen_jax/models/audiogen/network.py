@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float
 
+from audiogen_jax.flow.flow_map import Jump
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.content_adapter import AdapterOutput, ContentAdapter
 from audiogen_jax.models.audiogen.dit import DiT
@@ -107,6 +108,7 @@ class AudioGen(nn.Module):
         time_aligned: Float[Array, "b _ e"],
         x_mask: FrameMask | None,
         unmasked_final_convolution: bool = False,
+        jump: Jump | None = None,
     ) -> Latents:
         """Velocity d x / d sigma of noisy latents.
 
@@ -118,9 +120,17 @@ class AudioGen(nn.Module):
           time_aligned: content of every frame, or of all at once (axis of length 1).
           x_mask: True at valid frames.
           unmasked_final_convolution: see `Quirks`.
+          jump: of a flow map.
         """
         return self.dit(
-            x, timestep, context, context_mask, time_aligned, x_mask, unmasked_final_convolution
+            x,
+            timestep,
+            context,
+            context_mask,
+            time_aligned,
+            x_mask,
+            unmasked_final_convolution,
+            jump,
         )
 
     def __call__(
@@ -139,4 +149,7 @@ class AudioGen(nn.Module):
             )
         adapted = self.adapt(self.encode_text(text_hidden), token_mask)
         aligned = self.time_aligned_stand_in(x.shape[0])
-        return self.velocity(x, jnp.zeros(x.shape[0]), adapted.content, token_mask, aligned, x_mask)
+        zeros = jnp.zeros(x.shape[0])
+        jump = Jump(zeros, zeros) if self.config.flow_map else None
+        content = adapted.content
+        return self.velocity(x, zeros, content, token_mask, aligned, x_mask, jump=jump)

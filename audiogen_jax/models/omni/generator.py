@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int, PRNGKeyArray
 
+from audiogen_jax.flow.flow_map import Jump
 from audiogen_jax.layers.apply import apply
 from audiogen_jax.models.omni import cached_dit
 from audiogen_jax.models.omni.axes import NETWORK
@@ -115,6 +116,9 @@ class AudioOmni:
 
     def with_quirks(self, quirks: Quirks) -> Self:
         return dataclasses.replace(self, quirks=quirks)
+
+    def as_flow_map(self) -> Self:
+        raise ValueError("Audio-Omni cannot be distilled into a flow map: that is not built")
 
     @functools.cached_property
     def _network(self) -> OmniNetwork:
@@ -246,6 +250,7 @@ class AudioOmni:
         x: Latents,
         sigma: Float[Array, " b"],
         frame_mask: FrameMask | None,
+        jump: Jump | None = None,
     ) -> Latents:
         arguments = x, sigma, *condition, frame_mask
         return apply(self._network, params["omni"], *arguments, method="velocity")
@@ -263,7 +268,9 @@ class AudioOmni:
         context = condition.context, condition.context_mask
         return cached_dit.prepare(self._dit, params["omni"]["dit"], *context, prefix)
 
-    def levels(self, params: Params, sigmas: Float[Array, " n"]) -> Float[Array, "n d"]:
+    def levels(
+        self, params: Params, sigmas: Float[Array, " n"], jump: Jump | None = None
+    ) -> Float[Array, "n d"]:
         return cached_dit.prepare_levels(self._dit, params["omni"]["dit"], sigmas)
 
     def sampling_velocity(

@@ -1,0 +1,298 @@
+"""Few steps: a flow map learns the guided trajectories of the generator that it starts from.
+
+A teacher carries noise to data in many guided Euler steps; between any two levels of the trajectory
+the student's velocity is (x_t - x_r) / (t - r), a regression without tangents or a second network in
+the loop (Li et al. 2025, IntMeanFlow, https://arxiv.org/abs/2510.07979, equation 8). The guidance
+scale is drawn for every clip and told to the student, which needs one call a step.
+"""
+
+import dataclasses
+from typing import NamedTuple, Self
+
+import flax.traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from audiogen_jax.flow.flow_map import Jump, draw_jumps, strides_of
+from audiogen_jax.flow.sampler import sample
+from audiogen_jax.flow.schedules import SCHEDULES
+from audiogen_jax.flow.solvers import SOLVERS
+from audiogen_jax.models import lora
+from audiogen_jax.models.protocols import Condition, Generator
+from audiogen_jax.ops.masks import length_mask
+from audiogen_jax.train.batches import Batch
+from audiogen_jax.train.gradients import Metrics, value_and_gradients
+from audiogen_jax.train.guarded_update import guarded_update
+from audiogen_jax.train.objective import OpenAudio
+from audiogen_jax.train.objectives.flow_matching import SAMPLE_GUIDANCE, FlowMatching
+from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
+from audiogen_jax.train.state import TrainState
+from audiogen_jax.types import AtLeastOne, FrameMask, Latents, NotNegative, Params, Tokens
+
+SCHEDULE = "sway"
+"""Of the teacher, and of the few steps, whose levels are some of its own."""
+SAMPLE_STEPS = 4
+"""Of the clips that a training lets one listen to."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DistillationConfig(FlowMatchingConfig):
+    """A distillation of `init`.
+
+    Attributes:
+      trajectory_steps: of the teacher.
+      few: steps that samplers will take, each a divisor of `trajectory_steps`.
+      jumps: learned from each trajectory.
+      guidance: lowest and highest scale.
+    """
+
+    trajectory_steps: AtLeastOne = 16
+    few: tuple[AtLeastOne, ...] = (2, 4, 8)
+    jumps: AtLeastOne = 8
+    guidance: tuple[NotNegative, NotNegative] = (1.0, 6.0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        strides_of(self.trajectory_steps, self.few)
+        if not self.guidance[0] <= self.guidance[1]:
+            raise ValueError(f"guidance={self.guidance}: expected (lowest, highest)")
+
+
+class Trajectories(NamedTuple):
+    """What the losses of some clips are computed from.
+
+    Attributes:
+      lengths: valid latent frames.
+      tokens: texts.
+      noise: where the trajectories begin; standard normal.
+      guidance: scale.
+      start, end: levels of the trajectory that jumps lead from and to.
+    """
+
+    lengths: Int[Array, " b"]
+    tokens: Tokens
+    noise: Latents
+    guidance: Float[Array, " b"]
+    start: Int[Array, "b j"]
+    end: Int[Array, "b j"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Distillation(FlowMatching):
+    """`generator` is the student; its text encoder and the teacher's network stay as they are.
+
+    What is trained is the student's network, or adapters of the teacher's and those parameters of
+    the network that only a flow map has.
+    """
+
+    config: DistillationConfig  # pyright: ignore[reportIncompatibleVariableOverride]
+    teacher: Generator | None = None
+
+    @classmethod
+    def load(cls, config: FlowMatchingConfig, open_data: OpenAudio) -> Self:
+        """See `FlowMatching.load`.
+
+        Raises:
+          ValueError: there is no `init`, or it is a flow map already.
+        """
+        if config.init is None:
+            raise ValueError("init is not set: expected the generator to distil (--set init=nano)")
+        base = FlowMatching.load(config, open_data)
+        if base.generator.flow_map:
+            raise ValueError(f"init={config.init!r} is a flow map already: give its teacher")
+        assert isinstance(base.config, DistillationConfig)
+        student = base.generator.as_flow_map()
+        return cls(base.config, student, base.codec, base.loaded, base.generator)
+
+    @property
+    def _teacher(self) -> Generator:
+        assert self.teacher is not None
+        return self.teacher
+
+    def without_remat(self) -> Self:
+        return self  # FLOPs are counted with it
+
+    @property
+    def _frozen_names(self) -> tuple[str, ...]:
+        return self.generator.encoders
+
+    @property
+    def frozen(self) -> Params:
+        names = *self.generator.encoders, self.generator.network
+        return {name: self.loaded[name] for name in names}
+
+    def frozen_shapes(self) -> Params:
+        return jax.eval_shape(self._teacher.init, jax.random.key(0))
+
+    def init_state(self, key: jax.Array) -> TrainState:
+        network = self.generator.init(key)[self.generator.network]
+        params: Params = {self.generator.network: network}
+        if self.config.lora.rank:
+            teacher = jax.eval_shape(self._teacher.init, key)[self.generator.network]
+            params = {
+                "adapters": lora.init_adapters(key, teacher, self.config.lora.rank),
+                self.generator.network: _added(network, teacher),
+            }
+        return TrainState.new(params, self.optimizer, average=True)
+
+    def prepare(self, state: TrainState) -> TrainState:
+        """The student begins as its teacher."""
+        if self.config.lora.rank:
+            return state
+        name = self.generator.network
+        network = _flat(state.params[name]) | _flat(self.loaded[name])
+        params = {name: flax.traverse_util.unflatten_dict(network, sep="/")}
+        return state.replace(params=params, ema=jax.tree.map(np.copy, params))
+
+    def assemble(self, trained: Params, frozen: Params) -> Params:
+        """The student's parameters."""
+        name, base = self.generator.network, {}
+        if "adapters" in trained:
+            base = lora.merge(frozen[name], trained["adapters"], self.config.adapter_scale)
+        leaves = _flat(base) | _flat(trained[name])
+        network = flax.traverse_util.unflatten_dict(leaves, sep="/")
+        return {name: network, **{each: frozen[each] for each in self.generator.encoders}}
+
+    def _draw(self, batch: Batch, key: jax.Array) -> Trajectories:
+        """Draws for all clips, so that parts of a batch get what it would."""
+        assert batch.tokens is not None
+        noise_key, scale_key, jump_key = jax.random.split(key, 3)
+        lengths = jnp.asarray(self.frame_lengths(batch))
+        count, config = len(lengths), self.config
+        low, high = config.guidance
+        strides = strides_of(config.trajectory_steps, config.few)
+        start, end = draw_jumps(
+            jump_key, (count, config.jumps), config.trajectory_steps, strides
+        )
+        shape = count, self._padded_frames(batch), self.generator.latent_dim
+        return Trajectories(
+            lengths,
+            batch.tokens,
+            jax.random.normal(noise_key, shape),
+            jax.random.uniform(scale_key, (count,), minval=low, maxval=high),
+            start,
+            end,
+        )
+
+    def _trajectory(
+        self, frozen: Params, clips: Trajectories, mask: FrameMask
+    ) -> Float[Array, "k b t c"]:
+        """The teacher's states at all its levels, without gradients."""
+        teacher = self._teacher
+        params = teacher.for_sampling(frozen)
+        condition = teacher.on_frames(
+            teacher.condition(params, clips.tokens), 0, clips.noise.shape[1]
+        )
+        count = len(clips.lengths)
+        cache = teacher.cache(params, condition, count)
+        sigmas = jnp.asarray(SCHEDULES[SCHEDULE](self.config.trajectory_steps))
+        rows = jnp.tile(mask, (2, 1))
+        scale = clips.guidance[:, None, None]
+
+        def step(x: Latents, level: tuple) -> tuple[Latents, Latents]:
+            cached, distance = level
+            both = teacher.sampling_velocity(params, cache, cached, jnp.tile(x, (2, 1, 1)), rows)
+            without, given = jnp.split(both.astype(jnp.float32), 2)
+            x = x - distance * (without + scale * (given - without))
+            return x, x
+
+        levels = teacher.levels(params, sigmas[:-1]), sigmas[:-1] - sigmas[1:]
+        _, states = jax.lax.scan(step, clips.noise, levels)
+        return jax.lax.stop_gradient(jnp.concatenate([clips.noise[None], states]))
+
+    def _losses(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        params: Params,
+        frozen: Params,
+        clips: Trajectories,
+        dropout_key: jax.Array | None,
+        frames: Array,
+    ) -> Metrics:
+        mask = length_mask(clips.lengths, clips.noise.shape[1])
+        states = self._trajectory(frozen, clips, mask)
+        sigmas = jnp.asarray(SCHEDULES[SCHEDULE](self.config.trajectory_steps))
+        condition = self.generator.condition(params, clips.tokens)
+        jumps = self.config.jumps
+        row = jnp.repeat(jnp.arange(len(clips.lengths)), jumps)
+        start, end = clips.start.ravel(), clips.end.ravel()
+        x, goal = states[start, row], states[end, row]
+        sigma, until = sigmas[start], sigmas[end]
+        target = (x - goal) / (sigma - until)[:, None, None]
+        predicted = self.generator.velocity(
+            params,
+            jax.tree.map(lambda leaf: leaf[row], condition),
+            x,
+            sigma,
+            mask[row],
+            Jump(until, clips.guidance[row]),
+        )
+        square = jnp.square(predicted.astype(jnp.float32) - target)
+        valid = mask[row][:, :, None]
+        error = jnp.where(valid, square, 0).sum(axis=(1, 2))
+        error = error / (jnp.maximum(valid.sum(axis=(1, 2)), 1) * x.shape[-1])
+        share = clips.lengths[row] / (frames * jumps)
+        # Jumps whose error is large would drown the others (Geng et al. 2025, section 4.3).
+        weight = 1 / (jax.lax.stop_gradient(error) + 1e-3)
+        return {"loss": jnp.sum(share * weight * error), "jump": jnp.sum(share * error)}
+
+    def step(self, state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
+        config = self.config
+        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        clips = self._draw(batch, key)
+        frames = jnp.sum(clips.lengths) / config.accumulate
+
+        def loss(params: Params, clips: Trajectories, key: jax.Array) -> tuple[Array, Metrics]:
+            metrics = self._losses(self.assemble(params, frozen), frozen, clips, key, frames)
+            return metrics["loss"], metrics
+
+        metrics, gradients = value_and_gradients(loss, state.params, clips, key, config.accumulate)
+        updated = state.apply_gradients(gradients, self.optimizer)
+        updated = updated.average_params(config.ema_decay)
+        state, norms = guarded_update(
+            state, updated, metrics["loss"], gradients, config.guard.spike
+        )
+        return state, metrics | norms
+
+    def evaluate(
+        self, state: TrainState, batch: Batch, frozen: Params, index: Int[Array, ""]
+    ) -> Metrics:
+        key = jax.random.fold_in(jax.random.key(self.config.eval.seed), index)
+        clips = self._draw(batch, key)
+        params = self.assemble(self.exported(state), frozen)
+        return self._losses(params, frozen, clips, None, jnp.sum(clips.lengths))
+
+    def sample(self, state: TrainState, batch: Batch, frozen: Params) -> Latents:
+        """Latents of a batch's prompts in few steps, each as long as the batch's own clip."""
+        assert batch.tokens is not None
+        student, key = self.generator, jax.random.key(self.config.eval.seed)
+        params = student.for_sampling(self.assemble(self.exported(state), frozen))
+        mask = length_mask(jnp.asarray(self.frame_lengths(batch)), self._padded_frames(batch))
+        condition: Condition = student.on_frames(
+            student.condition(params, batch.tokens), 0, mask.shape[1]
+        )
+        cache = student.cache(params, condition)
+        plan = SOLVERS["euler"](SCHEDULES[SCHEDULE](SAMPLE_STEPS))
+
+        def prepare(sigmas: Float[Array, " n"]):
+            until = jnp.append(sigmas[1:], 0.0)
+            jump = Jump(until, jnp.full_like(sigmas, SAMPLE_GUIDANCE))
+            return student.levels(params, sigmas, jump)
+
+        def velocity(x: Latents, level) -> Latents:
+            return student.sampling_velocity(params, cache, level, x, mask)
+
+        noise = jax.random.normal(key, (*mask.shape, student.latent_dim))
+        return sample(velocity, noise, plan, mask, prepare=prepare)
+
+
+def _flat(tree: Params) -> dict[str, Array]:
+    return flax.traverse_util.flatten_dict(tree, sep="/")
+
+
+def _added(network: Params, base: Params) -> Params:
+    """The leaves that another tree has not."""
+    known = _flat(base)
+    added = {path: leaf for path, leaf in _flat(network).items() if path not in known}
+    return flax.traverse_util.unflatten_dict(added, sep="/")
