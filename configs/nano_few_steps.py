@@ -1,7 +1,6 @@
 r"""The nano model in few steps: a flow map of its guided trajectories, as low-rank adapters.
 
-    audiogen train --config nano_few_steps --workdir runs/few_steps --set init=runs/scenes/export
-
+audiogen train --config nano_few_steps --workdir runs/few_steps --set init=runs/scenes/export
 """
 
 from ml_collections import ConfigDict, config_dict

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.serialization
 import jax
@@ -183,9 +183,10 @@ def distill(
 
     state, first = optimizer.init(params), 0
     if saved.is_file():
-        state, params, first = flax.serialization.from_bytes(
+        saved_state: Any = flax.serialization.from_bytes(  # a pytree like the first argument
             (state, params, first), saved.read_bytes()
         )
+        state, params, first = saved_state
     since = time.monotonic()
     draw = _Draw(texts, (tokenizer.to_str(), teacher_tokenizer.to_str()), seed, sizes)
     batches = _ahead(draw, range(first, steps), workers)
@@ -234,7 +235,7 @@ class _Draw:
         drawn = rng.integers(len(texts), size=(sizes.texts * sizes.sorted,))
         by_length = sorted(drawn.tolist(), key=lambda row: (len(texts[row]), row))
         rows = np.reshape(by_length, (sizes.sorted, sizes.texts))
-        return [texts[row] for row in rows[rng.permutation(sizes.sorted)[position]]]
+        return [texts[int(row)] for row in rows[rng.permutation(sizes.sorted)[position]]]
 
 
 _tokenizer = functools.lru_cache(maxsize=2)(tokenizers.Tokenizer.from_str)

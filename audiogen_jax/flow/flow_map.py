@@ -1,7 +1,7 @@
 """Flow maps: networks that know where a step ends, and so take few of them.
 
-Such a network predicts u(x_t, t, r), the velocity averaged along the flow from noise level t down to
-r, so that x_r = x_t - (t - r) u is exact however far r is (Boffi et al. 2024,
+Such a network predicts u(x_t, t, r), the velocity averaged along the flow from noise level t to a
+lower r, so that x_r = x_t - (t - r) u is exact however far r is (Boffi et al. 2024,
 https://arxiv.org/abs/2406.07507; Geng et al. 2025, https://arxiv.org/abs/2505.13447). The guidance
 scale is an input too, so that a guided step is one call (Meng et al. 2022,
 https://arxiv.org/abs/2210.03142).

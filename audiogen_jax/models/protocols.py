@@ -157,9 +157,7 @@ class Generator(Protocol):
         """
         ...
 
-    def levels(
-        self, params: Params, sigmas: Float[Array, " n"], jump: Jump | None = None
-    ) -> Level:
+    def levels(self, params: Params, sigmas: Float[Array, " n"], jump: Jump | None = None) -> Level:
         """What `sampling_velocity` needs of noise levels, computed for all of them at once; and of
         the jumps from each, for a flow map."""
         ...

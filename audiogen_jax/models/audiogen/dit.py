@@ -23,7 +23,6 @@ from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.sharding.constraint import constrain
 from audiogen_jax.types import FrameMask, Latents, ModuleDTypes, TokenMask
 
-
 GUIDANCE_UNIT = 10.0
 """A guidance scale is embedded as so many times itself, in the range of timesteps."""
 

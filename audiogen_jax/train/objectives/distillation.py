@@ -1,9 +1,9 @@
 """Few steps: a flow map learns the guided trajectories of the generator that it starts from.
 
-A teacher carries noise to data in many guided Euler steps; between any two levels of the trajectory
-the student's velocity is (x_t - x_r) / (t - r), a regression without tangents or a second network in
-the loop (Li et al. 2025, IntMeanFlow, https://arxiv.org/abs/2510.07979, equation 8). The guidance
-scale is drawn for every clip and told to the student, which needs one call a step.
+A teacher carries noise to data in many guided Euler steps; between two levels of the trajectory the
+student's velocity is (x_t - x_r) / (t - r): a regression without tangents and without a second
+network in the loop (IntMeanFlow, https://arxiv.org/abs/2510.07979). The guidance scale is drawn for
+every clip and told to the student, which needs one call a step.
 """
 
 import dataclasses
@@ -163,9 +163,7 @@ class Distillation(FlowMatching):
         count, config = len(lengths), self.config
         low, high = config.guidance
         strides = strides_of(config.trajectory_steps, config.few)
-        start, end = draw_jumps(
-            jump_key, (count, config.jumps), config.trajectory_steps, strides
-        )
+        start, end = draw_jumps(jump_key, (count, config.jumps), config.trajectory_steps, strides)
         shape = count, self._padded_frames(batch), self.generator.latent_dim
         return Trajectories(
             lengths,
