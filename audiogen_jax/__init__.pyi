@@ -22,6 +22,8 @@ from .jobs.generate_clips import run_batch as run_batch
 from .jobs.job import Share as Share
 from .plan.sampling import plan_sampling as plan_sampling
 from .plan.training import plan_training as plan_training
+from .refiner.refine import Refiner as Refiner
+from .refiner.refine import refine as refine
 from .timeline import Event as Event
 from .train.config import load_config as load_config
 from .train.loop import train_model as train_model

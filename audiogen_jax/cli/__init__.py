@@ -23,6 +23,7 @@ from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     manifest,
     plan,
     reconstruct,
+    refine,
     train,
     understand,
 )

@@ -40,6 +40,10 @@ def batch(
     duration: Annotated[
         float | None, typer.Option(help="Seconds of every clip; by default the model decides.")
     ] = None,
+    refine: Annotated[
+        bool,
+        typer.Option("--refine", help="Make the views of plain sentences, see audiogen refine."),
+    ] = False,
     checkpoint: Checkpoint = "nano",
     revision: Revision = None,
     dtype: Dtype = "float32",
@@ -69,6 +73,7 @@ def batch(
         batch_size=batch_size,
         suffix=f".{format}",
         sharding=sharding,
+        refine=refine,
     )
     with (
         ended_by_signals(f"what is in {output} stays, start again to go on"),

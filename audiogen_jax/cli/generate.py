@@ -23,6 +23,7 @@ from audiogen_jax.cli.options import (
 )
 from audiogen_jax.files.text import decode_text
 from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.refiner.refine import refine as refine_text
 from audiogen_jax.timeline import Event, Timeline, parse_timeline
 
 if TYPE_CHECKING:
@@ -41,14 +42,22 @@ _beyond = functools.partial(typer.Option, rich_help_panel="Models that read more
     "`audiogen generate --caption 'rain' --source walk.wav --regenerate 2:3`. Continue it: "
     "`… --source walk.wav --duration 8`. Vary it: `… --source walk.wav --regenerate all "
     "--noise-level 0.6`. Say when: `… --at 'asr=0.4:1.1 seven' --at 'sfx=2:3'`, or "
-    "`--timeline scene.json`"
+    '`--timeline scene.json`. A plain sentence: `audiogen generate --refine \'A man says "seven" '
+    "while a dog barks in the rain'`"
 )
 @sampling_options
 def generate(
     options: SamplingOptions,
     prompt: Annotated[
-        str | None, typer.Argument(help="Tagged string: '<|caption|> … <|asr|> … <|env|> …'.")
+        str | None,
+        typer.Argument(
+            help="Tagged string: '<|caption|> … <|asr|> … <|env|> …'; with --refine a sentence."
+        ),
     ] = None,
+    refine: Annotated[
+        bool,
+        typer.Option("--refine", help="Make the views of a plain sentence, see audiogen refine."),
+    ] = False,
     caption: Annotated[str | None, _view(help="What is heard overall.")] = None,
     speech: Annotated[str | None, _view(help="How the speech sounds.")] = None,
     asr: Annotated[str | None, _view(help="The words spoken.")] = None,
@@ -105,6 +114,7 @@ def generate(
     scenes = any(event.view == "caption" for event in events)
     scene = _scene(
         scenes or transcript is not None or video is not None,
+        refine,
         prompt,
         caption,
         speech,
@@ -171,9 +181,15 @@ def _timeline(path: Path | None, lines: Sequence[str]) -> Timeline:
 
 
 def _scene(
-    scenes: bool, prompt: str | None, caption: str | None, *views: str | None
+    scenes: bool, refined: bool, prompt: str | None, caption: str | None, *views: str | None
 ) -> StructuredCaption | None:
     """What was asked for, as a tagged string or as one option per view; None: by scenes alone."""
+    if refined:
+        if (prompt is None) == (caption is None) or any(view is not None for view in views):
+            raise ValueError(
+                "--refine makes the views of one sentence: give it, and no view, alone"
+            )
+        return refine_text(str(prompt if caption is None else caption))
     if prompt is None:
         if caption is None and scenes and not any(views):
             return None

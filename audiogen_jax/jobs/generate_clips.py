@@ -15,6 +15,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.files.audio import FORMATS, encode_audio
 from audiogen_jax.files.jsonl import Row
 from audiogen_jax.files.remote import local_copy, parse_path, require_local
@@ -36,6 +37,7 @@ from audiogen_jax.jobs.file_names import file_names
 from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.overlap import overlapped
 from audiogen_jax.jobs.prompt_inputs import read_inputs
+from audiogen_jax.refiner.refine import refine
 from audiogen_jax.timeline import to_json
 from audiogen_jax.types import dtype_name
 
@@ -46,7 +48,7 @@ short by the end of a window."""
 _CONDITIONED_TOGETHER = 64
 
 
-_ADDED = {"sharding": "dp", "guidance_rescale": 0.0}
+_ADDED = {"sharding": "dp", "guidance_rescale": 0.0, "refine": False}
 """Settings that the first version had not, and how it sampled: they are said where they differ."""
 
 
@@ -67,6 +69,7 @@ class BatchSettings:
       batch_size: clips sampled together, over all local devices.
       suffix: of the files, ".wav" or ".flac", 16-bit.
       sharding: of the parameters over the devices, see `Pipeline.load`.
+      refine: give rows that hold a caption alone the views that it speaks of, see `refiner`.
     """
 
     options: SamplingOptions = dataclasses.field(default_factory=SamplingOptions)
@@ -77,6 +80,7 @@ class BatchSettings:
     batch_size: int = MAX_BATCH
     suffix: str = ".wav"
     sharding: Sharding = "dp"
+    refine: bool = False
 
     def __post_init__(self):
         if self.suffix not in FORMATS:
@@ -105,6 +109,7 @@ class BatchSettings:
             "batch_size": self.batch_size,
             "format": self.suffix,
             "sharding": self.sharding,
+            "refine": self.refine,
         }
         return _without_added(settings)
 
@@ -150,6 +155,8 @@ def run_batch(
         raise FileNotFoundError(f"no prompt file at {prompts}")
     contents = prompts.read_bytes()  # once: it may change while the model loads
     records, malformed = parse_prompts(contents, prompts)
+    if settings.refine:
+        records = [_refined(record) for record in records]
     mine = records[share.index :: share.count]
     names = file_names([record.audio_id for record in records], settings.suffix)
     check_free(output, share, [names[record.audio_id] for record in mine])
@@ -204,6 +211,13 @@ def run_batch(
             report(progress())
             folder.check_failed()
         return progress()
+
+
+def _refined(record: PromptRecord) -> PromptRecord:
+    """A record with the views that its caption speaks of, if it has no other."""
+    if record.caption is None or record.caption != StructuredCaption(record.caption.caption):
+        return record
+    return dataclasses.replace(record, caption=refine(record.caption.caption))
 
 
 def _batches(

@@ -15,7 +15,7 @@ from audiogen_jax.files.latents import read_latents, write_latents
 
 COMMANDS = (
     "generate", "edit", "batch", "encode", "decode", "reconstruct", "encode-dataset", "manifest",
-    "train", "plan", "compile", "convert", "evaluate", "understand",
+    "train", "plan", "compile", "convert", "evaluate", "understand", "refine",
 )  # fmt: skip
 
 

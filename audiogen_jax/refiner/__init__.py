@@ -1,0 +1,1 @@
+"""Plain sentences to structured captions, offline."""
