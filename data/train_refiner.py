@@ -24,7 +24,7 @@ from sklearn.linear_model import LogisticRegression
 from audiogen_jax.files.atomic import write_text
 from audiogen_jax.refiner import clauses
 from audiogen_jax.refiner.clauses import LABELS, ClauseModel, pairs
-from audiogen_jax.refiner.words import words_of
+from audiogen_jax.refiner.words import NEUTRAL, stem, words_of
 from data.refiner_captions import (
     CaptionedClip,
     Example,
@@ -36,11 +36,11 @@ from data.refiner_captions import (
 )
 from data.word_classes import word_classes
 
-COSTS = (0.3, 0.6, 1.0, 6.0, 99.0)
+COSTS = [0.3, 0.6, 1.0, 6.0, 99.0]
 """Of a clause at punctuation, a connective, a preposition, another word, and where none begins."""
 ROUNDS = 2
-MECAT_WEIGHT = 0.5
-"""Of an example of MECAT; one of the wordings, or of WordNet, counts 1."""
+MECAT_WEIGHT, WORDNET_WEIGHT = 0.5, 6.0
+"""Of an example of MECAT, and of a word of WordNet; one of the wordings counts 1."""
 DRAWN = 4000
 EVIDENCE = 1.0
 """Added to the score of a view that has the word."""
@@ -50,6 +50,7 @@ LEAST_WORD, LEAST_PAIR = 2, 4
 LEAST_SPREAD = 0.5
 """Between the scores of a pair; others are left out of the file."""
 _UNKNOWN = ""
+_NEUTRAL = frozenset(map(stem, NEUTRAL))
 
 
 def fit(examples: Sequence[tuple[Example, float]]) -> ClauseModel:
@@ -59,7 +60,8 @@ def fit(examples: Sequence[tuple[Example, float]]) -> ClauseModel:
       examples: each with its weight.
     """
     features = [
-        [word.stem for word in words] + [name for name in pairs(words) if name]
+        [word.stem for word in words if word.stem not in _NEUTRAL]
+        + [name for name in pairs(words) if name]
         for (words, _), _ in examples
     ]
     counts = Counter(name for names in features for name in set(names))
@@ -85,7 +87,8 @@ def fit(examples: Sequence[tuple[Example, float]]) -> ClauseModel:
         for name, row in zip(names, scores, strict=True)
         if " " not in name or np.ptp(row) >= LEAST_SPREAD
     }
-    return ClauseModel(weights, weights.pop(_UNKNOWN), COSTS)
+    unknown = weights.pop(_UNKNOWN)
+    return ClauseModel(weights | dict.fromkeys(_NEUTRAL, [0.0] * len(LABELS)), unknown, COSTS)
 
 
 def clause_examples(model: ClauseModel, clips: Sequence[CaptionedClip]) -> list[Example]:
@@ -111,9 +114,9 @@ def train(mecat: Path, wordnet: Path) -> ClauseModel:
       OSError: a file is missing.
     """
     clips = mecat_clips(mecat, "train")
-    plain = [*written_examples(), *drawn_examples(DRAWN)]
-    plain += [(words_of(word), view) for word, view in word_classes(wordnet)]
-    certain = [(each, 1.0) for each in plain]
+    certain: list[tuple[Example, float]] = []
+    certain += [(each, 1.0) for each in (*written_examples(), *drawn_examples(DRAWN))]
+    certain += [((words_of(word), view), WORDNET_WEIGHT) for word, view in word_classes(wordnet)]
     certain += [(each, MECAT_WEIGHT) for each in view_examples(clips)]
     model = fit(certain)
     for _ in range(ROUNDS):

@@ -23,8 +23,9 @@ PREPOSITIONS = frozenset(
     "in inside within at on near by from through across into outside indoors outdoors around "
     "throughout of to for".split()
 )
-_ARTICLES = frozenset("a an the is are there also its their this that".split())
-EMPTY = CONNECTIVES | PREPOSITIONS | _ARTICLES
+NEUTRAL = CONNECTIVES | frozenset("a an the is are there also its their this that".split())
+"""Words of all kinds of clauses."""
+EMPTY = NEUTRAL | PREPOSITIONS
 """Words that say nothing of a sound by themselves."""
 _LEADING = CONNECTIVES | frozenset("by to of also there is are".split())
 _TRAILING = EMPTY - frozenset("outside indoors outdoors inside".split())
