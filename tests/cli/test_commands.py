@@ -85,6 +85,26 @@ def test_generate(audiogen, tmp_path, tiny_checkpoint):
     assert Path("other.flac").read_bytes() != Path("new/a.flac").read_bytes()
 
 
+def test_refine(audiogen, tiny_checkpoint):
+    sentence = "A man says “七” while a dog barks"
+    code, out, _ = audiogen("refine", sentence)
+    refined = f"<|caption|> {sentence} <|speech|> A man says <|asr|> 七 <|sfx|> a dog barks"
+    assert (code, out) == (0, f"{refined}\n")
+    assert audiogen("refine", refined)[1] == out
+    code, out, _ = audiogen("refine", "--json", "rain, no music")
+    assert json.loads(out) == {"caption": "rain, no music", "env": "rain"}
+    code, _, err = audiogen("refine", " ")
+    assert code == 2 and err == (
+        "audiogen: nothing to refine: give a sentence that says what is heard\n"
+    )
+    arguments = ("generate", "--refine", "--duration", "0.4", "--steps", "1")
+    arguments += ("--checkpoint", tiny_checkpoint, "-o", "a.wav")
+    assert refined in audiogen(*arguments, sentence)[1]
+    for wrong in ((), (sentence, "--caption", "rain"), (sentence, "--sfx", "rain")):
+        code, _, err = audiogen(*arguments, *wrong)
+        assert code == 2 and "--refine makes the views of one sentence" in err
+
+
 def test_scenes_of_a_file(audiogen, tiny_checkpoint):
     scenes = [
         {"start": 0, "end": 0.5, "view": "caption", "text": "Rain falls."},

@@ -128,6 +128,23 @@ def test_timelines_are_in_the_manifest_and_decide_the_job(job, prompts, tmp_path
         job(duration=None)
 
 
+def test_plain_sentences_are_refined_when_asked(job, prompts, tmp_path):
+    rows_of = [
+        {"audio_id": "plain", "caption": 'A man says "seven" while a dog barks'},
+        {"audio_id": "views", "caption": "a dog barks", "music": "piano"},
+    ]
+    prompts.write_text("".join(json.dumps(row) + "\n" for row in rows_of))
+    job(refine=True)
+    made = {row["id"]: row["prompt"] for row in rows(tmp_path / "out")}
+    assert made == {
+        "plain": '<|caption|> A man says "seven" while a dog barks <|speech|> A man says '
+        "<|asr|> seven <|sfx|> a dog barks",
+        "views": "<|caption|> a dog barks <|music|> piano",
+    }
+    with pytest.raises(ValueError, match="refine was True and is"):
+        job()
+
+
 def test_shares_make_the_whole(job, tmp_path):
     whole = job("whole", share=Share())
     halves = [job("parts", share=Share(i, 2)) for i in range(2)]
