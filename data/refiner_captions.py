@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ import numpy as np
 from audiogen_jax.evaluate.suites.free_worded import free_prompts
 from audiogen_jax.files.jsonl import read_rows
 from audiogen_jax.refiner.clauses import LABELS
-from audiogen_jax.refiner.quotes import quotations
 from audiogen_jax.refiner.words import EMPTY, QUOTATION, Word, words_of
 from data.views import AMBIENCE, ESC10
 from data.wording import random_caption, wordings
@@ -180,7 +180,7 @@ def marked_sentences(path: Path, part: Part) -> list[MarkedSentence]:
                 clauses[_MARKS[inside[0]]].append(inside[2:])
                 inside = inside[2:]
             text += inside + after
-        said = [text[start:end] for start, end in quotations(text)]
+        said = re.findall('"([^"]*)"', text)
         views = {view: " ".join(words) for view, words in clauses.items() if words}
-        rows.append(MarkedSentence(source, text, views, " ".join(said).rstrip(",")))
+        rows.append(MarkedSentence(source, text, views, " ".join(said)))
     return rows

@@ -37,6 +37,7 @@ ROWS: list[list[tuple[str, str, str]]] = [  # (name, what it holds, colour), fro
     [
         ("ops", "pure functions of arrays", "base"),
         ("files", "whole-or-absent, audio, jsonl", "base"),
+        ("refiner", "sentences to views", "base"),
         ("hardware", "chips", "base"),
         ("caption", "six views", "base"),
         ("types", "Tokens, dtypes", "base"),

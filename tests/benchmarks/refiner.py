@@ -122,7 +122,13 @@ def main() -> None:
         name: {"refined": measure(rows, refined), "copied": measure(rows, copied)}
         for name, rows in sets.items()
     }
-    heard = [(refine(row.text).asr or "") == row.asr for row in marked]
+    said = {
+        name: share_of(sum((refine(row.text).asr or "") == row.asr for row in rows), len(rows))
+        for name, rows in {
+            "of sentences with quotations": [row for row in marked if row.asr],
+            "of others": [row for row in marked if not row.asr],
+        }.items()
+    }
     weights = resources.files("audiogen_jax.refiner").joinpath("weights.json").read_bytes()
     result = {
         "protocol": {
@@ -131,7 +137,7 @@ def main() -> None:
             "values": "[value, low, high]: 95 % intervals of 1000 draws of clips",
         },
         **measured,
-        "asr_right": share_of(sum(heard), len(heard))._asdict(),
+        "asr_right": {name: share._asdict() for name, share in said.items()},
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         **environment(),
     }
