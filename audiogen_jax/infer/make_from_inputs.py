@@ -3,10 +3,13 @@
 import dataclasses
 from collections.abc import Sequence
 
+import numpy as np
+
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.flow.windows import scene_windows
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
-from audiogen_jax.infer.requests import Request, check_duration
+from audiogen_jax.infer.requests import Request, check_duration, padded_frames
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.models.prompting import PromptInputs, PromptReader
 
@@ -56,15 +59,15 @@ class InputRequestMaker:
                 f"clip {name!r}: this model reads captions alone, no {inputs.beyond_text}: models "
                 "such as Audio-Omni read more"
             )
+        kinds = _kinds(inputs, options)
         try:
             if seconds is not None:
                 seconds = check_duration(seconds, generator.latent_rate)
-            read = [self.reader.read(each) for each in _kinds(inputs, options)]
+            read = [self.reader.read(each) for each in kinds]
+            if seconds is None and read[-1].seconds is not None:
+                seconds = check_duration(read[-1].seconds, generator.latent_rate)
         except ValueError as error:
             raise ValueError(f"clip {name!r}: {error}") from error
-        if seconds is None:
-            seconds = read[0].seconds
-        conditions = [self.sampler.condition_alone(each.prompts) for each in read]
         lead = round(max(each.lead for each in read) * rate)
         step, longest = self.codec.samples_per_latent, generator.window
         samples = longest * step - lead if seconds is None else round(seconds * rate)
@@ -74,7 +77,29 @@ class InputRequestMaker:
                 f"{longest * step / rate - lead / rate:.2f} s"
             )
         frames = max(generator.min_frames, -(-(lead + samples) // step))
-        return Request(name, inputs.title, frames, samples, conditions, lead=lead)
+        windows = None
+        if frames > longest and read[-1].seconds is not None:  # each window sees its seconds
+            if inputs.transcript is not None:
+                raise ValueError(
+                    f"clip {name!r}: words beside a video of {samples / rate:.2f} s: at most "
+                    f"{longest * step / rate:.2f} s, as each window would say them"
+                )
+            windows, seen = scene_windows([0, frames], longest, padded_frames(frames, longest))
+            windows = windows._replace(prompts=np.arange(len(seen), dtype=np.int32)[None])
+            for first, _ in seen[1:]:
+                start = float(first) / generator.latent_rate
+                read += [self.reader.read(each, start) for each in kinds]
+        conditions = [self.sampler.condition_alone(each.prompts) for each in read]
+        return Request(
+            name,
+            inputs.title,
+            frames,
+            samples,
+            conditions,
+            prompts=len(read) // len(kinds),
+            windows=windows,
+            lead=lead,
+        )
 
 
 def _kinds(inputs: PromptInputs, options: SamplingOptions) -> list[PromptInputs]:

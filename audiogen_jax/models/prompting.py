@@ -164,8 +164,12 @@ class PromptReader(Protocol):
     @property
     def reference_seconds(self) -> float: ...
 
-    def read(self, inputs: PromptInputs) -> ReadPrompt:
+    def read(self, inputs: PromptInputs, start: float = 0.0) -> ReadPrompt:
         """Inputs to arrays, on the host.
+
+        Args:
+          inputs: of a clip.
+          start: seconds of a video before those that are seen.
 
         Raises:
           ValueError: inputs that the model does not take.

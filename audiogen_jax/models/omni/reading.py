@@ -1,7 +1,6 @@
 """Captions, transcripts, voices and edits as Audio-Omni reads them."""
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -59,7 +58,7 @@ class OmniReader:
     def reference_seconds(self) -> float:
         return self.config.reference_samples / self.config.sample_rate
 
-    def read(self, inputs: PromptInputs) -> ReadPrompt:
+    def read(self, inputs: PromptInputs, start: float = 0.0) -> ReadPrompt:
         """See `PromptReader.read`.
 
         Raises:
@@ -85,8 +84,8 @@ class OmniReader:
         sync = np.zeros((self.config.sync_length, self.config.sync_dim), np.float32)
         seconds = None
         if inputs.video is not None:
-            sync, seconds = self._seen(inputs.video), self._duration(inputs.video)
-        instruction = self._instruction(inputs, words)
+            sync, seconds = self._seen(inputs.video, start), _duration(inputs.video)
+        instruction = self._instruction(inputs, words, start)
         length = self.thinker.prompt_length(instruction)
         padded = _SMALLEST_PROMPT * -(-length // _SMALLEST_PROMPT)
         prompts = OmniPrompts(
@@ -132,7 +131,9 @@ class OmniReader:
             ids[row, : len(found)], mask[row, : len(found)] = found, True
         return Tokens(ids, mask)
 
-    def _instruction(self, inputs: PromptInputs, words: str | None) -> list[Part]:
+    def _instruction(
+        self, inputs: PromptInputs, words: str | None, start: float = 0.0
+    ) -> list[Part]:
         """What the thinker is told."""
         if inputs.edit is not None:
             task, fields = inputs.edit.kind, _named(inputs.edit)
@@ -145,40 +146,27 @@ class OmniReader:
         user: list[str | ThinkerSound | Pictures] = [wording.format(**fields)]
         if inputs.video is not None:
             seconds, vision = self.reference_seconds, self.thinker.config.vision
-            film = read_seen_film(inputs.video, seconds, vision, NO_QUIRKS)
+            film = read_seen_film(inputs.video, seconds, vision, NO_QUIRKS, start)
             user.append(self.thinker.pictures(film))
         if inputs.audio is not None:
             mono = _at_rate(inputs.audio, self.thinker.sample_rate)
             user.append(self.thinker.sound(Recording(mono)))
         return chat(self.text, user, system)
 
-    def _seen(self, video: str | Path) -> Float32[np.ndarray, "s d"]:
-        """Visual features of the first seconds of a video."""
+    def _seen(self, video: str | Path, start: float) -> Float32[np.ndarray, "s d"]:
+        """Visual features of some seconds of a video."""
         if self.see is None:
             raise ValueError(
                 f"{video}: no weights of Synchformer beside those of the model: put "
                 "synchformer_state_dict.pth of HKUSTAudio/Audio-Omni in its folder"
             )
-        frames = read_sync_frames(video, self.reference_seconds, self.frame_size, NO_QUIRKS)
+        size, seconds = self.frame_size, self.reference_seconds
+        frames = read_sync_frames(video, seconds, size, NO_QUIRKS, start)
         features = self.see(frames)
         expected = (self.config.sync_length, self.config.sync_dim)
         if features.shape != expected:
             raise ValueError(f"{video}: visual features {features.shape}: expected {expected}")
         return features
-
-    def _duration(self, video: str | Path) -> float | None:
-        """Of the sound of a video; None for a picture."""
-        times = video_times(video)
-        longest = self.config.window * self.config.downsampling_ratio / self.config.sample_rate
-        if times.still:
-            return None
-        if times.duration > longest:
-            warnings.warn(
-                f"{video} lasts {times.duration:.1f} s, of which the first "
-                f"{self.reference_seconds:g} are seen: cut it up to hear the rest",
-                stacklevel=2,
-            )
-        return min(times.duration, longest)
 
     def _mono(self, sound: Sound) -> Float32[np.ndarray, " n"]:
         return _at_rate(sound, self.config.sample_rate)
@@ -188,6 +176,12 @@ def description(caption: StructuredCaption) -> str:
     """The views of a caption as sentences, without the words that are spoken."""
     views = (caption.caption, caption.speech, caption.sfx, caption.music, caption.env)
     return ". ".join(view.rstrip(".") for view in dict.fromkeys(filter(None, views)))
+
+
+def _duration(video: str | Path) -> float | None:
+    """Of the sound of a video; None for a picture."""
+    times = video_times(video)
+    return None if times.still else times.duration
 
 
 def _task(caption: StructuredCaption | None, words: str | None) -> str:

@@ -25,50 +25,58 @@ SEEN_SIZE = 224
 Choice: TypeAlias = Callable[[VideoTimes], Float64[np.ndarray, " t"]]
 
 
-def at_rate(rate: float, seconds: float) -> Choice:
+def at_rate(rate: float, seconds: float, start: float = 0.0) -> Choice:
     """Frames at equal distances in time, whatever the rate of the file; the last one stays.
 
     Args:
       rate: frames per second.
-      seconds: from the beginning.
+      seconds: that are read.
+      start: seconds before them.
     """
-    return lambda times: np.arange(round(rate * seconds)) / rate
+    return lambda times: start + np.arange(round(rate * seconds)) / rate
 
 
-def by_stride(rate: float, seconds: float) -> Choice:
+def by_stride(rate: float, seconds: float, start: float = 0.0) -> Choice:
     """Every so many frames, as the PyTorch release reads: right for multiples of the rate.
 
     Args:
       rate: frames per second that are meant.
       seconds: that are meant; the last frame is repeated to fill them.
+      start: seconds before them.
     """
 
     def choose(times: VideoTimes) -> Float64[np.ndarray, " t"]:
         count = round(rate * seconds)
         # The header's rate may be off by rounding, which must not add to the stride.
         stride = max(1, math.ceil(times.frame_rate / rate - 1e-6))
-        read = times.times[::stride][:count]
+        shown = times.times[times.times >= min(start, times.times[-1])]
+        read = shown[::stride][:count]
         return np.concatenate([read, np.repeat(read[-1:], count - len(read))])
 
     return choose
 
 
 def read_sync_frames(
-    path: str | Path, seconds: float, config: SynchformerConfig, quirks: Quirks
+    path: str | Path,
+    seconds: float,
+    config: SynchformerConfig,
+    quirks: Quirks,
+    start: float = 0.0,
 ) -> Float32[np.ndarray, "t y x 3"]:
     """Frames for `sync_features`: squashed to a square, in [-1, 1].
 
     Args:
       path: of a video.
-      seconds: of it, from the beginning; a shorter one ends in its last frame.
+      seconds: of it that are read; a shorter one ends in its last frame.
       config: sizes of the Synchformer.
       quirks: of the PyTorch release.
+      start: seconds of it before them.
 
     Raises:
       OSError, ValueError: see `read_video`.
     """
     choose = by_stride if quirks.frames_by_number else at_rate
-    video = read_video(path, choose(FRAME_RATE, seconds), _squash(config.image_size))
+    video = read_video(path, choose(FRAME_RATE, seconds, start), _squash(config.image_size))
     return sync_pixels(video.frames)
 
 
@@ -77,20 +85,23 @@ def sync_pixels(frames: UInt8[np.ndarray, "t y x 3"]) -> Float32[np.ndarray, "t 
     return (frames.astype(np.float32) / 255 - 0.5) / 0.5
 
 
-def read_seen_film(path: str | Path, seconds: float, config: VisionConfig, quirks: Quirks) -> Film:
+def read_seen_film(
+    path: str | Path, seconds: float, config: VisionConfig, quirks: Quirks, start: float = 0.0
+) -> Film:
     """A video for the thinker that is asked for its sound, without the sound that it has.
 
     Args:
       path: of a video.
-      seconds: of it, from the beginning; a shorter one ends in its last frame.
+      seconds: of it that are read; a shorter one ends in its last frame.
       config: sizes of the thinker's vision tower.
       quirks: of the PyTorch release.
+      start: seconds of it before them.
 
     Raises:
       OSError, ValueError: see `read_video`.
     """
     choose = by_stride if quirks.frames_by_number else at_rate
-    video = read_video(path, choose(SEEN_RATE, seconds), _squash(SEEN_SIZE))
+    video = read_video(path, choose(SEEN_RATE, seconds, start), _squash(SEEN_SIZE))
     pixels = (tokens * config.token_size**2 for tokens in (FEWEST_TOKENS, MOST_TOKENS))
     height, width = smart_size(SEEN_SIZE, SEEN_SIZE, config.token_size, *pixels)
     return Film(resize(video.frames, height, width), SEEN_INTERVAL)
