@@ -25,11 +25,18 @@ class Guidance:
       rescale: how far the result is brought back to the spread of the prompt's own velocity, in
         [0, 1]; not at all if None. Lin et al. 2023 (https://arxiv.org/abs/2305.08891), equations 15
         and 16, with the spread over the channels of each frame.
+      scale: that a flow map is told; None for other networks.
     """
 
     weights: Float[Array | np.ndarray, " k"]
     interval: Float[Array | np.ndarray, " 2"] | None = None
     rescale: Float[Array | np.ndarray, ""] | None = None
+    scale: Float[Array | np.ndarray, ""] | None = None
+
+    @classmethod
+    def of_flow_map(cls, scale: float) -> Self:
+        """The velocity of the prompt, whose network reads the scale; see `flow.flow_map`."""
+        return cls(np.ones(1, np.float32), scale=np.asarray(scale, np.float32))
 
     @classmethod
     def off(cls) -> Self:

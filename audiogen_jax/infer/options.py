@@ -113,6 +113,25 @@ class SamplingOptions:
         interval = None if everywhere else self.guidance_interval
         return Guidance.classifier_free(self.guidance, scales, interval, self.guidance_rescale)
 
+    def guidance_of(self, flow_map: bool) -> "Guidance":
+        """How a generator is guided, which may be a flow map.
+
+        Raises:
+          ValueError: a flow map cannot do what is asked for; names it.
+        """
+        if not flow_map:
+            return self.classifier_free()
+        from audiogen_jax.flow.guidance import Guidance
+
+        plain = SamplingOptions(self.steps, self.guidance, self.schedule)
+        names = [field.name for field in dataclasses.fields(self)]
+        if changed := [name for name in names if getattr(self, name) != getattr(plain, name)]:
+            raise ValueError(
+                f"{', '.join(changed)}: the model is a flow map, whose few steps are Euler's under "
+                "one guidance scale; leave it out, or use the model that it was distilled from"
+            )
+        return Guidance.of_flow_map(self.guidance)
+
     def plan(self, sigma: float = 1.0) -> "Plan":
         """Solver and noise levels from `sigma` to 0."""
         from audiogen_jax.flow.schedules import SCHEDULES, release_sway

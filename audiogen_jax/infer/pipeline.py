@@ -239,7 +239,9 @@ class Pipeline(Inputs):
             categories or [None] * count,
             strict=True,
         )
-        return self._requests.make([Asked(*row) for row in rows], options or SamplingOptions())
+        options = options or SamplingOptions()
+        options.guidance_of(self.generator.flow_map)  # refuses what such a model cannot do
+        return self._requests.make([Asked(*row) for row in rows], options)
 
     def submit(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import DTypeLike, Int, PyTree
 
+from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.inpainting import EditArrays
 from audiogen_jax.flow.windows import Windows
 from audiogen_jax.infer.compile import compiler_options
@@ -122,7 +123,7 @@ class Sampler:
         """
         batch = jax.device_put((np.asarray(lengths), noise, edit, windows), self.layout.split)
         kinds = tuple(zip(*self._equal_shapes(conditions), strict=True))
-        arguments = (kinds, *batch, options.plan(sigma), options.classifier_free())
+        arguments = (kinds, *batch, options.plan(sigma), self._guidance(options))
         prompts = None if windows is None else len(kinds) // _kinds(options)
         static = Static(options.negative is None, options.quirks, prompts)
         with self.layout.active():
@@ -155,13 +156,16 @@ class Sampler:
         kinds = (kind,) * _kinds(options)
         lengths = split((clips,), jnp.int32)
         noise = split((clips, frames, self.generator.latent_dim), jnp.float32)
-        how = options.plan(), options.classifier_free()
+        how = options.plan(), self._guidance(options)
         static = Static(options.negative is None, options.quirks)
         with self.layout.active():
             sampling = self.programs.integrate.lower(
                 self.params, kinds, lengths, noise, None, None, *how, static=static
             )
         return condition, sampling
+
+    def _guidance(self, options: SamplingOptions) -> Guidance:
+        return options.guidance_of(self.generator.flow_map)
 
     def _equal_shapes(
         self, conditions: Sequence[Sequence[Condition]]

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from audiogen_jax.flow.flow_map import Jump
 from audiogen_jax.flow.guidance import Guidance, guide
 from audiogen_jax.flow.windows import Windows, in_given_windows, in_windows
 from audiogen_jax.models.protocols import Cache, Condition, Generator
@@ -99,4 +100,13 @@ def guided_velocity(
             prompts = jax.tree.map(lambda leaf: leaf[start : start + clips], conditions)
             prompts_only = velocity(generator.cache(params, prompts), 1)
     guided = guide(all_conditions, guidance, prompts_only) if count > 1 else all_conditions
-    return GuidedVelocity(guided, lambda sigmas: (sigmas, generator.levels(params, sigmas)))
+
+    def levels(sigmas: Float[Array, " n"]) -> PyTree:
+        jump = None
+        if guidance.scale is not None:
+            # Of Euler's method: a step ends where the next begins, the last at the data.
+            until = jnp.append(sigmas[1:], 0.0)
+            jump = Jump(until, jnp.full_like(sigmas, guidance.scale))
+        return sigmas, generator.levels(params, sigmas, jump)
+
+    return GuidedVelocity(guided, levels)

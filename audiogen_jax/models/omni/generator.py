@@ -77,7 +77,7 @@ class AudioOmni:
     halved_init: bool = False
 
     network = "omni"
-    timeline = False
+    timeline, flow_map = False, False
     untrained = ()
 
     @property

@@ -16,11 +16,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from audiogen_jax.flow.flow_map import Jump, draw_jumps, strides_of
+from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES
 from audiogen_jax.flow.solvers import SOLVERS
 from audiogen_jax.models import lora
-from audiogen_jax.models.protocols import Condition, Generator
+from audiogen_jax.models.guided_velocity import guided_velocity
+from audiogen_jax.models.protocols import Generator
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.train.batches import Batch
 from audiogen_jax.train.gradients import Metrics, value_and_gradients
@@ -104,7 +106,7 @@ class Distillation(FlowMatching):
             raise ValueError(f"init={config.init!r} is a flow map already: give its teacher")
         assert isinstance(base.config, DistillationConfig)
         student = base.generator.as_flow_map()
-        return cls(base.config, student, base.codec, base.loaded, base.generator)
+        return cls(base.config, student, base.codec, base.loaded, teacher=base.generator)
 
     @property
     def _teacher(self) -> Generator:
@@ -267,30 +269,25 @@ class Distillation(FlowMatching):
         student, key = self.generator, jax.random.key(self.config.eval.seed)
         params = student.for_sampling(self.assemble(self.exported(state), frozen))
         mask = length_mask(jnp.asarray(self.frame_lengths(batch)), self._padded_frames(batch))
-        condition: Condition = student.on_frames(
-            student.condition(params, batch.tokens), 0, mask.shape[1]
+        velocity, levels = guided_velocity(
+            student,
+            params,
+            student.condition(params, batch.tokens),
+            Guidance.of_flow_map(SAMPLE_GUIDANCE),
+            mask,
+            unconditional=True,
         )
-        cache = student.cache(params, condition)
         plan = SOLVERS["euler"](SCHEDULES[SCHEDULE](SAMPLE_STEPS))
-
-        def prepare(sigmas: Float[Array, " n"]):
-            until = jnp.append(sigmas[1:], 0.0)
-            jump = Jump(until, jnp.full_like(sigmas, SAMPLE_GUIDANCE))
-            return student.levels(params, sigmas, jump)
-
-        def velocity(x: Latents, level) -> Latents:
-            return student.sampling_velocity(params, cache, level, x, mask)
-
         noise = jax.random.normal(key, (*mask.shape, student.latent_dim))
-        return sample(velocity, noise, plan, mask, prepare=prepare)
+        return sample(velocity, noise, plan, mask, prepare=levels)
 
 
 def _flat(tree: Params) -> dict[str, Array]:
-    return flax.traverse_util.flatten_dict(tree, sep="/")
+    return dict(flax.traverse_util.flatten_dict(dict(tree), sep="/"))  # pyright: ignore[reportReturnType]
 
 
 def _added(network: Params, base: Params) -> Params:
     """The leaves that another tree has not."""
     known = _flat(base)
     added = {path: leaf for path, leaf in _flat(network).items() if path not in known}
-    return flax.traverse_util.unflatten_dict(added, sep="/")
+    return dict(flax.traverse_util.unflatten_dict(added, sep="/"))

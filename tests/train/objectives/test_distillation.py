@@ -1,0 +1,130 @@
+"""A flow map begins as its teacher, learns its trajectories, and goes through all seams."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import audiogen_jax as ag
+from audiogen_jax.flow.flow_map import Jump
+from audiogen_jax.train.batches import LatentBatch
+from audiogen_jax.train.config import load_config
+from audiogen_jax.train.loop import train_model
+from audiogen_jax.train.objectives.distillation import Distillation
+from audiogen_jax.train.stages import load_objective, parse_config
+from audiogen_jax.types import Tokens
+
+from tests.models.audiogen.test_generator import FRAMES, GENERATOR, PROMPTS, SIGMA, X
+
+
+def few_steps(tiny_checkpoint, manifest, *overrides: str):
+    config = load_config(
+        "nano_few_steps",
+        [
+            f"init={tiny_checkpoint}",
+            f"data.manifests=(({str(manifest)!r}, 1.0),)",
+            "data.num_workers=0",
+            "data.buckets=(1.0,)",
+            "data.batch_sizes=(8,)",
+            "data.max_tokens=16",
+            "trajectory_steps=4",
+            "few=(2,)",
+            "jumps=2",
+            "steps=2",
+            "log_every=1",
+            "eval.batches=0",
+            "optimizer.warmup_steps=1",
+            *overrides,
+        ],
+    )
+    with config.unlocked():
+        config.data.scenes = None
+    return config
+
+
+@pytest.fixture(scope="module")
+def params():
+    shapes = jax.eval_shape(GENERATOR.init, jax.random.key(0))
+    return jax.tree.map(
+        lambda leaf: np.random.default_rng(leaf.size).normal(0, 0.3, leaf.shape).astype(np.float32),
+        shapes,
+    )
+
+
+def objective(rank: int, params, tiny_config) -> Distillation:
+    config = dataclasses.replace(
+        tiny_config, lora=dataclasses.replace(tiny_config.lora, rank=rank, alpha=float(rank))
+    )
+    return Distillation(
+        config, GENERATOR.as_flow_map(), None, params, teacher=GENERATOR
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny_config(tiny_checkpoint, manifest):
+    config = parse_config(few_steps(tiny_checkpoint, manifest, "trajectory_steps=4", "few=(1, 2)"))
+    data = dataclasses.replace(config.data)
+    return dataclasses.replace(config, data=data)
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_the_student_begins_as_its_teacher(rank: int, params, tiny_config):
+    student = objective(rank, params, tiny_config)
+    state = student.prepare(jax.jit(student.init_state)(jax.random.key(0)))
+    whole = student.assemble(state.params, params)
+    jump = Jump(jnp.array([0.5, 0.1]), jnp.array([3.0, 1.0]))
+    condition = GENERATOR.condition(params, PROMPTS)
+    np.testing.assert_allclose(
+        student.generator.velocity(whole, condition, X, SIGMA, FRAMES, jump),
+        GENERATOR.velocity(params, condition, X, SIGMA, FRAMES),
+        atol=1e-5,
+    )
+
+
+def test_it_learns_the_jumps(params, tiny_config):
+    student = objective(0, params, tiny_config)
+    student = dataclasses.replace(
+        student,
+        config=dataclasses.replace(
+            student.config,
+            steps=200,
+            jumps=8,
+            optimizer=dataclasses.replace(student.config.optimizer, learning_rate=3e-3),
+        ),
+    )
+    batch = LatentBatch(
+        np.zeros((2, 5, 4), np.float32),
+        np.array([5, 3], np.int32),
+        np.zeros(2, bool),
+        Tokens(np.asarray(PROMPTS.ids), np.asarray(PROMPTS.mask)),
+    )
+    state = student.prepare(jax.jit(student.init_state)(jax.random.key(0)))
+    step = jax.jit(student.step)
+    errors = []
+    for _ in range(60):
+        state, metrics = step(state, batch, params)
+        errors.append(float(metrics["jump"]))
+    assert np.mean(errors[-10:]) < 0.6 * np.mean(errors[:10])
+
+
+def test_what_is_exported_is_loaded_and_sampled_in_few_steps(tiny_checkpoint, manifest, tmp_path):
+    train_model(few_steps(tiny_checkpoint, manifest, "lora.rank=2"), tmp_path / "work")
+    pipeline = ag.load(tmp_path / "work" / "export")
+    assert pipeline.generator.flow_map
+    one, two = (
+        pipeline.generate("<|caption|> rain", steps=2, duration=0.5, guidance=g)[0].audio for g in (2.0, 6.0)
+    )
+    assert np.isfinite(one).all()
+    assert one.shape == two.shape
+    with pytest.raises(ValueError, match="solver: the model is a flow map"):
+        pipeline.generate("<|caption|> rain", steps=2, duration=0.5, solver="heun")
+
+
+def test_a_flow_map_is_not_distilled_again(tiny_checkpoint, manifest):
+    config = few_steps(tiny_checkpoint, manifest)
+    with config.unlocked():
+        config.init = None
+    with pytest.raises(ValueError, match="init is not set"):
+        load_objective(parse_config(config))
