@@ -62,10 +62,12 @@ class StructuredCaption:
         """Reads a tagged string; see `parse`."""
         pieces = _TAG.split(text)
         if len(pieces) == 1:
-            raise ValueError(
-                f"no <|caption|> tag in {_shorten(text)!r}: expected a tagged string such as "
-                "'<|caption|> a dog barks <|env|> a quiet street'"
-            )
+            if "<|" in text or "|>" in text:
+                raise ValueError(
+                    f"a tag is cut in {_shorten(text)!r}: expected a sentence, or a tagged string "
+                    "such as '<|caption|> a dog barks <|env|> a quiet street'"
+                )
+            return cls(text)
         if pieces[0].strip():
             raise ValueError(f"text before the first tag: {_shorten(pieces[0])!r}")
         views: dict[str, str] = {}
@@ -130,16 +132,18 @@ def compose(
       ValueError: no caption, or a malformed `prompt`.
     """
     if prompt is not None:
+        if "<|" not in prompt:
+            raise ValueError(f"no <|caption|> tag in prompt={_shorten(prompt)!r}: use caption=")
         StructuredCaption.parse(prompt)
         return prompt.strip()
     return StructuredCaption(caption, speech, asr, sfx, music, env).format()  # type: ignore[arg-type]
 
 
 def parse(text: str) -> StructuredCaption:
-    """Reads a tagged string, tags in any order.
+    """Reads a tagged string, tags in any order; a sentence without tags is the caption.
 
     Raises:
-      ValueError: text before the first tag, an unknown or repeated tag, or no caption.
+      ValueError: a tag that is cut, text before the first tag, an unknown or repeated tag, or no caption.
     """
     return StructuredCaption.parse(text)
 

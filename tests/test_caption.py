@@ -48,8 +48,9 @@ def test_compose_as_released(case: dict):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no <|caption|> tag"),
-        ("a dog barks", "no <|caption|> tag in 'a dog barks'"),
+        ("", "caption view is empty"),
+        ("a dog barks <|env", "a tag is cut in 'a dog barks <|env'"),
+        ("a dog barks caption|>", "a tag is cut"),
         ("a dog <|caption|> barks", "before the first tag: 'a dog'"),
         ("<|speech|> hello", "no <|caption|> view"),
         ("<|caption|>  ", "caption view is empty"),
@@ -62,6 +63,10 @@ def test_compose_as_released(case: dict):
 def test_malformed(text: str, message: str):
     with pytest.raises(ValueError, match=re.escape(message)):
         parse(text)
+
+
+def test_a_sentence_is_the_caption():
+    assert parse(" a dog barks ") == StructuredCaption("a dog barks")
 
 
 def test_a_view_cannot_smuggle_a_tag():

@@ -50,9 +50,7 @@ def generate(
     options: SamplingOptions,
     prompt: Annotated[
         str | None,
-        typer.Argument(
-            help="Tagged string: '<|caption|> … <|asr|> … <|env|> …'; with --refine a sentence."
-        ),
+        typer.Argument(help="A sentence, or a tagged string: '<|caption|> … <|asr|> … <|env|> …'."),
     ] = None,
     refine: Annotated[
         bool,
@@ -194,10 +192,10 @@ def _scene(
         if caption is None and scenes and not any(views):
             return None
         if caption is None:
-            raise ValueError("no caption: give a tagged string '<|caption|> …', or --caption TEXT")
+            raise ValueError("no caption: give a sentence, a tagged string, or --caption TEXT")
         return StructuredCaption(caption, *views)
     if any(view is not None for view in (caption, *views)):
-        raise ValueError("give either a tagged string or one option per view, not both")
+        raise ValueError("give either a prompt or one option per view, not both")
     return StructuredCaption.parse(prompt)
 
 

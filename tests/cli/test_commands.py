@@ -248,7 +248,7 @@ def test_convert(audiogen, tmp_path, tiny_checkpoint):
 SCENE = ("generate", "<|caption|> rain")
 BAD_GENERATE = {
     "no caption": (("generate",), "no caption"),
-    "no caption tag": (("generate", "rain"), "no <|caption|> tag in 'rain'"),
+    "a tag is cut": (("generate", "<|caption rain"), "a tag is cut in '<|caption rain'"),
     "no caption view": (("generate", "<|env|> street"), "no <|caption|> view"),
     "only other views": (("generate", "--env", "street"), "no caption"),
     "unknown tag": (("generate", "<|caption|> x <|foo|> y"), "unknown tag <|foo|>"),

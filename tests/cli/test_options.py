@@ -108,7 +108,7 @@ def test_options_are_read(read):
         (("--view-guidance", "asr=2"), "view_guidance='asr': expected one of"),
         (("--guidance-interval", "0.5"), "--guidance-interval '0.5': expected two numbers"),
         (("--guidance-interval", "0.5:0.2"), "guidance_interval=\\(0.5, 0.2\\) must be"),
-        (("--negative", "noise"), "no <|caption|> tag in 'noise'"),
+        (("--negative", "noise <|"), "a tag is cut in 'noise <|'"),
     ],
 )
 def test_wrong_options_are_named(read, arguments, message: str):

@@ -216,7 +216,7 @@ def test_a_folder_without_text_tokenizer_samples_from_ids(tiny_checkpoint, tmp_p
 @pytest.mark.parametrize(
     ("prompts", "options", "message"),
     [
-        ("rain", {}, "no <|caption|> tag in 'rain'"),
+        ("<|caption rain", {}, "a tag is cut in '<|caption rain'"),
         ([], {}, "no prompts"),
         (SCENES, {"ids": ["a"]}, "expected 2 different names"),
         (SCENES, {"ids": ["a", "a"]}, "expected 2 different names"),
@@ -246,7 +246,7 @@ def test_a_folder_without_text_tokenizer_samples_from_ids(tiny_checkpoint, tmp_p
         (SCENES, {"view_guidance": {"caption": 2.0}}, "view_guidance='caption'"),
         (SCENES, {"view_guidance": {"sfx": -2.0}}, "view_guidance sfx=-2.0"),
         (SCENES, {"guidance_interval": (0.6, 0.2)}, "guidance_interval=(0.6, 0.2)"),
-        (SCENES, {"negative": "noise"}, "no <|caption|> tag in 'noise'"),
+        (SCENES, {"negative": "<|noise|"}, "a tag is cut in '<|noise|'"),
         (SCENES, {"compat": "torch"}, "compat='torch'"),
     ],
 )

@@ -15,7 +15,6 @@ from audiogen_jax.train.loop import train_model
 from audiogen_jax.train.objectives.distillation import Distillation
 from audiogen_jax.train.stages import load_objective, parse_config
 from audiogen_jax.types import Tokens
-
 from tests.models.audiogen.test_generator import FRAMES, GENERATOR, PROMPTS, SIGMA, X
 
 
@@ -57,9 +56,7 @@ def objective(rank: int, params, tiny_config) -> Distillation:
     config = dataclasses.replace(
         tiny_config, lora=dataclasses.replace(tiny_config.lora, rank=rank, alpha=float(rank))
     )
-    return Distillation(
-        config, GENERATOR.as_flow_map(), None, params, teacher=GENERATOR
-    )
+    return Distillation(config, GENERATOR.as_flow_map(), None, params, teacher=GENERATOR)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +111,8 @@ def test_what_is_exported_is_loaded_and_sampled_in_few_steps(tiny_checkpoint, ma
     pipeline = ag.load(tmp_path / "work" / "export")
     assert pipeline.generator.flow_map
     one, two = (
-        pipeline.generate("<|caption|> rain", steps=2, duration=0.5, guidance=g)[0].audio for g in (2.0, 6.0)
+        pipeline.generate("<|caption|> rain", steps=2, duration=0.5, guidance=g)[0].audio
+        for g in (2.0, 6.0)
     )
     assert np.isfinite(one).all()
     assert one.shape == two.shape
