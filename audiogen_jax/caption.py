@@ -143,7 +143,8 @@ def parse(text: str) -> StructuredCaption:
     """Reads a tagged string, tags in any order; a sentence without tags is the caption.
 
     Raises:
-      ValueError: a tag that is cut, text before the first tag, an unknown or repeated tag, or no caption.
+      ValueError: a tag that is cut, text before the first tag, an unknown or repeated tag, or no
+        caption.
     """
     return StructuredCaption.parse(text)
 
