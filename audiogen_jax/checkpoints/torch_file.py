@@ -32,7 +32,7 @@ _FLOATS = {
     "HalfStorage": np.dtype(np.float16),
     "BFloat16Storage": np.dtype(jnp.bfloat16),
 }
-_DTYPES = _FLOATS | {
+DTYPES = _FLOATS | {
     "LongStorage": np.dtype(np.int64),
     "IntStorage": np.dtype(np.int32),
     "ShortStorage": np.dtype(np.int16),
@@ -42,7 +42,7 @@ _DTYPES = _FLOATS | {
 }
 
 
-class _Storage(NamedTuple):
+class Storage(NamedTuple):
     """Numbers in the archive."""
 
     key: str
@@ -50,10 +50,10 @@ class _Storage(NamedTuple):
     size: int
 
 
-class _Tensor(NamedTuple):
+class TensorView(NamedTuple):
     """A view of a storage, as torch describes it."""
 
-    storage: _Storage
+    storage: Storage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -167,7 +167,7 @@ def _entries(archive: zipfile.ZipFile) -> tuple[dict[str, zipfile.ZipInfo], str]
     return entries, root
 
 
-class _Reader(pickle.Unpickler):
+class TensorUnpickler(pickle.Unpickler):
     """Runs a pickle that may build tensors and ordered dictionaries, and call nothing else."""
 
     def find_class(self, module_name: str, global_name: str) -> object:
@@ -176,7 +176,7 @@ class _Reader(pickle.Unpickler):
             ("collections", "OrderedDict"): OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
             ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-            **{("torch", name): name for name in _DTYPES},
+            **{("torch", name): name for name in DTYPES},
         }
         try:
             return allowed[module_name, global_name]
@@ -185,45 +185,45 @@ class _Reader(pickle.Unpickler):
                 f"it asks for {module_name}.{global_name}, which is no part of a tensor"
             ) from None
 
-    def persistent_load(self, pid: object) -> _Storage:
+    def persistent_load(self, pid: object) -> Storage:
         """The storage that an entry of the archive is."""
         match pid:
-            case ("storage", str(kind), str(key), str(), int(size)) if kind in _DTYPES:
-                return _Storage(key, _DTYPES[kind], size)
+            case ("storage", str(kind), str(key), str(), int(size)) if kind in DTYPES:
+                return Storage(key, DTYPES[kind], size)
         raise pickle.UnpicklingError("it describes numbers in a way that torch does not")
 
 
 def _rebuild_tensor(
-    storage: _Storage,
+    storage: Storage,
     offset: int,
     shape: tuple[int, ...],
     strides: tuple[int, ...],
     requires_grad: bool = False,
     hooks: object = None,
     metadata: object = None,
-) -> _Tensor:
+) -> TensorView:
     numbers = (offset, *shape, *strides)
     counts = all(type(number) is int and number >= 0 for number in numbers)
-    if not isinstance(storage, _Storage) or not counts or len(shape) != len(strides):
+    if not isinstance(storage, Storage) or not counts or len(shape) != len(strides):
         raise pickle.UnpicklingError("it describes a tensor in a way that torch does not")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if math.prod(shape) and last >= storage.size:
         raise pickle.UnpicklingError(f"a tensor of shape {shape} has too few numbers")
-    return _Tensor(storage, offset, tuple(shape), tuple(strides))
+    return TensorView(storage, offset, tuple(shape), tuple(strides))
 
 
-def _rebuild_parameter(tensor: _Tensor, requires_grad: bool = False, hooks: object = None):
+def _rebuild_parameter(tensor: TensorView, requires_grad: bool = False, hooks: object = None):
     return tensor
 
 
-def _tensors(path: Path, pickled: bytes) -> dict[str, _Tensor]:
+def _tensors(path: Path, pickled: bytes) -> dict[str, TensorView]:
     """Runs the pickle.
 
     Raises:
       ValueError: it is damaged, does more than name tensors, or names none.
     """
     try:
-        content = _Reader(io.BytesIO(pickled)).load()
+        content = TensorUnpickler(io.BytesIO(pickled)).load()
     except Exception as error:  # damaged pickles raise anything
         raise ValueError(
             f"{path}: its data.pkl cannot be read as a list of tensors: {error}. Nothing in it was "
@@ -235,7 +235,7 @@ def _tensors(path: Path, pickled: bytes) -> dict[str, _Tensor]:
         raise ValueError(f"{path} holds a {type(content).__name__}: expected tensors by name")
     tensors = dict(dict.items(content))
     for name, tensor in tensors.items():
-        if not isinstance(name, str) or not isinstance(tensor, _Tensor):
+        if not isinstance(name, str) or not isinstance(tensor, TensorView):
             raise ValueError(f"{path}: {name!r:.80} is a {type(tensor).__name__}, not a tensor")
     if not tensors:
         raise ValueError(f"{path} holds no tensors")

@@ -25,6 +25,7 @@ class Recording:
       source: the data set.
       category: letters of the views that sound: S speech, M music, A sound.
       held_out: for "val", what training never saw: "speaker", "recording" or only this "take".
+      speaker: who speaks, if the manifest says so.
     """
 
     audio_id: str
@@ -36,6 +37,7 @@ class Recording:
     source: str | None = None
     category: str | None = None
     held_out: str | None = None
+    speaker: str | None = None
 
     @property
     def word(self) -> str | None:
@@ -48,8 +50,8 @@ def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
     """Reads every real clip of a manifest as mono; rows marked synthetic are left out.
 
     Args:
-      manifest: jsonl as `read_manifest` takes it; `label`, `source`, `category`, `held_out` and
-        `synthetic` are read too.
+      manifest: jsonl as `read_manifest` takes it; `label`, `source`, `category`, `held_out`,
+        `speaker` and `synthetic` are read too.
       sample_rate: to read them at, Hz.
 
     Raises:
@@ -70,6 +72,7 @@ def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
                     row.get("source"),
                     row.get("category"),
                     row.get("held_out"),
+                    row.get("speaker"),
                 )
             )
     if not recordings:

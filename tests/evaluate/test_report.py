@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from audiogen_jax.evaluate.metrics.shares import share_of
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.evaluate.report import PROTOCOL_FIELDS, print_report, write_report
 from audiogen_jax.evaluate.suite import Table
@@ -13,12 +14,15 @@ RESULTS = {"reconstruction": {"tokenizer": {"speech": {"stoi": Score.of([0.5, No
 
 def test_writes_scores_with_their_protocol(tmp_path):
     path = tmp_path / "new" / "nano.json"
-    write_report(path, PROTOCOL | {"seed": 3}, RESULTS | {"infinite": float("inf")})
+    write_report(
+        path, PROTOCOL | {"seed": 3}, RESULTS | {"infinite": float("inf"), "heard": share_of(1, 2)}
+    )
     report = json.loads(path.read_text())
     assert report["protocol"]["seed"] == 3
     score = report["results"]["reconstruction"]["tokenizer"]["speech"]["stoi"]
     assert score == {"mean": pytest.approx(0.6), "std": pytest.approx(0.1), "clips": 2}
     assert report["results"]["infinite"] is None
+    assert report["results"]["heard"].keys() == {"share", "low", "high", "clips"}
 
 
 def test_a_failed_write_leaves_the_old_report(tmp_path):

@@ -10,9 +10,11 @@ import pytest
 import soundfile
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.evaluate.recognisers.wheel_weights import NotInstalledError
 from audiogen_jax.evaluate.registry import SUITES, possible, select
 from audiogen_jax.evaluate.run import evaluate_checkpoint
 from audiogen_jax.evaluate.suite import Context, Measurement, Table
+from audiogen_jax.evaluate.suites import other_judges
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
@@ -80,7 +82,13 @@ def loads(monkeypatch) -> list[str]:
     return names
 
 
-def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, capsys):
+def absent():
+    raise NotInstalledError("pip install it")
+
+
+def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, capsys, monkeypatch):
+    for slow in ("SpeechRatings", "VoiceEmbedder"):
+        monkeypatch.setattr(other_judges, slow, absent)
     suites = [
         dataclasses.replace(suite, judge=SHORT) if hasattr(suite, "judge") else suite
         for suite in select(per_group=2, per_class=1, pairs=1)
@@ -111,6 +119,9 @@ def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, ca
     printed = capsys.readouterr().out
     assert "Reconstruction, held-out" in printed and "near-copies" in printed
     assert "timing: nothing measured, this model was not trained with times" in printed
+    others = report["results"]["generation"]["digits"]["other_judges"]
+    assert others["PocketSphinx"]["real_held_out"]["clips"] == 12
+    assert "By other judges" in printed and "generation: without DNSMOS: pip install it" in printed
 
 
 def test_a_codec_alone_does_what_needs_no_generator(tiny_checkpoint, manifest, loads, tmp_path):

@@ -5,7 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from audiogen_jax.evaluate.recognisers.wheel_weights import onnx_session, weights_in_wheel
+from audiogen_jax.evaluate.recognisers.wheel_weights import (
+    NotInstalledError,
+    onnx_session,
+    weights_in_wheel,
+)
 from audiogen_jax.evaluate.waveforms import resample
 
 SAMPLE_RATE = 16000
@@ -25,7 +29,7 @@ class SpeechActivity:
     """Probabilities of speech (Silero Team 2021, MIT), from the weights in the wheel.
 
     Raises:
-      ValueError: the wheel or onnxruntime is not installed.
+      NotInstalledError: the wheel or onnxruntime is not installed.
     """
 
     def __init__(self):
@@ -70,7 +74,7 @@ def speech_activity_or_why() -> tuple[SpeechActivity | None, str | None]:
     """Silero VAD, or why it is not here."""
     try:
         return SpeechActivity(), None
-    except ValueError as error:
+    except NotInstalledError as error:
         return None, f"without Silero VAD: {error}"
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from audiogen_jax.evaluate.recognisers.wheel_weights import NotInstalledError
 from audiogen_jax.evaluate.waveforms import resample
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ SILENCE = 4800
 """Samples put before and behind each clip: words cut tightly are heard less often without."""
 FRAME_SECONDS = 0.01
 """Of the decoder's frames."""
+
+
+class UnknownWordsError(ValueError):
+    """Words that the dictionary does not have."""
 
 
 class HeardWord(NamedTuple):
@@ -52,7 +57,8 @@ class SpokenWords:
           words: of the dictionary.
 
         Raises:
-          ValueError: a word without a pronunciation, or the `eval` extra is not installed.
+          UnknownWordsError: a word without a pronunciation.
+          NotInstalledError: the `eval` extra is not installed.
         """
         self.words = tuple(words)
         self._decoder = _decoder(self.words)
@@ -105,7 +111,7 @@ def _decoder(words: tuple[str, ...]) -> "pocketsphinx.Decoder":
     try:
         import pocketsphinx
     except ImportError:
-        raise ValueError(
+        raise NotInstalledError(
             "pocketsphinx is not installed: pip install 'audiogen-jax[eval]'"
         ) from None
     decoder = pocketsphinx.Decoder(
@@ -116,7 +122,7 @@ def _decoder(words: tuple[str, ...]) -> "pocketsphinx.Decoder":
         loglevel="FATAL",
     )
     if unknown := [word for word in words if decoder.lookup_word(word) is None]:
-        raise ValueError(f"words without a pronunciation in the dictionary: {unknown}")
+        raise UnknownWordsError(f"words without a pronunciation in the dictionary: {unknown}")
     decoder.add_jsgf_string(
         "words", f"#JSGF V1.0;\ngrammar words;\npublic <word> = {' | '.join(words)};\n"
     )

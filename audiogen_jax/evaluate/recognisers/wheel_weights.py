@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     import onnxruntime
 
 
+class NotInstalledError(ValueError):
+    """A judge's package is not here; says what installs it."""
+
+
 def weights_in_wheel(package: str, file: str, install: str) -> Path:
     """The path of a file that an installed package brings; the package is not imported.
 
@@ -18,14 +22,14 @@ def weights_in_wheel(package: str, file: str, install: str) -> Path:
       install: what installs it.
 
     Raises:
-      ValueError: the package is not installed, or has no such file; says what to install.
+      NotInstalledError: the package is not installed, or has no such file.
     """
     found = importlib.util.find_spec(package)
     for folder in (found.submodule_search_locations or ()) if found else ():
         path = Path(folder) / file
         if path.is_file():
             return path
-    raise ValueError(f"{file} of {package!r} is not installed: {install}")
+    raise NotInstalledError(f"{file} of {package!r} is not installed: {install}")
 
 
 @functools.lru_cache(maxsize=4)
@@ -33,12 +37,14 @@ def onnx_session(path: Path) -> "onnxruntime.InferenceSession":
     """A model ready to run on the CPU, in one thread: results do not depend on the machine's cores.
 
     Raises:
-      ValueError: onnxruntime is not installed.
+      NotInstalledError: onnxruntime is not installed.
     """
     try:
         import onnxruntime
     except ImportError:
-        raise ValueError("onnxruntime is not installed: pip install 'audiogen-jax[eval]'") from None
+        raise NotInstalledError(
+            "onnxruntime is not installed: pip install 'audiogen-jax[eval]'"
+        ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(

@@ -15,9 +15,12 @@ from audiogen_jax.evaluate.judge.tasks import Task
 from audiogen_jax.evaluate.judge.training import JudgeTraining
 from audiogen_jax.evaluate.metrics.frechet import frechet_beside_floor
 from audiogen_jax.evaluate.metrics.near_copies import near_copies
+from audiogen_jax.evaluate.metrics.shares import Share, share_of
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
+from audiogen_jax.evaluate.suites.other_judges import Sources, judged_by_others
 from audiogen_jax.evaluate.suites.reconstruction import rebuild
+from audiogen_jax.infer.codec import Codec
 
 Samples = Float[np.ndarray, " n"]
 Results = Mapping[str, Mapping[str, object]]
@@ -32,6 +35,7 @@ ROWS = {
     "near-copies, rebuilt training": ("near_copies", "share_of_rebuilt_training_clips"),
 }
 """Row of the table -> where its value stands in the results of a task."""
+SOURCES = ("generated", "real_held_out", "real_held_out_rebuilt")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +57,12 @@ class NanoClasses:
             raise ValueError(f"per_class={self.per_class} must be at least 1")
 
     def run(self, model: Model, recordings: Sequence[Recording], context: Context) -> Measurement:
-        """Results by the name of the judge's task; see `evaluate_generation` and `Suite.run`."""
+        """Results by the name of the judge's task; see `evaluate_generation` and `Suite.run`.
+
+        Those of `judged_by_others` stand beside, as "other_judges".
+        """
         judge = cached_judge(recordings, context.cache, self.judge)
-        tasks, results = {}, {}
+        tasks, results, missing = {}, {}, {}
         for task in judge.tasks:
             asked = class_prompts(task, recordings, self.per_class, context.seed)
             tasks[task.name] = {
@@ -68,6 +75,11 @@ class NanoClasses:
                 task, recordings, asked, generated, judge, partial(rebuild, model.codec),
                 context.seed,
             )  # fmt: skip
+            sources = _sources(task, recordings, asked, generated, model.codec)
+            results[task.name]["other_judges"], absent = judged_by_others(
+                task, sources, recordings, model.codec.sample_rate
+            )
+            missing |= dict.fromkeys(absent)
         protocol = {
             **context.sampling_protocol(),
             "per_class": self.per_class,
@@ -75,9 +87,11 @@ class NanoClasses:
             "judge": dataclasses.asdict(self.judge),
             "judge_trained_on": "real clips of the train split",
             "judged_against": "real clips of the val split",
+            "judges_missing": list(missing),
             "tasks": tasks,
         }
-        return Measurement(protocol, results, [_table(results)])
+        note = "\n".join(f"generation: without {why}" for why in missing) or None
+        return Measurement(protocol, results, [_table(results), _others_table(results)], note)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,6 +175,7 @@ def evaluate_generation(
     accuracy: dict[str, object] = {
         "generated": float(right.mean()),
         "generated_clips": len(asked),
+        "generated_interval": share_of(int(right.sum()), len(asked))[1:3],
         "chance": 1 / len(task.classes),
         "generated_per_class": {
             name: float(right[expected == name].mean()) for name in dict.fromkeys(expected.tolist())
@@ -204,6 +219,24 @@ def evaluate_generation(
     return result
 
 
+def _sources(
+    task: Task,
+    recordings: Sequence[Recording],
+    asked: Sequence[ClassPrompt],
+    generated: Sequence[Samples],
+    codec: Codec,
+) -> Sources:
+    """What other judges listen to."""
+    held_out = [clip for clip in recordings if clip.split == "val"]
+    real = [(clip.samples, answer) for clip in held_out if (answer := task.answer(clip))]
+    sources: dict = {"generated": (generated, [clip.expected for clip in asked])}
+    if real:
+        clips, labels = zip(*real, strict=True)
+        rebuilt = [rebuild(codec, clip) for clip in clips]
+        sources |= {"real_held_out": (clips, labels), "real_held_out_rebuilt": (rebuilt, labels)}
+    return sources
+
+
 def _accuracy(
     judge: Judge,
     task: Task,
@@ -222,3 +255,14 @@ def _table(results: Mapping[str, Results]) -> Table:
         for title, (group, name) in ROWS.items()
     ]
     return Table("Generation", ["measure", *results], rows)
+
+
+def _others_table(results: Mapping[str, Results]) -> Table:
+    """Shares and means of every judge that is here."""
+    rows = []
+    for task, result in results.items():
+        for judge, heard in result["other_judges"].items():
+            row = [heard.get(s) for s in SOURCES] if isinstance(heard, Mapping) else []
+            shown = [v.share if isinstance(v, Share) else v.mean if v else None for v in row]
+            rows.append([task, judge, *shown])
+    return Table("By other judges", ["task", "judge", *SOURCES], rows)
