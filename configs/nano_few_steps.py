@@ -1,6 +1,9 @@
 r"""The nano model in few steps: a flow map of its guided trajectories, as low-rank adapters.
 
-audiogen train --config nano_few_steps --workdir runs/few_steps --set init=runs/scenes/export
+    audiogen train --config nano_few_steps --workdir runs/few_steps --set init=nano
+
+Each step makes its trajectories anew: 32 calls of the teacher for each clip, so that a GPU is
+needed. The recipe follows IntMeanFlow (https://arxiv.org/abs/2510.07979).
 """
 
 from ml_collections import ConfigDict, config_dict

@@ -42,6 +42,8 @@ class SamplingOptions:
       guidance_interval: lowest and highest noise level, within 0 and 1, at which guidance acts.
       guidance_rescale: share of the way by which guided velocities are brought back to the spread
         of the prompt's own, within 0 and 1; against harsh sound at high guidance.
+      shift: above 1 steps through more noise, for models trained with such a shift; of levels s it
+        makes shift s / (1 + (shift - 1) s).
       compat: "release" repeats the quirks of the PyTorch release: timesteps lose their fractions,
         the sway schedule ends in a step that moves nothing, padding is sampled along.
     """
@@ -54,6 +56,7 @@ class SamplingOptions:
     view_guidance: Mapping[str, float] = dataclasses.field(default_factory=dict)
     guidance_interval: tuple[float, float] = (0.0, 1.0)
     guidance_rescale: float = 0.0
+    shift: float = 1.0
     compat: Literal["release"] | None = None
 
     def __post_init__(self):
@@ -87,6 +90,9 @@ class SamplingOptions:
         rescale = as_number(self.guidance_rescale)
         if rescale is None or not 0 <= rescale <= 1:
             raise ValueError(f"guidance_rescale={self.guidance_rescale!r} must be within 0 and 1")
+        shift = as_number(self.shift)
+        if shift is None or not 0.01 <= shift <= 100:
+            raise ValueError(f"shift={self.shift!r} must be between 0.01 and 100")
         Quirks.of(self.compat)
         for name, value in (
             ("steps", steps),
@@ -94,6 +100,7 @@ class SamplingOptions:
             ("view_guidance", scales),
             ("guidance_interval", interval),
             ("guidance_rescale", rescale),
+            ("shift", shift),
         ):
             object.__setattr__(self, name, value)
 
@@ -134,11 +141,14 @@ class SamplingOptions:
 
     def plan(self, sigma: float = 1.0) -> "Plan":
         """Solver and noise levels from `sigma` to 0."""
+        from audiogen_jax.flow.path import shift_levels
         from audiogen_jax.flow.schedules import SCHEDULES, release_sway
         from audiogen_jax.flow.solvers import SOLVERS
 
         released = self.quirks.extra_sway_level and self.schedule == "sway"
         sigmas = release_sway(self.steps) if released else SCHEDULES[self.schedule](self.steps)
+        if self.shift != 1:
+            sigmas = shift_levels(sigmas, self.shift)
         return SOLVERS[self.solver](np.float32(sigma) * sigmas)
 
 

@@ -140,6 +140,7 @@ class Pipeline(Inputs):
         view_guidance: Mapping[str, float] | None = None,
         guidance_interval: tuple[float, float] = (0.0, 1.0),
         guidance_rescale: float = 0.0,
+        shift: float = 1.0,
         source: Source | None = None,
         timeline: AnyTimeline | Sequence[AnyTimeline | None] | None = None,
         transcript: str | None = None,
@@ -160,7 +161,7 @@ class Pipeline(Inputs):
           prompts: tagged strings or StructuredCaptions; None where a timeline has all captions.
           seed: in [0, 2**32).
           steps, guidance, solver, schedule, negative, view_guidance, guidance_interval,
-            guidance_rescale, compat: see `SamplingOptions`.
+            guidance_rescale, shift, compat: see `SamplingOptions`.
           duration: seconds, for all or one per prompt; None lets the model decide, or takes that
             of `source`, or of captions in the timeline. Beyond what the model was trained on,
             overlapping windows are blended.
@@ -184,6 +185,7 @@ class Pipeline(Inputs):
             view_guidance=view_guidance or {},
             guidance_interval=guidance_interval,
             guidance_rescale=guidance_rescale,
+            shift=shift,
             compat=compat,
         )
         check_seed(seed)

@@ -48,7 +48,7 @@ short by the end of a window."""
 _CONDITIONED_TOGETHER = 64
 
 
-_ADDED = {"sharding": "dp", "guidance_rescale": 0.0, "refine": False}
+_ADDED = {"sharding": "dp", "guidance_rescale": 0.0, "shift": 1.0, "refine": False}
 """Settings that the first version had not, and how it sampled: they are said where they differ."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from audiogen_jax.checkpoints.registry import GENERATORS
-from audiogen_jax.flow.path import logit_normal, uniform
+from audiogen_jax.flow.path import logit_normal, shift_levels, uniform
 from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models.prompting import ReadsAhead
 from audiogen_jax.models.protocols import Generator
@@ -45,11 +45,14 @@ class TimeSamplingConfig:
       kind: "uniform" or "logit_normal".
       mean: of the normal; positive moves towards noise.
       std: of the normal.
+      shift: moves what is drawn, see `flow.path.shift_levels`; latents of many numbers need more
+        noise: `shift_of_size` gives 8.8 for 10 s of 1280 channels.
     """
 
     kind: str
     mean: Finite
     std: Positive
+    shift: Positive = 1.0
 
     def __post_init__(self):
         if self.kind not in ("uniform", "logit_normal"):
@@ -60,8 +63,10 @@ class TimeSamplingConfig:
     def draw(self, key: jax.Array, clips: int) -> Float[Array, " b"]:
         """Noise levels in [0, 1]."""
         if self.kind == "uniform":
-            return uniform(key, clips)
-        return logit_normal(key, clips, self.mean, self.std)
+            drawn = uniform(key, clips)
+        else:
+            drawn = logit_normal(key, clips, self.mean, self.std)
+        return shift_levels(drawn, self.shift)
 
 
 @dataclasses.dataclass(frozen=True)
