@@ -7,9 +7,10 @@ Tags are written in the order of `VIEWS`; any order is read. The caption view is
 
 import dataclasses
 import re
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
+if TYPE_CHECKING:  # the command line reads this file before it needs numpy
+    import numpy as np
 
 VIEWS = ("caption", "speech", "asr", "sfx", "music", "env")
 """The views in the order in which they are written."""
@@ -96,7 +97,7 @@ class StructuredCaption:
         removed = ("speech", "asr") if view == "speech" else (view,)
         return dataclasses.replace(self, **dict.fromkeys(removed))
 
-    def drop_views(self, rng: np.random.Generator, rate: float = 0.2) -> Self:
+    def drop_views(self, rng: "np.random.Generator", rate: float = 0.2) -> Self:
         """Drops every view but the caption with probability `rate`, each on its own draw.
 
         Args:

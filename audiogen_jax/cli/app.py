@@ -2,11 +2,10 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -55,7 +54,7 @@ def check_output(path: Path, overwrite: bool) -> None:
         )
 
 
-def seconds(samples: np.ndarray, sample_rate: int) -> str:
+def seconds(samples: Sized, sample_rate: int) -> str:
     return f"{len(samples) / sample_rate:.2f} s at {sample_rate} Hz"
 
 

@@ -4,13 +4,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from audiogen_jax.cli.app import app, check_audio_output, progress, seconds
 from audiogen_jax.cli.options import Checkpoint, Overwrite
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from audiogen_jax.infer.codec import Codec
 
 
@@ -56,9 +57,11 @@ def _check_length(path: Path, codec: "Codec", frames: int, num_samples: int) -> 
     )
 
 
-def decode_to(output: Path, codec: "Codec", latents: np.ndarray, num_samples: int | None) -> None:
+def decode_to(output: Path, codec: "Codec", latents: "np.ndarray", num_samples: int | None) -> None:
     """Writes what latents [t c] decode to, cut to a number of samples."""
     with progress("decoding"):
+        import numpy as np
+
         from audiogen_jax.files.audio import write_audio
 
         samples = np.asarray(codec.decode(latents[None])[0])[:num_samples]

@@ -23,7 +23,6 @@ from audiogen_jax.cli.options import (
 )
 from audiogen_jax.files.text import decode_text
 from audiogen_jax.infer.options import SamplingOptions
-from audiogen_jax.refiner.refine import refine as refine_text
 from audiogen_jax.timeline import Event, Timeline, parse_timeline
 
 if TYPE_CHECKING:
@@ -187,7 +186,9 @@ def _scene(
             raise ValueError(
                 "--refine makes the views of one sentence: give it, and no view, alone"
             )
-        return refine_text(str(prompt if caption is None else caption))
+        from audiogen_jax.refiner.refine import refine
+
+        return refine(str(prompt if caption is None else caption))
     if prompt is None:
         if caption is None and scenes and not any(views):
             return None

@@ -6,10 +6,8 @@ that `--help` answers at once, nothing here imports jax before it samples.
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
-
-import numpy as np
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.models.quirks import Quirks
@@ -141,6 +139,8 @@ class SamplingOptions:
 
     def plan(self, sigma: float = 1.0) -> "Plan":
         """Solver and noise levels from `sigma` to 0."""
+        import numpy as np
+
         from audiogen_jax.flow.path import shift_levels
         from audiogen_jax.flow.schedules import SCHEDULES, release_sway
         from audiogen_jax.flow.solvers import SOLVERS
@@ -159,6 +159,10 @@ def _check_choice(name: str, value: str, choices: Any) -> None:
 
 def as_number(value: object) -> float | None:
     """A real number of Python, numpy or jax as a float; None if it is none."""
+    if type(value) in (int, float):
+        return float(value)  # type: ignore[arg-type]
+    import numpy as np
+
     array = np.asarray(value)
     if array.ndim or array.dtype.kind in "bcOSUMm":
         return None
@@ -167,15 +171,22 @@ def as_number(value: object) -> float | None:
 
 def as_integer(value: object) -> int | None:
     """An integer of Python, numpy or jax as an int; None if it is none."""
+    if type(value) is int:
+        return value
+    import numpy as np
+
     array = np.asarray(value)
     return int(array) if not array.ndim and array.dtype.kind in "iu" else None
 
 
 def as_interval(value: object) -> tuple[float, float] | None:
     """Two numbers; None if it is something else."""
-    if isinstance(value, str) or not np.iterable(value):
+    if isinstance(value, str) or not isinstance(value, Iterable):
         return None
-    numbers = [as_number(number) for number in value]
+    try:
+        numbers = [as_number(number) for number in value]
+    except TypeError:  # an array without axes
+        return None
     match numbers:
         case [float(low), float(high)]:
             return low, high
