@@ -9,6 +9,7 @@ from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.mapping import Put
+from audiogen_jax.checkpoints.releases import Release
 from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.language_model import LanguageModel, TextReader
 from audiogen_jax.models.prompting import PromptReader, ReadsAhead
@@ -109,20 +110,7 @@ class LanguageModelFamily:
     """
 
     load: Callable[[CheckpointFolder, DTypeLike, DTypeLike, Put], LoadedLanguageModel]
-    releases: Mapping[str, "Release"] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Release:
-    """What is said of weights that are not here.
-
-    Attributes:
-      gigabytes: size of the download.
-      licence: of the weights.
-    """
-
-    gigabytes: float
-    licence: str
+    releases: Mapping[str, Release] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

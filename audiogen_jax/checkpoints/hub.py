@@ -18,6 +18,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.file_download import repo_folder_name
 
 from audiogen_jax.checkpoints.config_file import CONFIG, has_config
+from audiogen_jax.checkpoints.releases import about
 
 HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _FILES = ("*.json", "*.safetensors", "*.model", "merges.txt")
@@ -112,13 +113,14 @@ def _snapshot(name: str, revision: str | None, at: str, patterns: tuple[str, ...
         raise ValueError(
             f"{at} cannot be looked up: there is no home folder, set HF_HOME to another"
         )
+    known = at.replace(name, about(name))
     try:
         return Path(snapshot_download(name, revision=revision, allow_patterns=list(patterns)))
     except LocalEntryNotFoundError as error:
         raise ValueError(
-            f"{at} is not in the cache ({constants.HF_HUB_CACHE}), or not all of it, and the hub "
-            "cannot be reached: check the connection and HF_HUB_OFFLINE, or give a folder, as none "
-            "is at this path"
+            f"{known} is not in the cache ({constants.HF_HUB_CACHE}), or not all of it, and the "
+            "hub cannot be reached: check the connection and HF_HUB_OFFLINE, or give a folder, as "
+            "none is at this path"
         ) from error
     except GatedRepoError as error:
         raise ValueError(
@@ -132,5 +134,5 @@ def _snapshot(name: str, revision: str | None, at: str, patterns: tuple[str, ...
         ) from error
     except Exception as error:  # of the storage and of several network libraries
         raise ValueError(
-            f"{at} could not be downloaded: {type(error).__name__}: {error}"
+            f"{known} could not be downloaded: {type(error).__name__}: {error}"
         ) from error

@@ -13,7 +13,6 @@ from audiogen_jax.checkpoints.family import (
     FolderFamily,
     LanguageModelFamily,
     LoadedLanguageModel,
-    Release,
 )
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.layout import Layout, Rule
@@ -26,6 +25,7 @@ from audiogen_jax.checkpoints.mapping import (
     stack_layers,
     with_dtype,
 )
+from audiogen_jax.checkpoints.releases import QWEN_OMNI
 from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.files.content_hashes import read_checked
 from audiogen_jax.files.json_object import object_of
@@ -36,10 +36,6 @@ from audiogen_jax.types import Params
 
 WHOLE = "qwen2_5_omni"
 """`model_type` of a release: thinker, talker and vocoder in one folder."""
-RELEASES = {
-    "Qwen/Qwen2.5-Omni-3B": Release(12, "Qwen Research License, not for commercial use"),
-    "Qwen/Qwen2.5-Omni-7B": Release(22, "Apache-2.0"),
-}
 GENERATION = "generation_config.json"
 _PREFIX = "thinker."
 _SPEECH = r"(talker|token2wav)\..*"
@@ -218,5 +214,5 @@ def _norm(name: str, path: str) -> list[Rule]:
     return [Rule(f"{name}.weight", f"{path}/scale"), Rule(f"{name}.bias", f"{path}/bias")]
 
 
-LANGUAGE_MODEL = LanguageModelFamily(load_language_model, RELEASES)
+LANGUAGE_MODEL = LanguageModelFamily(load_language_model, QWEN_OMNI)
 FOLDER = FolderFamily(load_thinker, save_thinker)

@@ -37,6 +37,7 @@ from audiogen_jax.checkpoints.family import (
 from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
 from audiogen_jax.checkpoints.hub import cached
 from audiogen_jax.checkpoints.mapping import Put
+from audiogen_jax.checkpoints.releases import how_to_get
 from audiogen_jax.checkpoints.t5 import load_t5, save_t5
 from audiogen_jax.input.text import TextTokenizer, find_text_tokenizer
 from audiogen_jax.models.audiogen.config import AudioGenConfig
@@ -129,16 +130,9 @@ def _cached_release() -> Path:
 
 
 def _how_to_get() -> str:
-    """The published models, with what their weights weigh and ask."""
-    lines = {
-        f"{name} ({release.gigabytes:g} GB, {release.licence})": None
-        for family in LANGUAGE_MODELS.values()
-        for name, release in family.releases.items()
-    }
-    return (
-        f"expected {' or '.join(lines)}; name one as the checkpoint to download it, or download it "
-        "with `hf download NAME`"
-    )
+    """The published models that answer questions."""
+    names = {name: None for family in LANGUAGE_MODELS.values() for name in family.releases}
+    return how_to_get(names)
 
 
 def open_codec(

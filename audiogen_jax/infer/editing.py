@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import Float, Float32
 
+from audiogen_jax.checkpoints.releases import AUDIO_OMNI, how_to_get
 from audiogen_jax.files.audio import convert, read_audio
 from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.options import SamplingOptions
@@ -77,9 +78,7 @@ class Inputs(abc.ABC):
         source = as_sound(audio, sample_rate)
         reader = self.inputs.reader
         if reader is None:
-            raise ValueError(
-                "this model edits nothing by instruction: models such as Audio-Omni do"
-            )
+            raise ValueError(f"this model edits nothing by instruction: {how_to_get(AUDIO_OMNI)}")
         parts = _parts(source, reader.reference_seconds)
         names = [id, *(f"{id}/{i}" for i in range(1, len(parts)))]
         edits = [PromptInputs(edit=Edit(kind, what, part, to)) for _, part in parts]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.checkpoints.releases import AUDIO_OMNI, how_to_get
 from audiogen_jax.flow.windows import scene_windows
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
@@ -56,8 +57,8 @@ class InputRequestMaker:
         generator, rate = self.sampler.generator, self.codec.sample_rate
         if self.reader is None:
             raise ValueError(
-                f"clip {name!r}: this model reads captions alone, no {inputs.beyond_text}: models "
-                "such as Audio-Omni read more"
+                f"clip {name!r}: this model reads captions alone, no {inputs.beyond_text}: "
+                f"{how_to_get(AUDIO_OMNI)}"
             )
         kinds = _kinds(inputs, options)
         try:

@@ -196,7 +196,7 @@ def test_what_the_command_cannot_read(checkpoint, tmp_path, capfd):
 def test_without_weights_it_says_which_how_large_and_under_which_licence(media, capfd):
     code, _, err = run(capfd, "understand", media / "noise.wav", "What is heard?")
     assert code == 2 and "\n" not in err.strip()
-    for words in ("Qwen/Qwen2.5-Omni-3B", "12 GB", "Qwen Research License", "Apache-2.0",
+    for words in ("Qwen/Qwen2.5-Omni-3B", "9.4 GB", "Qwen Research License", "Apache-2.0",
                   "hf download", "checkpoint"):  # fmt: skip
         assert words in err
 

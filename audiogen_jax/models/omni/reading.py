@@ -158,7 +158,9 @@ class OmniReader:
         if self.see is None:
             raise ValueError(
                 f"{video}: no weights of Synchformer beside those of the model: put "
-                "synchformer_state_dict.pth of HKUSTAudio/Audio-Omni in its folder"
+                "synchformer_state_dict.pth of HKUSTAudio/Audio-Omni (of it 0.5 GB are read; "
+                "CC BY-NC 4.0, not for commercial use) in its folder: `hf download "
+                "HKUSTAudio/Audio-Omni synchformer_state_dict.pth --local-dir FOLDER`"
             )
         size, seconds = self.frame_size, self.reference_seconds
         frames = read_sync_frames(video, seconds, size, NO_QUIRKS, start)
