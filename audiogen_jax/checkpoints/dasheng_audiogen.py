@@ -1,6 +1,7 @@
 """Dasheng AudioGen checkpoints: reading, writing, and where the release keeps each parameter."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -101,12 +102,17 @@ def audiogen_template(
     config: AudioGenConfig, text_dim: int | None = None, dtype: str | DTypeLike = jnp.float32
 ) -> Params:
     """Shapes of the generator's parameters, for a text encoder of width `text_dim`."""
+    return with_dtype(_shapes(config, text_dim), dtype)
+
+
+@functools.lru_cache(maxsize=8)  # as tracing takes a second
+def _shapes(config: AudioGenConfig, text_dim: int | None) -> Params:
     model = AudioGen(config, text_dim)
     hidden = jnp.zeros((1, 2, text_dim or config.content_dim))
     latents = jnp.zeros((1, 4, config.latent_dim))
     masks = jnp.ones((1, 2), bool), jnp.ones((1, 4), bool)
     variables = jax.eval_shape(model.init, jax.random.key(0), hidden, masks[0], latents, masks[1])
-    return with_dtype(variables["params"], dtype)
+    return variables["params"]
 
 
 def audiogen_layout(config: AudioGenConfig) -> Layout:

@@ -1,5 +1,6 @@
 """DashengTokenizer checkpoints: reading, writing, and where the release keeps each parameter."""
 
+import functools
 from pathlib import Path
 
 import jax
@@ -79,9 +80,13 @@ def save_tokenizer(
 
 def tokenizer_template(config: TokenizerConfig, dtype: str | DTypeLike = jnp.float32) -> Params:
     """Shapes of the tokenizer's parameters."""
+    return with_dtype(_shapes(config), dtype)
+
+
+@functools.lru_cache(maxsize=8)  # as tracing takes a second
+def _shapes(config: TokenizerConfig) -> Params:
     model = DashengTokenizer(config)
-    variables = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 1600)))
-    return with_dtype(variables["params"], dtype)
+    return jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 1600)))["params"]
 
 
 def tokenizer_layout(config: TokenizerConfig) -> Layout:

@@ -1,5 +1,6 @@
 """Audio-Omni checkpoints: conditioners and velocity network, and where the release keeps them."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -78,9 +79,13 @@ def save_omni(
 
 def omni_template(config: OmniConfig, dtype: str | DTypeLike = jnp.float32) -> Params:
     """Shapes of the parameters of conditioners and velocity network."""
+    return with_dtype(_shapes(config), dtype)
+
+
+@functools.lru_cache(maxsize=8)  # as tracing takes a second
+def _shapes(config: OmniConfig) -> Params:
     generator = AudioOmni(config)
-    shapes = jax.eval_shape(generator.init, jax.random.key(0))
-    return with_dtype(shapes[generator.network], dtype)
+    return jax.eval_shape(generator.init, jax.random.key(0))[generator.network]
 
 
 def omni_layout(config: OmniConfig) -> Layout:

@@ -1,5 +1,6 @@
 """Oobleck VAE checkpoints: reading, writing, and where the release keeps each parameter."""
 
+import functools
 from pathlib import Path
 
 import jax
@@ -76,7 +77,12 @@ def save_oobleck(
 
 def oobleck_template(config: OobleckConfig, dtype: str | DTypeLike = jnp.float32) -> Params:
     """Shapes of the VAE's parameters."""
-    return with_dtype(jax.eval_shape(OobleckCodec(config).init, jax.random.key(0)), dtype)
+    return with_dtype(_shapes(config), dtype)
+
+
+@functools.lru_cache(maxsize=8)  # as tracing takes a second
+def _shapes(config: OobleckConfig) -> Params:
+    return jax.eval_shape(OobleckCodec(config).init, jax.random.key(0))
 
 
 def oobleck_layout(config: OobleckConfig) -> Layout:

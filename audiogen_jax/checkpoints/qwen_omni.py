@@ -1,5 +1,6 @@
 """Qwen2.5-Omni checkpoints: the thinker alone, which understands; what speaks is left on disk."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -136,7 +137,12 @@ def save_thinker(
 
 def thinker_template(config: ThinkerConfig, dtype: str | DTypeLike = jnp.float32) -> Params:
     """Shapes of the thinker's parameters, layers stacked."""
-    return with_dtype(jax.eval_shape(Thinker(config).init, jax.random.key(0)), dtype)
+    return with_dtype(_shapes(config), dtype)
+
+
+@functools.lru_cache(maxsize=8)  # as tracing takes a second
+def _shapes(config: ThinkerConfig) -> Params:
+    return jax.eval_shape(Thinker(config).init, jax.random.key(0))
 
 
 def thinker_layout(config: ThinkerConfig, prefix: str = "") -> Layout:

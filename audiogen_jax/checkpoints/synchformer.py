@@ -1,5 +1,7 @@
 """Where the Synchformer checkpoint keeps the parameters of its visual half."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import DTypeLike
@@ -47,10 +49,14 @@ def load_synchformer(
 
 def synchformer_template(config: SynchformerConfig, dtype: str | DTypeLike = jnp.float32) -> Params:
     """Shapes of the parameters."""
+    return with_dtype(_shapes(config), dtype)
+
+
+@functools.lru_cache(maxsize=8)  # as tracing takes a second
+def _shapes(config: SynchformerConfig) -> Params:
     size = config.image_size
     frames = jnp.zeros((1, config.frames_per_segment, size, size, 3))
-    variables = jax.eval_shape(Synchformer(config).init, jax.random.key(0), frames)
-    return with_dtype(variables["params"], dtype)
+    return jax.eval_shape(Synchformer(config).init, jax.random.key(0), frames)["params"]
 
 
 def synchformer_layout(config: SynchformerConfig) -> Layout:

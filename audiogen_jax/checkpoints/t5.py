@@ -1,6 +1,7 @@
 """T5EncoderModel and MT5EncoderModel checkpoints."""
 
 import dataclasses
+import functools
 from pathlib import Path
 
 import jax
@@ -52,10 +53,13 @@ T5_LAYOUT = Layout(_RULES, ignore=r"decoder\..*|lm_head\..*|encoder\.embed_token
 
 def t5_template(config: T5Config, dtype: str | DTypeLike = jnp.float32) -> Params:
     """Shapes of the encoder's parameters."""
-    model = T5Encoder(config)
+    return with_dtype(_shapes(config), dtype)
+
+
+@functools.lru_cache(maxsize=8)  # as tracing takes a second
+def _shapes(config: T5Config) -> Params:
     ids, mask = jnp.zeros((1, 2), jnp.int32), jnp.ones((1, 2), bool)
-    variables = jax.eval_shape(model.init, jax.random.key(0), ids, mask)
-    return with_dtype(variables["params"], dtype)
+    return jax.eval_shape(T5Encoder(config).init, jax.random.key(0), ids, mask)["params"]
 
 
 def load_t5(
