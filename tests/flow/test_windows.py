@@ -57,7 +57,7 @@ def rain():
     """30 s of rain by the embedded model, six times the longest clip of its training."""
     pipeline = ag.load()
     (clip,) = pipeline.generate(
-        "<|caption|> Rain. <|env|> rain", seed=1, duration=30.0, steps=12, solver="ab2"
+        "<|caption|> Rain. <|env|> rain", seed=1, duration=30.0, steps=6, solver="ab2"
     )
     return clip, pipeline.generator.window / pipeline.generator.latent_rate
 

@@ -312,9 +312,9 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before - 2 * largest
 """
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_loading_holds_no_second_copy(tmp_path, dtype):
-    """Beside the parameters only the one that is being read, and what imports need."""
+@pytest.fixture(scope="module")
+def large_tokenizer(tmp_path_factory) -> Path:
+    """Of 190 MB."""
     from audiogen_jax.checkpoints.dasheng_tokenizer import tokenizer_template
     from audiogen_jax.models.dasheng.config import TokenizerConfig
 
@@ -323,8 +323,15 @@ def test_loading_holds_no_second_copy(tmp_path, dtype):
         decoder_intermediate_size=2048,
     )  # fmt: skip
     params = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), tokenizer_template(config))
-    save_tokenizer(tmp_path, config, params)
-    command = [sys.executable, "-c", MEASURE, str(tmp_path), dtype]
+    folder = tmp_path_factory.mktemp("large")
+    save_tokenizer(folder, config, params)
+    return folder
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_loading_holds_no_second_copy(large_tokenizer, dtype):
+    """Beside the parameters only the one that is being read, and what imports need."""
+    command = [sys.executable, "-c", MEASURE, str(large_tokenizer), dtype]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     ratio, kilobytes = map(float, done.stdout.split())
     assert kilobytes > 190_000

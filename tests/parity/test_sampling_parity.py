@@ -22,7 +22,6 @@ from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.types import Tokens
 from tests.parity.golden import FOLDER, error, golden
-from tests.trajectory import trajectory
 
 TOLERANCE = 2e-5
 IO = golden("audiogen_tiny")
@@ -73,12 +72,21 @@ def generator():
     return released, both, jax.jit(released.condition)(both, tokens)
 
 
+@functools.cache
 def release_sampler(guidance: float):
-    """The velocity with and without text together, as the release evaluates it, and its levels."""
+    """Noise and plan to latents, by the velocity with and without text together as released."""
     model, params, encoded = generator()
     mask = IO["gen.latent_mask"].astype(bool)
     how = Guidance.classifier_free(guidance) if guidance > 1 else Guidance.off()
-    return guided_velocity(model, params, encoded, how, mask, unconditional=True)
+    velocity, prepare = guided_velocity(model, params, encoded, how, mask, unconditional=True)
+    return jax.jit(lambda noise, plan: sample(velocity, noise, plan, prepare=prepare))
+
+
+@functools.cache
+def decoder():
+    config, params = load_tokenizer(CheckpointFolder(FOLDER / "tokenizer_tiny"))
+    model = DashengTokenizer(config)
+    return jax.jit(lambda latents: model.apply({"params": params}, latents, method="decode"))
 
 
 def test_conditions_and_lengths():
@@ -95,10 +103,11 @@ def test_conditions_and_lengths():
 
 
 def test_trajectory():
-    noise, (velocity, prepare) = IO["gen.noise"].swapaxes(1, 2), release_sampler(5.0)
-    plan = euler(release_sway(4))
-    states = jax.jit(lambda noise: trajectory(velocity, noise, plan, prepare=prepare))(noise)
-    assert error(states.swapaxes(2, 3), IO["gen.n4_g5.traj"]) < TOLERANCE
+    """One step after the other; all in a loop give the last state, see below."""
+    states, sigmas = [IO["gen.noise"].swapaxes(1, 2)], release_sway(4)
+    for step in range(len(sigmas) - 1):
+        states.append(release_sampler(5.0)(states[-1], euler(sigmas[step : step + 2])))
+    assert error(jnp.stack(states).swapaxes(2, 3), IO["gen.n4_g5.traj"]) < TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -113,9 +122,6 @@ def test_trajectory():
 )
 def test_generation(case, steps, guidance, coefficient):
     noise = IO["gen.noise"].swapaxes(1, 2)
-    (velocity, prepare), plan = release_sampler(guidance), euler(release_sway(steps, coefficient))
-    latents = jax.jit(lambda noise: sample(velocity, noise, plan, prepare=prepare))(noise)
+    latents = release_sampler(guidance)(noise, euler(release_sway(steps, coefficient)))
     assert error(latents.swapaxes(1, 2), IO[f"gen.{case}.latent"]) < TOLERANCE
-    config, params = load_tokenizer(CheckpointFolder(FOLDER / "tokenizer_tiny"))
-    waveform = DashengTokenizer(config).apply({"params": params}, latents, method="decode")
-    np.testing.assert_allclose(waveform, IO[f"gen.{case}.waveform"], atol=1e-4, rtol=0)
+    np.testing.assert_allclose(decoder()(latents), IO[f"gen.{case}.waveform"], atol=1e-4, rtol=0)

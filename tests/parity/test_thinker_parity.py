@@ -96,7 +96,8 @@ def test_sound_in_several_chunks():
     sounds = [inputs.Sound(m[:, :n].T) for m, n in zip(mel, counts, strict=True)]
     built = thinker_inputs(model.config, [[sound] for sound in sounds])
     tower = audio.AudioTower(model.config.audio)
-    tokens = tower.apply({"params": params["audio"]}, *map(jnp.asarray, built.audio))
+    apply = jax.jit(tower.apply)
+    tokens = apply({"params": params["audio"]}, *map(jnp.asarray, built.audio))
     index = built.features[built.features >= 0]
     heard = tokens.reshape(-1, tokens.shape[-1])[index]
     assert distance(heard, tensors["out.audio.tower_out"]) < TOWER

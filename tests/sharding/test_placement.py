@@ -1,5 +1,6 @@
 """Where each preset puts the parameters of the full-size models."""
 
+import functools
 import re
 
 import jax
@@ -50,6 +51,7 @@ AXES = {
 }
 
 
+@functools.cache  # as tracing the larger ones takes seconds
 def shapes(name: str):
     """Shapes of the published sizes."""
     tokenizer = TokenizerConfig()

@@ -93,12 +93,12 @@ def test_adapters(small, tiny_checkpoint, tmp_path):
 
 
 def test_latents_of_another_tokenizer(small, tmp_path, tiny_checkpoint):
-    config = small("smoke", f"tokenizer={tiny_checkpoint / 'other'}")
+    config = small("smoke", f"tokenizer={tmp_path / 'other'}")
     kind, params = load_tokenizer(CheckpointFolder(tiny_checkpoint / "tokenizer"))
     params["acoustic_injection"]["norm"]["bias"] += 1
-    save_tokenizer(tiny_checkpoint / "other", kind, params)
+    save_tokenizer(tmp_path / "other", kind, params)
     with pytest.raises(ValueError, match="holds latents of tokenizer .*, expected"):
-        train_model(config, tmp_path)
+        train_model(config, tmp_path / "run")
 
 
 def test_sizes_must_be_those_of_the_checkpoint(small, tiny_checkpoint, tmp_path):

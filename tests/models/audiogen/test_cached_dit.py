@@ -41,35 +41,35 @@ def test_blocks_come_out_of_their_stacks_in_order(variables):
     np.testing.assert_array_equal(params["blocks"][3]["skip_linear"]["kernel"], first_out)
 
 
-@pytest.mark.parametrize("unmasked", [False, True])
-@pytest.mark.parametrize("aligned", [ALIGNED, ALIGNED[:, :1]], ids=["per frame", "for all"])
-def test_clips_with_and_without_text(variables, unmasked, aligned):
+@pytest.mark.parametrize(
+    ("aligned", "unmasked"),
+    [(ALIGNED, False), (ALIGNED[:, :1], True)],
+    ids=["per frame", "for all, unmasked"],
+)
+def test_clips_with_and_without_text(variables, aligned, unmasked):
     """Clips without text first: their constant stands for attention to zeros of any number."""
+    nothing = jnp.zeros((3, *aligned.shape[1:]))
+    both = jnp.concatenate([nothing, aligned])
+    x, mask = jnp.concatenate([FREE, X]), jnp.concatenate([FREE_MASK, X_MASK])
 
     @jax.jit
-    def cached(params):
-        nothing = jnp.zeros((3, *aligned.shape[1:]))
-        text = prepare_text(DIT, params, CONTEXT, jnp.concatenate([nothing, aligned]))
-        mask = jnp.concatenate([FREE_MASK, X_MASK])
+    def cached(params, level):
+        text = prepare_text(DIT, params, CONTEXT, both)
         velocity = cached_velocity(DIT, params, text, CONTEXT_MASK, mask, unmasked)
         levels = prepare_levels(DIT, params, 1000 * SIGMAS)
-        x = jnp.concatenate([FREE, X])
-        return [velocity(x, jax.tree.map(lambda leaf, i=i: leaf[i], levels)) for i in range(2)]
+        return velocity(x, jax.tree.map(lambda leaf: leaf[level], levels))
 
-    found = cached(copied(variables))
-    apply = jax.jit(DIT.apply, static_argnums=7)
-    for sigma, out in zip(SIGMAS, found, strict=True):
-        time = 1000 * sigma
-        expected = apply(
-            variables, X, jnp.full(2, time), CONTEXT, CONTEXT_MASK, aligned, X_MASK, unmasked
-        )
-        np.testing.assert_allclose(out[3:], expected, atol=2e-5)
-        zeros = jnp.zeros((3, *CONTEXT.shape[1:])), jnp.zeros((3, *aligned.shape[1:]))
-        some = jnp.ones((3, 4), bool)
-        expected = apply(
-            variables, FREE, jnp.full(3, time), zeros[0], some, zeros[1], FREE_MASK, unmasked
-        )
-        np.testing.assert_allclose(out[:3], expected, atol=2e-5)
+    @jax.jit
+    def trained(variables, time):
+        context = jnp.concatenate([jnp.zeros((3, *CONTEXT.shape[1:])), CONTEXT])
+        context_mask = jnp.concatenate([jnp.ones((3, 4), bool), CONTEXT_MASK])
+        times = jnp.full(5, time)
+        return DIT.apply(variables, x, times, context, context_mask, both, mask, unmasked)
+
+    params = copied(variables)
+    for level, sigma in enumerate(SIGMAS):
+        found, expected = cached(params, level), trained(variables, 1000 * sigma)
+        np.testing.assert_allclose(found, expected, atol=2e-5)
 
 
 def test_a_step_does_only_what_the_latents_reach(variables):

@@ -30,8 +30,12 @@ def noise(*shape):
 
 
 @functools.partial(jax.jit, static_argnames=["method", "remat"])
-def run(method, *arrays, remat=None):
-    return DashengTokenizer(CONFIG, remat=remat).apply(variables(), *arrays, method=method)
+def apply(variables, method, *arrays, remat=None):
+    return DashengTokenizer(CONFIG, remat=remat).apply(variables, *arrays, method=method)
+
+
+def run(method, *arrays, **kwargs):
+    return apply(variables(), method, *arrays, **kwargs)
 
 
 def encode(audio, lengths=None, **kwargs):
