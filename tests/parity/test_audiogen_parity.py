@@ -26,10 +26,10 @@ from audiogen_jax.models.audiogen.generator import DashengAudioGen
 from audiogen_jax.models.audiogen.network import AudioGen
 from audiogen_jax.models.t5.encoder import T5Encoder
 from audiogen_jax.types import Tokens
-from tests.parity.golden import FOLDER, error, golden
+from tests.parity.golden import FOLDER, error, golden_arrays
 
 TOLERANCE = 2e-5
-IO = golden("audiogen_tiny")
+IO = golden_arrays("audiogen_tiny")
 VARIANTS = ["audiogen_tiny", "audiogen_rms_tiny"]
 
 
@@ -41,7 +41,7 @@ def load(name: str):
 def make_velocity(name: str):
     """Channels first, like the goldens; the release lets masked frames into its last layer."""
     config, params = load(name)
-    io = golden(name)
+    io = golden_arrays(name)
     masks = io["fwd.context_mask"].astype(bool), io["fwd.x_mask"].astype(bool)
 
     @functools.partial(jax.jit, static_argnames="masked")
@@ -74,14 +74,14 @@ def cut(timestep) -> float:
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("step", range(5))
 def test_velocity(name, step):
-    io = golden(name)
+    io = golden_arrays(name)
     out = shared_velocity(name)(cut(io["fwd.timesteps_scalar"][step]))
     assert error(out, io[f"fwd.velocity_t{step}"]) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_velocity_variants(name):
-    io = golden(name)
+    io = golden_arrays(name)
     velocity, timestep = shared_velocity(name), cut(io["fwd.timesteps_scalar"][1])
     assert error(velocity(timestep, masked=False), io["fwd.velocity_nomask_t1"]) < TOLERANCE
     assert error(velocity(timestep, scale=0.0), io["fwd.velocity_uncond_t1"]) < TOLERANCE
@@ -91,7 +91,7 @@ def test_velocity_variants(name):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_hidden_states(name):
-    io = golden(name)
+    io = golden_arrays(name)
     hidden = {k.removeprefix("fwd.hidden."): v for k, v in io.items() if "hidden" in k}
     measured = jax.jit(functools.partial(hidden_states, name))(load(name)[1])
     assert measured.keys() == hidden.keys()
@@ -101,7 +101,7 @@ def test_hidden_states(name):
 
 def hidden_states(name, params):
     """What is inside the velocity model, block by block."""
-    config, io = load(name)[0], golden(name)
+    config, io = load(name)[0], golden_arrays(name)
     dit = AudioGen(config).bind({"params": params}).dit
     timestep = jnp.full(2, cut(np.asarray(io["fwd.timesteps_scalar"])[1]))
     time = dit.time_embed(timestep)
@@ -249,7 +249,7 @@ def test_context_alignment(case):
 
 
 def test_special_tokens():
-    io = golden("audiogen_mt5_tiny")
+    io = golden_arrays("audiogen_mt5_tiny")
     config, params = load("audiogen_mt5_tiny")
     t5_config, t5_params = load_t5(CheckpointFolder(FOLDER / "mt5_tiny"))
     model, text_encoder = AudioGen(config), T5Encoder(t5_config)

@@ -27,13 +27,13 @@ from audiogen_jax.models.omni.conditioners.thinker_features import pack
 from audiogen_jax.models.omni.generator import AudioOmni, Condition
 from audiogen_jax.models.omni.prompts import Features, OmniPrompts
 from audiogen_jax.models.quirks import Quirks
-from tests.parity.golden import golden
+from tests.parity.golden import golden_arrays
 from tests.parity.omni import omni_folder
 
 TOLERANCE = 2e-5
-DIT, TTS, MEL = (golden("audio_omni", f"{name}.io") for name in ("dit", "tts", "mel"))
-OMNI, SYNC, COND = (golden("audio_omni", f"{name}.io") for name in ("omni", "sync", "cond"))
-E2E = golden("audio_omni", "e2e.io")
+DIT, TTS, MEL = (golden_arrays("audio_omni", f"{name}.io") for name in ("dit", "tts", "mel"))
+OMNI, SYNC, COND = (golden_arrays("audio_omni", f"{name}.io") for name in ("omni", "sync", "cond"))
+E2E = golden_arrays("audio_omni", "e2e.io")
 CASES = {"edit": (6, 7.0, None), "tts": (6, 7.0, "Hello, 世界! It's me."), "v2a": (5, 5.0, None)}
 
 

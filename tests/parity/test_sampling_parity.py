@@ -21,10 +21,10 @@ from audiogen_jax.models.dasheng.tokenizer import DashengTokenizer
 from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.types import Tokens
-from tests.parity.golden import FOLDER, error, golden
+from tests.parity.golden import FOLDER, error, golden_arrays
 
 TOLERANCE = 2e-5
-IO = golden("audiogen_tiny")
+IO = golden_arrays("audiogen_tiny")
 STEPS = [1, 2, 4, 10, 25, 30, 50, 58]
 # The release truncates 1000 sigma; for these the last bit cannot matter (for the others it does,
 # and torch itself depends on the machine).

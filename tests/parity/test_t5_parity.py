@@ -9,7 +9,7 @@ from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.layers.norm import RMSNorm
 from audiogen_jax.models.t5 import encoder as t5
 from audiogen_jax.models.t5.encoder import T5Block, T5Encoder
-from tests.parity.golden import FOLDER, error, golden
+from tests.parity.golden import FOLDER, error, golden_arrays
 
 TOLERANCE = 2e-5
 CASES = [("t5_tiny", "short"), ("t5_tiny", "long"), ("mt5_tiny", "short")]
@@ -17,7 +17,7 @@ CASES = [("t5_tiny", "short"), ("t5_tiny", "long"), ("mt5_tiny", "short")]
 
 def encode(name: str, case: str):
     config, params = load_t5(CheckpointFolder(FOLDER / name))
-    io = golden(name)
+    io = golden_arrays(name)
     ids, mask = io[f"{case}.input_ids"], io[f"{case}.attention_mask"].astype(bool)
     hidden = jax.jit(T5Encoder(config).apply)({"params": params}, ids, mask)
     return error(hidden, io[f"{case}.last_hidden_state"])
@@ -31,7 +31,7 @@ def test_last_hidden_state(name, case):
 @pytest.mark.parametrize("case", ["short", "long"])
 def test_first_block(case):
     config, params = load_t5(CheckpointFolder(FOLDER / "t5_tiny"))
-    io = golden("t5_tiny")
+    io = golden_arrays("t5_tiny")
     ids, mask = io[f"{case}.input_ids"], io[f"{case}.attention_mask"].astype(bool)
 
     @jax.jit
