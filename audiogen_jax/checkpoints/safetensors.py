@@ -1,5 +1,6 @@
 """Folders in Hugging Face layout: config.json and model.safetensors."""
 
+import io
 import json
 import math
 import sys
@@ -25,6 +26,7 @@ from audiogen_jax.types import Params
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16}
+_ALIGNMENT = 64
 _DTYPES = _FLOATS | {"I64": np.int64, "I32": np.int32}
 
 
@@ -80,10 +82,11 @@ class SafetensorsFolder:
         path, kind, shape, start = self._tensors[name]
         if kind not in _DTYPES:
             raise ValueError(f"{path}: {name} is {kind}, expected one of {', '.join(_DTYPES)}")
-        count = math.prod(shape)
-        values = np.fromfile(path, _DTYPES[kind], count, offset=start)
-        if values.size != count:
-            raise ValueError(f"{path} was cut short while it was read, at {name}")
+        values = _aligned(math.prod(shape), np.dtype(_DTYPES[kind]))
+        with path.open("rb", buffering=0) as file:
+            file.seek(start)
+            if _fill(file, values.view(np.uint8)) != values.nbytes:
+                raise ValueError(f"{path} was cut short while it was read, at {name}")
         return values.reshape(shape)
 
     def check_floating(self, names: Collection[str]) -> None:
@@ -103,6 +106,21 @@ class SafetensorsFolder:
     def layout(self, released: Layout) -> Layout:
         """That of the release."""
         return released
+
+
+def _aligned(count: int, dtype: np.dtype) -> np.ndarray:
+    """Numbers that are not set yet, where `jax.device_put` on a CPU takes them without a copy."""
+    raw = np.empty(count * dtype.itemsize + _ALIGNMENT, np.uint8)
+    first = -raw.ctypes.data % _ALIGNMENT
+    return raw[first : first + count * dtype.itemsize].view(dtype)
+
+
+def _fill(file: io.FileIO, values: np.ndarray) -> int:
+    """Reads until an array of bytes is full or the file ends; returns how many came."""
+    done, view = 0, values.data
+    while done < len(view) and (count := file.readinto(view[done:])):
+        done += count
+    return done
 
 
 def _read_index(index: Path) -> dict[str, _Tensor]:

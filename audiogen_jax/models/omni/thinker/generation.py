@@ -13,13 +13,22 @@ from audiogen_jax.types import Params
 
 
 class _State(NamedTuple):
+    """After `count` tokens of the answers.
+
+    Attributes:
+      ids: of the tokens, -1 from the end of an answer on.
+      token: the last one, which the decoder has not read.
+      position: of it.
+      valid: slots to attend to, those of the prompts and of the tokens that were read.
+    """
+
     count: Int[Array, ""]
     ids: Int[Array, "b n"]
+    token: Int[Array, " b"]
     position: Int[Array, " b"]
     valid: Bool[Array, "b l"]
     done: Bool[Array, " b"]
     caches: Sequence[KeyValue]
-    logits: Float[Array, "b v"]
 
 
 def generate(
@@ -50,40 +59,40 @@ def generate(
     (b, l), n = mask.shape, decoding.max_tokens
     read, caches = text.read(params, x, positions, mask)
     last = l - 1 - jnp.argmax(mask[:, ::-1], axis=1)
-    start = _State(
-        jnp.int32(0),
-        jnp.full((b, n), -1, jnp.int32),
-        jnp.where(mask, positions, -1).max(axis=(0, 2)) + 1,
-        jnp.pad(mask, ((0, 0), (0, n))),
-        jnp.zeros(b, bool),
-        jax.tree.map(lambda leaf: jnp.pad(leaf, ((0, 0), (0, n), (0, 0), (0, 0))), caches),
-        text.logits(params, jnp.take_along_axis(read, last[:, None, None], axis=1)[:, 0]),
-    )
 
-    def choose(state: _State) -> Int[Array, " b"]:
+    def choose(logits: Float[Array, "b v"], count: Int[Array, ""]) -> Int[Array, " b"]:
         if not decoding.temperature:
-            return jnp.argmax(state.logits, axis=-1).astype(jnp.int32)
-        draw = jax.vmap(lambda key: jax.random.fold_in(key, state.count))(keys)
-        drawn = jax.vmap(jax.random.categorical)(draw, likely_logits(state.logits, decoding))
+            return jnp.argmax(logits, axis=-1).astype(jnp.int32)
+        draw = jax.vmap(lambda key: jax.random.fold_in(key, count))(keys)
+        drawn = jax.vmap(jax.random.categorical)(draw, likely_logits(logits, decoding))
         return drawn.astype(jnp.int32)
 
-    def step(state: _State) -> _State:
-        ids = choose(state)
-        done = state.done | jnp.isin(ids, jnp.array(stop_ids, jnp.int32))
-        valid = state.valid.at[:, l + state.count].set(True)
-        position = jnp.broadcast_to(state.position[None, :, None], (3, b, 1))
-        token = text.embed(params, ids[:, None])
-        y, caches = text.step(params, token, position, valid, state.caches, l + state.count)
-        return _State(
-            state.count + 1,
-            state.ids.at[:, state.count].set(jnp.where(done, -1, ids)),
-            state.position + 1,
-            valid,
-            done,
-            caches,
-            text.logits(params, y[:, 0]),
-        )
+    def ends(ids: Int[Array, " b"]) -> Bool[Array, " b"]:
+        return jnp.isin(ids, jnp.array(stop_ids, jnp.int32))
 
+    def step(state: _State) -> _State:
+        slot = l + state.count - 1
+        valid = state.valid.at[:, slot].set(True)
+        position = jnp.broadcast_to(state.position[None, :, None], (3, b, 1))
+        token = text.embed(params, state.token[:, None])
+        y, caches = text.step(params, token, position, valid, state.caches, slot)
+        ids = choose(text.logits(params, y[:, 0]), state.count)
+        done = state.done | ends(ids)
+        kept = state.ids.at[:, state.count].set(jnp.where(done, -1, ids))
+        return _State(state.count + 1, kept, ids, state.position + 1, valid, done, caches)
+
+    ending = jnp.take_along_axis(read, last[:, None, None], axis=1)[:, 0]
+    first = choose(text.logits(params, ending), jnp.int32(0))
+    done = ends(first)
+    start = _State(
+        jnp.int32(1),
+        jnp.full((b, n), -1, jnp.int32).at[:, 0].set(jnp.where(done, -1, first)),
+        first,
+        jnp.where(mask, positions, -1).max(axis=(0, 2)) + 1,
+        jnp.pad(mask, ((0, 0), (0, n - 1))),  # nothing is made of the last token
+        done,
+        jax.tree.map(lambda leaf: jnp.pad(leaf, ((0, 0), (0, n - 1), (0, 0), (0, 0))), caches),
+    )
     end = jax.lax.while_loop(lambda state: (state.count < n) & ~state.done.all(), step, start)
     return jnp.maximum(end.ids, 0), end.ids >= 0
 
