@@ -22,6 +22,7 @@ from audiogen_jax.checkpoints.dasheng_tokenizer import (
     tokenizer_template,
 )
 from audiogen_jax.checkpoints.folder import CheckpointFolder
+from audiogen_jax.checkpoints.safetensors import SafetensorsFolder
 from audiogen_jax.checkpoints.t5 import T5_LAYOUT, load_t5, save_t5, t5_template
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.dasheng.config import TokenizerConfig
@@ -189,3 +190,17 @@ def test_missing_files(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"not a checkpoint")
     with pytest.raises(ValueError, match="is not a safetensors file"):
         load_t5(CheckpointFolder(tmp_path))
+
+
+def test_tensors_lie_where_a_cpu_takes_them_without_a_copy(tmp_path):
+    values = {"a": np.arange(5, dtype=np.float32), "b": np.ones((3, 7), np.float16)}
+    save_file(values, tmp_path / "model.safetensors")
+    file = SafetensorsFolder(tmp_path)
+    for name, expected in values.items():
+        read = file.read(name)
+        np.testing.assert_array_equal(read, expected)
+        assert read.dtype == expected.dtype and read.ctypes.data % 64 == 0
+    contents = (tmp_path / "model.safetensors").read_bytes()
+    (tmp_path / "model.safetensors").write_bytes(contents[:-4])
+    with pytest.raises(ValueError, match="was cut short while it was read, at b"):
+        file.read("b")

@@ -158,3 +158,17 @@ def test_weights_in_half_precision_are_widened_a_layer_at_a_time():
     read = jax.jit(lambda p: text.read(p, x, jnp.zeros((3, 1, 4), int), mask)[0])
     temporary = read.lower(half).compile().memory_analysis().temp_size_in_bytes
     assert temporary < sum(2 * leaf.size for leaf in jax.tree.leaves(half["layers"]))
+
+
+def test_nothing_is_made_of_the_last_token(params, prompts, monkeypatch):
+    """The prompt gives the first token, each pass one more."""
+    passes, step = [], TextDecoder.step
+
+    def counted(self, *arguments):
+        jax.debug.callback(lambda: passes.append(1))
+        return step(self, *arguments)
+
+    monkeypatch.setattr(TextDecoder, "step", counted)
+    answer(params, MODEL.inputs(prompts[:1], LENGTH), jax.random.split(jax.random.key(0), 1))
+    jax.effects_barrier()
+    assert len(passes) == TOKENS - 1
