@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import jax
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints import omni_family, omni_oobleck, omni_prompts, qwen_omni
 from audiogen_jax.checkpoints.dasheng_audiogen import (
     load_audiogen,
     read_audiogen_config,
@@ -39,14 +38,13 @@ from audiogen_jax.checkpoints.hub import cached
 from audiogen_jax.checkpoints.mapping import Put
 from audiogen_jax.checkpoints.releases import how_to_get
 from audiogen_jax.checkpoints.t5 import load_t5, save_t5
+from audiogen_jax.checkpoints.table import Table
 from audiogen_jax.input.text import TextTokenizer, find_text_tokenizer
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.generator import DashengAudioGen
 from audiogen_jax.models.dasheng.codec import DashengCodec
 from audiogen_jax.models.dasheng.config import TokenizerConfig
 from audiogen_jax.models.hf_config import HFConfig
-from audiogen_jax.models.omni.config import OmniConfig, OobleckConfig
-from audiogen_jax.models.omni.thinker.config import ThinkerConfig
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.timeline import Timeline
 from audiogen_jax.types import Params, Tokens
@@ -299,47 +297,58 @@ def _check_sizes(folder: Path, sizes: _Config, expected: _Config) -> None:
         raise ValueError(f"{folder} is of another size than config.model: {differences}")
 
 
+_OMNI = "audiogen_jax.checkpoints.omni_family"
+_OOBLECK = "audiogen_jax.checkpoints.omni_oobleck"
+_QWEN = "audiogen_jax.checkpoints.qwen_omni"
+_PROMPTS = "audiogen_jax.checkpoints.omni_prompts:PROMPTS"
+
 # Any: rows of one table are of different models.
-CODECS: dict[str, CodecFamily[Any]] = {
-    TokenizerConfig.MODEL_TYPE: CodecFamily(_open_dasheng, _save_dasheng),
-    OobleckConfig.MODEL_TYPE: omni_oobleck.CODEC,
-}
-GENERATORS: dict[str, GeneratorFamily[Any]] = {
-    AudioGenConfig.MODEL_TYPE: GeneratorFamily(
-        _make_audiogen,
-        _load_audiogen,
-        _save_audiogen,
-        _audiogen_sizes,
-        _text_tokenizer,
-        _start_audiogen,
-        codec_field="tokenizer_name",
-        default_codec=AudioGenConfig.tokenizer_name,
-    ),
-    OmniConfig.MODEL_TYPE: omni_family.GENERATOR,
-}
-LANGUAGE_MODELS: dict[str, LanguageModelFamily] = {
-    qwen_omni.WHOLE: qwen_omni.LANGUAGE_MODEL,
-    ThinkerConfig.MODEL_TYPE: qwen_omni.LANGUAGE_MODEL,
-}
-PROMPTS: dict[str, PromptFamily] = {
-    OmniConfig.MODEL_TYPE: omni_prompts.PROMPTS,
-    qwen_omni.WHOLE: omni_prompts.PROMPTS,
-    ThinkerConfig.MODEL_TYPE: omni_prompts.PROMPTS,
-}
-FOLDERS: dict[str, FolderFamily[Any]] = {
-    qwen_omni.WHOLE: qwen_omni.FOLDER,
-    ThinkerConfig.MODEL_TYPE: qwen_omni.FOLDER,
-    TokenizerConfig.MODEL_TYPE: FolderFamily(load_tokenizer, save_tokenizer),
-    OobleckConfig.MODEL_TYPE: omni_oobleck.FOLDER,
-    OmniConfig.MODEL_TYPE: omni_family.FOLDER,
-    AudioGenConfig.MODEL_TYPE: FolderFamily(
-        load_audiogen,
-        save_audiogen,
-        components={
-            "text_encoder_name": Component("text_encoder", ("t5", "mt5")),
-            "tokenizer_name": Component("tokenizer", (TokenizerConfig.MODEL_TYPE,)),
-        },
-    ),
-    "t5": FolderFamily(load_t5, save_t5),
-    "mt5": FolderFamily(load_t5, save_t5),
-}
+CODECS: Table[CodecFamily[Any]] = Table(
+    {
+        TokenizerConfig.MODEL_TYPE: CodecFamily(_open_dasheng, _save_dasheng),
+        "oobleck": f"{_OOBLECK}:CODEC",
+    }
+)
+GENERATORS: Table[GeneratorFamily[Any]] = Table(
+    {
+        AudioGenConfig.MODEL_TYPE: GeneratorFamily(
+            _make_audiogen,
+            _load_audiogen,
+            _save_audiogen,
+            _audiogen_sizes,
+            _text_tokenizer,
+            _start_audiogen,
+            codec_field="tokenizer_name",
+            default_codec=AudioGenConfig.tokenizer_name,
+        ),
+        "audio_omni": f"{_OMNI}:GENERATOR",
+    }
+)
+LANGUAGE_MODELS: Table[LanguageModelFamily] = Table(
+    {
+        "qwen2_5_omni": f"{_QWEN}:LANGUAGE_MODEL",
+        "qwen2_5_omni_thinker": f"{_QWEN}:LANGUAGE_MODEL",
+    }
+)
+PROMPTS: Table[PromptFamily] = Table(
+    {"audio_omni": _PROMPTS, "qwen2_5_omni": _PROMPTS, "qwen2_5_omni_thinker": _PROMPTS}
+)
+FOLDERS: Table[FolderFamily[Any]] = Table(
+    {
+        "qwen2_5_omni": f"{_QWEN}:FOLDER",
+        "qwen2_5_omni_thinker": f"{_QWEN}:FOLDER",
+        TokenizerConfig.MODEL_TYPE: FolderFamily(load_tokenizer, save_tokenizer),
+        "oobleck": f"{_OOBLECK}:FOLDER",
+        "audio_omni": f"{_OMNI}:FOLDER",
+        AudioGenConfig.MODEL_TYPE: FolderFamily(
+            load_audiogen,
+            save_audiogen,
+            components={
+                "text_encoder_name": Component("text_encoder", ("t5", "mt5")),
+                "tokenizer_name": Component("tokenizer", (TokenizerConfig.MODEL_TYPE,)),
+            },
+        ),
+        "t5": FolderFamily(load_t5, save_t5),
+        "mt5": FolderFamily(load_t5, save_t5),
+    }
+)

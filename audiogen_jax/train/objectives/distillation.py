@@ -97,13 +97,11 @@ class Distillation(FlowMatching):
         """See `FlowMatching.load`.
 
         Raises:
-          ValueError: there is no `init`, or it is a flow map already.
+          ValueError: there is no `init`.
         """
         if config.init is None:
             raise ValueError("init is not set: expected the generator to distil (--set init=nano)")
         base = FlowMatching.load(config, open_data)
-        if base.generator.flow_map:
-            raise ValueError(f"init={config.init!r} is a flow map already: give its teacher")
         assert isinstance(base.config, DistillationConfig)
         student = base.generator.as_flow_map()
         return cls(base.config, student, base.codec, base.loaded, teacher=base.generator)

@@ -103,11 +103,16 @@ class FlowMatching(SamplingObjective[Batch]):
         The codec says what audio it reads, whatever the config does.
 
         Raises:
-          ValueError: see `from_base`, `read_generator`, `check_text_tokenizer` and
-            `prompts_sha256`.
+          ValueError: the generator is a flow map; see `from_base`, `read_generator`,
+            `check_text_tokenizer` and `prompts_sha256`.
         """
         config = from_base(config)
         generator, codec, loaded = read_generator(config)
+        if generator.flow_map:
+            raise ValueError(
+                f"init={config.init!r} is a flow map: train the generator that it was distilled "
+                "from, and distil that again"
+            )
         if isinstance(config.data, DataConfig):
             format = dict(sample_rate=codec.codec.sample_rate, channels=codec.codec.channels)
             config = dataclasses.replace(config, data=dataclasses.replace(config.data, **format))
