@@ -39,9 +39,10 @@ def judged_by_others(
       Judge -> source -> what it says; and why judges are missing: they are not installed, or
       do not know a word.
       "PocketSphinx": share of clips whose word it hears, and chance. "Silero VAD": share of clips
-      in which somebody speaks, which should be none of sounds. Of voices "DNSMOS": overall rating
-      from 1 to 5; "voices": cosine between a clip and the speaker of training clips who is nearest
-      to it, between real clips and themselves rebuilt, and between different speakers, the floor.
+      in which somebody speaks; of sounds as many as of real ones. Of voices "DNSMOS": overall
+      rating from 1 to 5; "voices": cosine between a clip and the speaker of training clips who is
+      nearest to it, between real clips and themselves rebuilt, and between different speakers,
+      the floor.
     """
     judges: dict[str, Callable[[], dict[str, object]]] = {
         "Silero VAD": lambda: _speaking(sources, sample_rate)
