@@ -166,7 +166,7 @@ def open_codec_checkpoint(source: str | Path, revision: str | None = None) -> Ch
       ValueError: there is no such checkpoint.
     """
     opened = open_checkpoint(source, revision)
-    if opened.model_type in GENERATORS:
+    if opened.model_type is not None and opened.model_type in GENERATORS:
         family = GENERATORS[opened.model_type]
         opened = opened.component(family.codec_field, family.default_codec)
     return opened

@@ -66,10 +66,7 @@ def tiny_config(tiny_checkpoint, manifest):
     return dataclasses.replace(config, data=data)
 
 
-@pytest.mark.parametrize("rank", [0, 2])
-def test_the_student_begins_as_its_teacher(rank: int, params, tiny_config):
-    student = objective(rank, params, tiny_config)
-    state = student.prepare(jax.jit(student.init_state)(jax.random.key(0)))
+def begins_as_teacher(student: Distillation, state, params) -> None:
     whole = student.assemble(state.params, params)
     jump = Jump(jnp.array([0.5, 0.1]), jnp.array([3.0, 1.0]))
     condition = GENERATOR.condition(params, PROMPTS)
@@ -80,7 +77,13 @@ def test_the_student_begins_as_its_teacher(rank: int, params, tiny_config):
     )
 
 
-def test_it_learns_the_jumps(params, tiny_config):
+def test_adapters_begin_as_their_teacher(params, tiny_config):
+    student = objective(2, params, tiny_config)
+    state = student.prepare(jax.jit(student.init_state)(jax.random.key(0)))
+    begins_as_teacher(student, state, params)
+
+
+def test_a_student_begins_as_its_teacher_and_learns_the_jumps(params, tiny_config):
     student = objective(0, params, tiny_config)
     student = dataclasses.replace(
         student,
@@ -98,6 +101,7 @@ def test_it_learns_the_jumps(params, tiny_config):
         Tokens(np.asarray(PROMPTS.ids), np.asarray(PROMPTS.mask)),
     )
     state = student.prepare(jax.jit(student.init_state)(jax.random.key(0)))
+    begins_as_teacher(student, state, params)
     step = jax.jit(student.step)
     errors = []
     for _ in range(60):
