@@ -16,7 +16,7 @@ TEXT = "checkpoints/flan-t5-base"
 
 def get_config(arg: str = "") -> ConfigDict:
     config = xl.get_config(arg)
-    if arg not in ("finetune", "lora"):
+    if arg not in ("finetune", "lora", "few_steps"):
         config.text_encoder, config.data.text_tokenizer = TEXT, f"{TEXT}/tokenizer.json"
     if arg != "smoke":
         config.model.text_encoder.update(d_model=768, d_ff=2048, num_layers=12, num_heads=12)

@@ -11,7 +11,8 @@ cosine decay to a tenth, batches of 256 clips of 10 s, 800k steps, view dropout 
 encoder is frozen. `audiogen plan --config xl --topology v5e:16x16` says what a step
 costs before any chip is paid for. This repository's authors have never trained it in full.
 `:finetune` starts from a generator of this size (--set init=NAME), `:lora` trains adapters on them,
-`:smoke` is a two-step check.
+`:few_steps` distils it into a flow map of few steps (IntMeanFlow, arXiv:2510.07979), `:smoke` is a
+two-step check.
 """
 
 from ml_collections import ConfigDict, config_dict
@@ -20,7 +21,7 @@ from .common import adamw, check_argument, on_a_pod, smoke, training
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    check_argument(arg, ("", "finetune", "lora", "smoke"))
+    check_argument(arg, ("", "finetune", "lora", "few_steps", "smoke"))
     config = training(
         "flow_matching",
         steps=800_000,
@@ -68,7 +69,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.num_threads = 8
     config.optimizer = adamw(5e-4, warmup_steps=10_000)
 
-    if arg in ("finetune", "lora"):
+    if arg in ("finetune", "lora", "few_steps"):
         config.tokenizer = config_dict.placeholder(str)  # that of init, as its text tokenizer
         config.text_encoder = config.get_oneway_ref("init")
         config.data.text_tokenizer = config_dict.placeholder(str)
@@ -81,6 +82,12 @@ def get_config(arg: str = "") -> ConfigDict:
             config.lora = ConfigDict(dict(rank=16, alpha=16.0))
             config.sharding = "dp"
             config.mesh.update(data=-1, fsdp=1)
+        elif arg == "few_steps":
+            config.objective = "distillation"
+            config.text_encoder = config_dict.placeholder(str)  # that of init, which stays
+            config.update(trajectory_steps=16, few=(2, 4, 8), jumps=2, guidance=(1.0, 6.0))
+            config.data.condition_dropout = 0.0
+            config.optimizer.learning_rate = 1e-4
     elif arg == "smoke":
         smoke(config)
         config.dtype = "float32"

@@ -21,6 +21,7 @@ from audiogen_jax.sharding.mesh import BATCH, make_mesh
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
 from audiogen_jax.train.batches import LatentBatch
 from audiogen_jax.train.flops import matmul_flops
+from audiogen_jax.train.objectives.distillation import Distillation, DistillationConfig
 from audiogen_jax.train.objectives.flow_matching import FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.objectives.generator_files import from_base
@@ -28,12 +29,14 @@ from audiogen_jax.train.stages import parse_config
 from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.types import Tokens
 
+_OBJECTIVES = {FlowMatchingConfig: FlowMatching, DistillationConfig: Distillation}
+
 
 def plan_training(config: ConfigDict, topology: str) -> dict[str, Any]:
     """Compiles the training step of a config for a topology and adds up what it needs.
 
     Args:
-      config: a flow-matching config on encoded latents.
+      config: of a generator's training or distillation, on encoded latents.
       topology: see `find_devices`.
 
     Returns:
@@ -44,11 +47,13 @@ def plan_training(config: ConfigDict, topology: str) -> dict[str, Any]:
     """
     settings = parse_config(config)
     if not isinstance(settings, FlowMatchingConfig) or settings.has_audio:
-        raise ValueError("only flow_matching on encoded latents (data.datasets) can be planned")
+        raise ValueError(
+            "only flow_matching and distillation on encoded latents (data.datasets) can be planned"
+        )
     chip, devices, compiled_for = find_devices(topology)
     mesh = make_mesh(settings.mesh, devices)
     settings = from_base(settings) if settings.model is None else settings
-    objective = FlowMatching(settings, settings.make_generator())
+    objective = _OBJECTIVES[type(settings)].without_parameters(settings)
     state = jax.eval_shape(objective.init_state, jax.random.key(0))
     shardings = tree_shardings(state, mesh, settings.sharding, objective.axes)
     frozen = objective.frozen_shapes()

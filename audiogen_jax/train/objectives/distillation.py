@@ -111,8 +111,18 @@ class Distillation(FlowMatching):
         assert self.teacher is not None
         return self.teacher
 
+    @classmethod
+    def without_parameters(cls, config: FlowMatchingConfig) -> Self:
+        teacher = config.make_generator()
+        assert isinstance(config, DistillationConfig)
+        return cls(config, teacher.as_flow_map(), teacher=teacher)
+
     def without_remat(self) -> Self:
-        return self  # FLOPs are counted with it
+        if self.config.remat is None:
+            return self
+        config = dataclasses.replace(self.config, remat=None)
+        plain = self.without_parameters(config)
+        return dataclasses.replace(plain, codec=self.codec, loaded=self.loaded)
 
     @property
     def _frozen_names(self) -> tuple[str, ...]:

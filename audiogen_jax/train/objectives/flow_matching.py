@@ -120,6 +120,11 @@ class FlowMatching(SamplingObjective[Batch]):
             check_text_tokenizer(config, generator.vocab_size)
         return cls(config, generator, codec, loaded, prompts_sha256(config))
 
+    @classmethod
+    def without_parameters(cls, config: FlowMatchingConfig) -> Self:
+        """For plans: of `config.model`, with no file read."""
+        return cls(config, config.make_generator())
+
     @property
     def axes(self) -> AxisRules:
         rules = self.generator.axes + beneath("adapters", lora.AXES)

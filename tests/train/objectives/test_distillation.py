@@ -125,3 +125,13 @@ def test_what_is_exported_is_loaded_and_sampled_in_few_steps(tiny_checkpoint, ma
 
     with pytest.raises(ValueError, match="is a flow map: train the generator"):
         load_objective(parse_config(few_steps(tmp_path / "work" / "export", manifest)))
+
+
+def test_the_published_size_is_planned_without_files():
+    settings = parse_config(load_config("xl:few_steps", ["data.text_tokenizer=unread.json"]))
+    student = Distillation.without_parameters(settings)
+    state = jax.eval_shape(student.init_state, jax.random.key(0))
+    frozen = student.frozen_shapes()
+    sizes = [sum(leaf.size for leaf in jax.tree.leaves(each)) for each in (state.params, frozen)]
+    assert sizes[0] == pytest.approx(2.19e9, rel=0.01)
+    assert sorted(frozen) == ["audiogen", "text_encoder"]
