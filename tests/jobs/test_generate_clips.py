@@ -349,7 +349,7 @@ def test_a_malformed_row_ends_with_exit_code_1(capsys, prompts, tiny_checkpoint,
         ("--duration", 0.001),  # below one frame, which the model says
         ("--steps", 0),
         ("--guidance", "nan"),
-        ("--negative", "hiss"),
+        ("--negative", "<|noise|"),
         ("--view-guidance", "sfx=inf"),
         ("--guidance-interval", "1:0"),
         ("--dtype", "fp8"),
