@@ -13,10 +13,11 @@ FOLDER = Path(__file__).parents[2] / "configs"
 ARGUMENTS = {
     "nano_encoder": ("", "smoke"),
     "nano_tokenizer": ("", "smoke"),
-    "nano_generator": ("", "mixtures", "scenes", "smoke"),
-    "xl": ("", "finetune", "lora", "smoke"),
-    "base": ("", "finetune", "lora", "smoke"),
-    "small": ("", "finetune", "lora", "smoke"),
+    "nano_generator": ("", "mixtures", "scenes", "speech", "smoke"),
+    "nano_few_steps": ("",),
+    "xl": ("", "finetune", "lora", "few_steps", "smoke"),
+    "base": ("", "finetune", "lora", "few_steps", "smoke"),
+    "small": ("", "finetune", "lora", "few_steps", "smoke"),
     "finetune": ("", "lora"),
     "omni": ("", "paper", "small", "finetune", "smoke"),
     "encoder": ("xl", "base", "small"),
@@ -28,6 +29,8 @@ CASES = [(name, arg) for name, arguments in ARGUMENTS.items() for arg in argumen
 @pytest.mark.parametrize(("name", "arg"), CASES)
 def test_fields(name: str, arg: str):
     needs = ["init.encoder=folder"] if "tokenizer" in name else []
+    if arg in ("few_steps", "speech") or name == "nano_few_steps":
+        needs = ["init=nano"]
     if name == "finetune" or arg in ("finetune", "lora"):
         needs = ["init=nano"] if name == "omni" else ["init=nano", "data=clips.jsonl"]
     config = load_config(f"{FOLDER / name}.py" + (f":{arg}" if arg else ""), needs)
