@@ -65,7 +65,7 @@ def test_batches_that_do_not_split():
 
 def test_only_latents():
     config = load_config(f"{ROOT}/configs/nano_generator.py:smoke")
-    with pytest.raises(ValueError, match="only flow_matching on encoded latents"):
+    with pytest.raises(ValueError, match="distillation on encoded latents"):
         plan_training(config, "h200:8")
 
 

@@ -77,10 +77,13 @@ def begins_as_teacher(student: Distillation, state, params) -> None:
     )
 
 
-def test_adapters_begin_as_their_teacher(params, tiny_config):
+def test_adapters_that_are_zero_are_the_teacher(params, tiny_config):
     student = objective(2, params, tiny_config)
-    state = student.prepare(jax.jit(student.init_state)(jax.random.key(0)))
-    begins_as_teacher(student, state, params)
+    state = jax.eval_shape(student.init_state, jax.random.key(0))
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), state.params)
+    assert sorted(zeros) == ["adapters", "audiogen"]
+    assert sorted(zeros["audiogen"]["dit"]) == ["guidance_embed", "until_embed"]
+    begins_as_teacher(student, state.replace(params=zeros), params)
 
 
 def test_a_student_begins_as_its_teacher_and_learns_the_jumps(params, tiny_config):
