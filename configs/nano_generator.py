@@ -14,7 +14,8 @@ Then the same model goes on with mixtures as half of its steps:
 `:scenes` is the second edition: scenes are mixed while it trains, in many wordings
 (`data.widen_captions`), half of them with the times of what is heard, and the text encoder is
 distilled from a sentence encoder before (`data.distill_text_encoder`) and stays as it is. It is
-made for a GPU: 10 steps/s on an H100, so 5 minutes for the 3192 steps of the model in the package.
+made for a GPU: 10 steps/s on an H100. The model in the package is the first edition: after these
+3192 steps command words are heard less often than from it.
 
     audiogen train --config nano_generator:scenes --workdir runs/scenes \
         --set tokenizer=runs/tokenizer/export --set text_encoder=datasets/text_encoder
