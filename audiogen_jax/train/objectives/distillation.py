@@ -25,8 +25,7 @@ from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.train.batches import Batch
-from audiogen_jax.train.gradients import Metrics, value_and_gradients
-from audiogen_jax.train.guarded_update import guarded_update
+from audiogen_jax.train.gradients import Metrics
 from audiogen_jax.train.objective import OpenAudio
 from audiogen_jax.train.objectives.flow_matching import SAMPLE_GUIDANCE, FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
@@ -246,22 +245,10 @@ class Distillation(FlowMatching):
         return {"loss": jnp.sum(share * weight * error), "jump": jnp.sum(share * error)}
 
     def step(self, state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
-        config = self.config
-        key = jax.random.fold_in(jax.random.key(config.seed), state.step)
+        key = jax.random.fold_in(jax.random.key(self.config.seed), state.step)
         clips = self._draw(batch, key)
-        frames = jnp.sum(clips.lengths) / config.accumulate
-
-        def loss(params: Params, clips: Trajectories, key: jax.Array) -> tuple[Array, Metrics]:
-            metrics = self._losses(self.assemble(params, frozen), frozen, clips, key, frames)
-            return metrics["loss"], metrics
-
-        metrics, gradients = value_and_gradients(loss, state.params, clips, key, config.accumulate)
-        updated = state.apply_gradients(gradients, self.optimizer)
-        updated = updated.average_params(config.ema_decay)
-        state, norms = guarded_update(
-            state, updated, metrics["loss"], gradients, config.guard.spike
-        )
-        return state, metrics | norms
+        frames = jnp.sum(clips.lengths) / self.config.accumulate
+        return self._update(state, frozen, clips, key, frames)
 
     def evaluate(
         self, state: TrainState, batch: Batch, frozen: Params, index: Int[Array, ""]

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from audiogen_jax.checkpoints.adapters import ADAPTERS, save_adapters
 from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
@@ -266,13 +266,19 @@ class FlowMatching(SamplingObjective[Batch]):
         clips = self._examples(batch, sigma_key, noise_key)
         frames = jnp.sum(self.frame_lengths(batch)) / config.accumulate
 
-        def loss(params: Params, clips: Examples, key: jax.Array) -> tuple[Array, Metrics]:
+        return self._update(state, frozen, clips, dropout_key, frames)
+
+    def _update(
+        self, state: TrainState, frozen: Params, clips: PyTree, key: jax.Array, frames: Array
+    ) -> tuple[TrainState, Metrics]:
+        """One update by the losses of what was drawn of a batch, of the form `_losses` reads."""
+        config = self.config
+
+        def loss(params: Params, clips: PyTree, key: jax.Array) -> tuple[Array, Metrics]:
             metrics = self._losses(self.assemble(params, frozen), frozen, clips, key, frames)
             return metrics["loss"], metrics
 
-        metrics, gradients = value_and_gradients(
-            loss, state.params, clips, dropout_key, config.accumulate
-        )
+        metrics, gradients = value_and_gradients(loss, state.params, clips, key, config.accumulate)
         updated = state.apply_gradients(gradients, self.optimizer)
         updated = updated.average_params(config.ema_decay)
         state, norms = guarded_update(
