@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple, Self, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
 
 import grain
 import numpy as np
@@ -21,6 +21,7 @@ from audiogen_jax.input.mixture import (
     check_crop,
     check_weighted,
     collate_condition,
+    first_shares,
     mixed_batches,
     no_clips,
 )
@@ -79,14 +80,11 @@ class DataConfig(BatchConfig):
     def timeline(self) -> bool:
         return self.scenes is not None and self.scenes.timeline > 0
 
-    def within(self, seconds: float, tokens: int) -> Self:
-        """See `BatchConfig.within`; scenes of longer buckets come in the last one, too."""
-        shorter = super(DataConfig, dataclasses.replace(self, scenes=None)).within(seconds, tokens)
-        if (scenes := self.scenes) is None:
-            return shorter
-        last = len(shorter.buckets) - 1
-        shares = (*scenes.buckets[:last], sum(scenes.buckets[last:]))
-        return dataclasses.replace(shorter, scenes=dataclasses.replace(scenes, buckets=shares))
+    def _mixed_within(self, count: int) -> dict[str, object]:
+        if self.scenes is None:
+            return {}
+        shares = first_shares(self.scenes.buckets, count)
+        return {"scenes": dataclasses.replace(self.scenes, buckets=shares)}
 
 
 class _Example(NamedTuple):
@@ -204,7 +202,9 @@ def _scene_streams(
     scenes = config.scenes
     if scenes is None:
         return [[] for _ in config.buckets]
-    library = SceneLibrary((_of_split(path, config), weight) for path, weight in scenes.manifests)
+    library = SceneLibrary(
+        (clips_of_split(path, config), weight) for path, weight in scenes.manifests
+    )
     mixer = SceneMixer(scenes, library, cache)
     streams = []
     for b, (share, longest) in enumerate(zip(scenes.buckets, config.buckets, strict=True)):
@@ -222,8 +222,12 @@ def _scene_streams(
     return streams
 
 
-def _of_split(manifest: str, config: DataConfig) -> list[AudioRecord]:
-    """The clips of the split, some held out where nobody has chosen any."""
+def clips_of_split(manifest: str, config: BatchConfig) -> list[AudioRecord]:
+    """The clips of the split, some held out where nobody has chosen any.
+
+    Raises:
+      FileNotFoundError, ValueError: no such manifest, a malformed one, or no clips of the split.
+    """
     records = read_clips(manifest)
     if all(record.split == "train" for record in records):
         clip_ids = [record.audio_id for record in records]
@@ -241,7 +245,7 @@ def _of_split(manifest: str, config: DataConfig) -> list[AudioRecord]:
 def _by_bucket(manifest: str, config: DataConfig) -> list[list[AudioRecord]]:
     """The clips of the split, one list per bucket."""
     buckets: list[list[AudioRecord]] = [[] for _ in config.buckets]
-    for record in _of_split(manifest, config):
+    for record in clips_of_split(manifest, config):
         if config.text_tokenizer and "caption" not in record.views:
             raise ValueError(f"{manifest}: clip {record.audio_id!r} has no caption to train on")
         fits = [b for b, seconds in enumerate(config.buckets) if record.duration <= seconds]

@@ -20,17 +20,19 @@ class AudioCache:
       sample_rate: Hz of the samples returned.
       max_bytes: clips beyond this total are decoded anew on every use; a sample takes 4 bytes.
       channels: of the samples returned; see `read_audio`.
+      trim: take off digital silence at the ends of a clip, and refuse one that is silent.
     """
 
-    def __init__(self, sample_rate: int, max_bytes: int, channels: int = 1):
+    def __init__(self, sample_rate: int, max_bytes: int, channels: int = 1, trim: bool = True):
         self.sample_rate = sample_rate
         self._max_bytes = max_bytes
         self._channels = channels
+        self._trim = trim
         self._bytes = 0
         self._clips: dict[tuple[Path, Member | None], np.ndarray] = {}
 
     def load(self, path: Path, member: Member | None = None) -> Float32[np.ndarray, "n a"]:
-        """The samples of a file, without digital silence at its ends. Do not write to them.
+        """The samples of a file. Do not write to them.
 
         Args:
           path: the audio file, or a tar file.
@@ -38,7 +40,8 @@ class AudioCache:
 
         Raises:
           FileNotFoundError: no such file.
-          ValueError: not audio, cut short, not finite, of other channels, or silent throughout.
+          ValueError: not audio, cut short, not finite, of other channels, or silent throughout
+            where silence is trimmed.
         """
         if (clip := self._clips.get((path, member))) is not None:
             return clip
@@ -65,6 +68,8 @@ class AudioCache:
             audio = read_audio(source, self.sample_rate, self._channels, name)
         except ValueError as error:
             raise ValueError(f"{error}; restore the file or take it out of the manifest") from error
+        if not self._trim:
+            return audio.samples
         clip = trim_silence(audio.samples)
         if not len(clip):
             raise ValueError(f"{name} is silent throughout: take it out of the manifest")

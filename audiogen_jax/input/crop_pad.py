@@ -23,12 +23,19 @@ def crop_window(
         recording of one dog bark is silence more often than not.
       rng: drawn from by "random" and "loud".
     """
+    start = window_start(samples, length, crop, rng)
+    return samples[start : start + length]
+
+
+def window_start(
+    samples: Float32[np.ndarray, "n a"], length: int, crop: str, rng: np.random.Generator
+) -> int:
+    """The sample with which the window of `crop_window` begins."""
     surplus = len(samples) - length
     if surplus <= 0 or crop == "start":
-        return samples[:length]
+        return 0
     if crop == "random":
-        start = int(rng.integers(surplus + 1))
-        return samples[start : start + length]
+        return int(rng.integers(surplus + 1))
     padded = np.pad(samples, ((0, -len(samples) % FRAME), (0, 0)))
     frames = padded.reshape(-1, FRAME * samples.shape[1])
     energy = np.square(frames).sum(axis=1, dtype=np.float64)
@@ -39,8 +46,7 @@ def crop_window(
     # A window weighs the frames it touches, so no window with sound in it weighs zero.
     before = np.concatenate([[0.0], np.cumsum(energy)])
     weights = before[-(-(starts + length) // FRAME)] - before[starts // FRAME]
-    start = int(rng.choice(starts, p=weights / weights.sum()))
-    return samples[start : start + length]
+    return int(rng.choice(starts, p=weights / weights.sum()))
 
 
 def pad_to(

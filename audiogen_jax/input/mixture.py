@@ -107,7 +107,12 @@ class BatchConfig:
             buckets=buckets,
             batch_sizes=self.batch_sizes[: len(buckets)],
             max_tokens=tuple(min(count, tokens) for count in self.bucket_tokens[: len(buckets)]),
+            **self._mixed_within(len(buckets)),
         )
+
+    def _mixed_within(self, count: int) -> dict[str, object]:
+        """Settings of what is mixed live, for so many buckets; see `first_shares`."""
+        return {}
 
     def draw_condition(
         self, views: Mapping[str, Sequence[str]], rng: np.random.Generator
@@ -127,6 +132,11 @@ class BatchConfig:
             drawn = {view: texts[int(rng.integers(len(texts)))] for view, texts in views.items()}
             text = StructuredCaption(**drawn).drop_views(rng, self.view_dropout).format()
         return text, bool(rng.random() < self.condition_dropout)
+
+
+def first_shares(shares: Sequence[float], count: int) -> tuple[float, ...]:
+    """Shares of the first buckets, the last of which takes those of the others, too."""
+    return (*shares[: count - 1], sum(shares[count - 1 :]))
 
 
 def check_weighted(name: str, pairs: Sequence[tuple[str, float]]) -> None:

@@ -50,7 +50,7 @@ def scene_caption(
     """
     phrases = dict(phrases)
     if "speech" in phrases and words and len(words) <= LONGEST_QUOTE and rng.random() < QUOTE_RATE:
-        phrases["speech"] = _quoting(phrases["speech"], words, rng)
+        phrases["speech"] = quoting(phrases["speech"], words, rng)
     order = _in_turn(spans)
     if len(phrases) == 1:
         text = next(iter(phrases.values()))
@@ -77,7 +77,8 @@ def enumeration(parts: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _quoting(voice: str, words: str, rng: np.random.Generator) -> str:
+def quoting(voice: str, words: str, rng: np.random.Generator) -> str:
+    """A voice ("a man speaking") that says some words, in one of many wordings."""
     for ending in _SPEAKING:
         voice = voice.removesuffix(ending)
     words = words.rstrip(".")

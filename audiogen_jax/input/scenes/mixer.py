@@ -1,9 +1,9 @@
 """Mixes scenes of single recordings; each is a pure function of a few numbers and a generator."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -30,6 +30,8 @@ SHORTEST_SECONDS = 0.5
 MAX_DRAWS = 100
 """Scenes with a clip that cannot be read, one after another, until an error says so."""
 
+Drawn = TypeVar("Drawn")
+
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
@@ -52,8 +54,8 @@ class Scene:
     clips: Mapping[str, Sequence[AudioRecord]]
 
 
-class _UnreadableError(ValueError):
-    """A clip of a scene cannot be read."""
+class UnreadableError(ValueError):
+    """A clip that was drawn cannot be read."""
 
 
 class _Laid(NamedTuple):
@@ -154,24 +156,22 @@ class SceneMixer:
         Raises:
           ValueError: no speech is short enough, or too many clips cannot be read.
         """
-        problems: list[str] = []
-        while len(problems) < MAX_DRAWS:
-            try:
-                return self.draw(progress, seconds, rng), tuple(problems)
-            except _UnreadableError as error:
-                problems.append(str(error))
-        raise ValueError(
-            f"no scene of {MAX_DRAWS} has clips that can be read; the first: {problems[0]}"
-        )
+        return first_readable(lambda: self.draw(progress, seconds, rng))
 
-    def _read(self, clip: AudioRecord) -> Float32[np.ndarray, "n a"]:
+    def read(self, clip: AudioRecord) -> Float32[np.ndarray, "n a"]:
+        """The samples of a clip.
+
+        Raises:
+          UnreadableError: it cannot be read.
+          ValueError: too many clips cannot be.
+        """
         try:
             return self._cache.load(clip.path, clip.member)
         except (ValueError, OSError) as error:
             self._unreadable.add((clip.path, clip.member))
             bad, total = len(self._unreadable), len(self._library)
             check_tolerated(bad, total, "clips of scenes", str(error))
-            raise _UnreadableError(str(error)) from error
+            raise UnreadableError(str(error)) from error
 
     def _roles(self, category: str, rng: np.random.Generator) -> list[str]:
         available = self._library.roles()
@@ -201,7 +201,7 @@ class SceneMixer:
         self, role: str, clips: Sequence[AudioRecord], length: int, rng: np.random.Generator
     ) -> _Laid:
         """Where the clips of a role stand: words one after another, a sound anywhere."""
-        pieces = [self._read(clip) for clip in clips]
+        pieces = [self.read(clip) for clip in clips]
         if role != "speech":
             longest = length
             if role == "sfx":
@@ -247,6 +247,26 @@ class SceneMixer:
         if room:
             views["env"] = room
         return {"caption": caption, **views}, tuple(events)
+
+
+def first_readable(draw: Callable[[], Drawn]) -> tuple[Drawn, tuple[str, ...]]:
+    """Draws until all clips that were drawn can be read.
+
+    Returns:
+      What was drawn, and what could not be read before it.
+
+    Raises:
+      ValueError: too many clips cannot be read, or what `draw` raises.
+    """
+    problems: list[str] = []
+    while len(problems) < MAX_DRAWS:
+        try:
+            return draw(), tuple(problems)
+        except UnreadableError as error:
+            problems.append(str(error))
+    raise ValueError(
+        f"no scene of {MAX_DRAWS} has clips that can be read; the first: {problems[0]}"
+    )
 
 
 def _needs(category: str) -> list[tuple[str, ...]]:

@@ -1,0 +1,1 @@
+"""Pairs of clips and instructions, mixed of single recordings or read from manifests."""
