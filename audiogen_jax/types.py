@@ -45,11 +45,14 @@ class Tokens(NamedTuple):
       mask: bool [b l], True at tokens.
       spans: float32 [b l 2], seconds from when to when a token sounds, 0 and 0 where that is not
         said; None: nothing is said of any.
+      source: float32 [b t c], latents of the recordings that the texts ask to change, zeros for
+        none; None: they ask for new ones.
     """
 
     ids: Int[Array | np.ndarray, "b l"]
     mask: Bool[Array | np.ndarray, "b l"]
     spans: Float[Array | np.ndarray, "b l 2"] | None = None
+    source: Float[Array | np.ndarray, "b t c"] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,8 +25,8 @@ def evaluate(
     part: Annotated[
         list[str] | None,
         typer.Option(
-            help="reconstruction, generation, mixtures, wording, timing, scene; repeatable, "
-            "default: all"
+            help="reconstruction, generation, mixtures, wording, timing, scene, "
+            "editing; repeatable, default: all"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
@@ -35,6 +35,7 @@ def evaluate(
     pairs: Annotated[int, typer.Option(help="Mixtures of each kind to make.")] = 100,
     timed: Annotated[int, typer.Option(help="Words and events to ask for at a time.")] = 60,
     seeds: Annotated[int, typer.Option(help="Seeds of the demo's scene.")] = 10,
+    edits: Annotated[int, typer.Option(help="Edits of each kind to make.")] = 50,
     cache: Annotated[Path, typer.Option(help="Folder that keeps the trained judge.")] = Path(
         "runs/judge"
     ),
@@ -50,6 +51,7 @@ def evaluate(
         pairs=pairs,
         timed=timed,
         seeds=seeds,
+        edits=edits,
     )
     evaluate_checkpoint(
         checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options

@@ -9,6 +9,7 @@ from audiogen_jax.checkpoints.locate import find_checkpoint
 from audiogen_jax.checkpoints.registry import GENERATORS
 from audiogen_jax.evaluate.suite import Suite
 from audiogen_jax.evaluate.suites.demo_scene import DemoScene
+from audiogen_jax.evaluate.suites.editing import Editing
 from audiogen_jax.evaluate.suites.free_worded import FreeWorded
 from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
@@ -22,6 +23,7 @@ _ALL: tuple[Suite, ...] = (
     FreeWorded(),
     Timing(),
     DemoScene(),
+    Editing(),
 )
 SUITES = {suite.name: suite for suite in _ALL}
 

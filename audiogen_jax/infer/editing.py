@@ -1,6 +1,7 @@
 """Clips from more than captions, and edits of recordings of any length, rate and channels."""
 
 import abc
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -11,16 +12,16 @@ from jaxtyping import Float, Float32
 from audiogen_jax.checkpoints.releases import AUDIO_OMNI, how_to_get
 from audiogen_jax.files.audio import convert, read_audio
 from audiogen_jax.infer.make_from_inputs import InputRequestMaker
-from audiogen_jax.infer.options import SamplingOptions
-from audiogen_jax.infer.requests import Clip, ClipError, Request, batches
+from audiogen_jax.infer.latent_editing import EDITING_LATENTS, LatentEditor, inside
+from audiogen_jax.infer.options import SamplingOptions, as_interval
+from audiogen_jax.infer.parts import joined, parts_of
+from audiogen_jax.infer.requests import Clip, ClipError, Request, batches, check_seed
 from audiogen_jax.models.edit_kinds import EditKind
 from audiogen_jax.models.prompting import Edit, PromptInputs, Sound
 
 EDITING = SamplingOptions(steps=100, guidance=7.0, schedule="linear")
-"""How the release edits."""
-OVERLAP = 0.1
-"""Of parts that a long recording is edited in, as a share of each: a second of ten."""
-
+"""How the release of Audio-Omni edits."""
+NO_EDITOR = f"this model edits nothing by instruction: {how_to_get(AUDIO_OMNI)}"
 
 AudioInput: TypeAlias = str | Path | Sound | Clip
 """A file of sound, or sound at hand."""
@@ -31,15 +32,27 @@ class Inputs(abc.ABC):
 
     Attributes:
       inputs: makes requests.
+      latent_editor: edits, where the generator was trained to by its latents.
     """
 
     inputs: InputRequestMaker
+    latent_editor: LatentEditor | None
 
     @abc.abstractmethod
     def run(
         self, batch: Sequence[Request], seed: int, options: SamplingOptions, silent: bool
     ) -> list[Clip | ClipError]:
         """Samples a batch; `silent` says whether clips may be."""
+
+    @property
+    def edits(self) -> bool:
+        """Does the model change recordings by instruction?"""
+        return self.latent_editor is not None or self.inputs.reader is not None
+
+    @property
+    def editing_options(self) -> SamplingOptions:
+        """How `edit` samples by default."""
+        return EDITING if self.latent_editor is None else EDITING_LATENTS
 
     def edit(
         self,
@@ -49,14 +62,15 @@ class Inputs(abc.ABC):
         *,
         what: str,
         to: str | None = None,
+        between: tuple[float, float] | None = None,
         seed: int = 0,
-        options: SamplingOptions = EDITING,
+        options: SamplingOptions | None = None,
         id: str = "0",
     ) -> Clip:
         """Changes a recording by instruction.
 
         One that is longer than the model reads at once is edited in parts, which overlap by a
-        second and are faded into one another.
+        tenth and are faded into one another.
 
         Args:
           kind: "add", "remove", "extract" or "restyle".
@@ -64,8 +78,10 @@ class Inputs(abc.ABC):
           sample_rate: Hz of samples.
           what: the sound that is meant, such as "a dog barking".
           to: what it becomes, of "restyle".
+          between: seconds outside of which the recording stays as it is, to the bit ("extract":
+            where nothing is left of it).
           seed: in [0, 2**32).
-          options: how to sample; by default as the release edits.
+          options: how to sample; by default as suits the model.
           id: of the clip, which fixes its noise with the seed.
 
         Returns:
@@ -75,13 +91,59 @@ class Inputs(abc.ABC):
           OSError, ValueError: a bad argument, a file that cannot be read, or a model that edits
             nothing by instruction.
         """
-        source = as_sound(audio, sample_rate)
-        reader = self.inputs.reader
+        edit = Edit(kind, what, as_sound(audio, sample_rate), to)
+        between = _check_between(between, edit.source)
+        seed, options = check_seed(seed), options or self.editing_options
+        if self.latent_editor is not None:
+            made = self.latent_editor.edit(edit, between, seed, options, id)
+        else:
+            made = self._edit_by_inputs(edit, seed, options, id)
+            if between is not None:
+                weight = inside(between, len(made), edit.source.sample_rate)
+                outside = 0 if kind == "extract" else edit.source.samples
+                made = np.where(weight > 0, weight * made + (1 - weight) * outside, outside)
+        rate, title = edit.source.sample_rate, PromptInputs(edit=edit).title
+        return Clip(_without_axis(made.astype(np.float32, copy=False)), rate, id, title, seed)
+
+    def stems(
+        self,
+        audio: AudioInput | Float[np.ndarray, "n ..."],
+        sample_rate: int | None = None,
+        *,
+        seed: int = 0,
+        options: SamplingOptions | None = None,
+        id: str = "0",
+    ) -> dict[str, Clip]:
+        """Shares a recording out among "voice", "events", "music" and "ambience".
+
+        Args:
+          audio, sample_rate, seed, options, id: as in `edit`.
+
+        Returns:
+          A clip of each, of the recording's length, rate and channels; they sum to it.
+
+        Raises:
+          OSError, ValueError: see `edit`.
+        """
+        source, seed = as_sound(audio, sample_rate), check_seed(seed)
+        if self.latent_editor is None:
+            raise ValueError(f"stems: {NO_EDITOR}")
+        made = self.latent_editor.stems(source, seed, options or self.editing_options, id)
+        return {
+            name: Clip(_without_axis(stem), source.sample_rate, id, name, seed)
+            for name, stem in made.items()
+        }
+
+    def _edit_by_inputs(
+        self, edit: Edit, seed: int, options: SamplingOptions, id: str
+    ) -> Float32[np.ndarray, "n a"]:
+        """By a model whose prompts hold the recording."""
+        source, reader = edit.source, self.inputs.reader
         if reader is None:
-            raise ValueError(f"this model edits nothing by instruction: {how_to_get(AUDIO_OMNI)}")
-        parts = _parts(source, reader.reference_seconds)
+            raise ValueError(NO_EDITOR)
+        parts = parts_of(source, reader.reference_seconds)
         names = [id, *(f"{id}/{i}" for i in range(1, len(parts)))]
-        edits = [PromptInputs(edit=Edit(kind, what, part, to)) for _, part in parts]
+        edits = [PromptInputs(edit=dataclasses.replace(edit, source=part)) for _, part in parts]
         seconds = [len(part.samples) / source.sample_rate for _, part in parts]
         requests = self.inputs.make(names, edits, seconds, options)
         made: dict[str, Clip] = {}
@@ -91,8 +153,7 @@ class Inputs(abc.ABC):
                     raise clip
                 made[clip.id] = clip
         pieces = [_like(made[name], part) for name, (_, part) in zip(names, parts, strict=True)]
-        joined = _joined(pieces, [start for start, _ in parts], source)
-        return Clip(joined, source.sample_rate, id, edits[0].title, made[id].seed)
+        return joined(pieces, [start for start, _ in parts], len(source.samples))
 
 
 def as_sound(audio: AudioInput | Float[np.ndarray, "n ..."], sample_rate: int | None) -> Sound:
@@ -115,17 +176,6 @@ def as_sound(audio: AudioInput | Float[np.ndarray, "n ..."], sample_rate: int | 
     return audio
 
 
-def _parts(source: Sound, longest: float) -> list[tuple[int, Sound]]:
-    """First samples of the parts, and the parts; all but one have the full length."""
-    rate, count = source.sample_rate, len(source.samples)
-    size = int(longest * rate)
-    if count <= size:
-        return [(0, source)]
-    hop = size - int(OVERLAP * size)
-    starts = [*range(0, count - size, hop), count - size]
-    return [(start, Sound(source.samples[start : start + size], rate)) for start in starts]
-
-
 def _like(clip: Clip, part: Sound) -> Float32[np.ndarray, "n a"]:
     """A clip at the rate, in the channels and at the length of its source."""
     audio = clip.audio if clip.audio.ndim == 2 else clip.audio[:, None]
@@ -134,18 +184,18 @@ def _like(clip: Clip, part: Sound) -> Float32[np.ndarray, "n a"]:
     return np.pad(audio[:count], ((0, max(0, count - len(audio))), (0, 0)))
 
 
-def _joined(
-    pieces: Sequence[Float32[np.ndarray, "n a"]], starts: Sequence[int], source: Sound
-) -> Float32[np.ndarray, "n ..."]:
-    """Parts one after the other, each faded into the next where they overlap."""
-    audio = np.zeros(source.samples.shape, np.float32)
-    end = 0
-    for start, piece in zip(starts, pieces, strict=True):
-        weight = np.ones(len(piece), np.float32)
-        over = end - start
-        if over > 0:
-            weight[:over] = (np.arange(over) + 0.5) / over
-            audio[start:end] *= 1 - weight[:over, None]
-        audio[start : start + len(piece)] += weight[:, None] * piece
-        end = start + len(piece)
-    return audio[:, 0] if source.channels == 1 else audio
+def _without_axis(audio: Float32[np.ndarray, "n a"]) -> Float32[np.ndarray, "n ..."]:
+    """[n] of one channel."""
+    return audio[:, 0] if audio.shape[1] == 1 else audio
+
+
+def _check_between(between: object, source: Sound) -> tuple[float, float] | None:
+    if between is None:
+        return None
+    interval, seconds = as_interval(between), len(source.samples) / source.sample_rate
+    if interval is None or not 0 <= interval[0] < min(interval[1], seconds):
+        raise ValueError(
+            f"between={between}: expected (start, end) in seconds, within the {seconds:g} s of the "
+            "recording"
+        )
+    return interval

@@ -114,6 +114,7 @@ def condition_texts(sampler: Sampler, tokens: Tokens) -> list[Condition]:
     for bucket, rows in by_bucket(lengths, SMALLEST_TEXT, MAX_BATCH):
         width = min(bucket, tokens.ids.shape[1])
         spans = None if tokens.spans is None else tokens.spans[rows, :width]
-        batch = Tokens(tokens.ids[rows, :width], tokens.mask[rows, :width], spans)
+        source = None if tokens.source is None else tokens.source[rows]
+        batch = Tokens(tokens.ids[rows, :width], tokens.mask[rows, :width], spans, source)
         conditions |= dict(zip(rows.tolist(), sampler.condition(batch), strict=True))
     return [conditions[row] for row in range(len(lengths))]

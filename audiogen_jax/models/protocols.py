@@ -38,6 +38,8 @@ class Generator(Protocol):
       flow_map: does it predict the mean of a guided velocity over a `Jump`, which it has to be
         given?
       timeline: was it trained with the times at which tokens sound, and so takes `Tokens.spans`?
+      edits: was it trained to change recordings, and so takes `Tokens.source`? Zeros stand for no
+        recording.
       vocab_size: token ids of texts are below it.
       network: name of the velocity network in the parameter tree, which adapters change.
       encoders: names of pre-trained encoders of the condition in the tree; a training may freeze
@@ -61,6 +63,8 @@ class Generator(Protocol):
     def timeline(self) -> bool: ...
     @property
     def flow_map(self) -> bool: ...
+    @property
+    def edits(self) -> bool: ...
     @property
     def vocab_size(self) -> int: ...
     @property
@@ -90,6 +94,14 @@ class Generator(Protocol):
         """
         ...
 
+    def as_editor(self) -> Self:
+        """The same generator as one that `edits`: with parameters more, which begin without effect.
+
+        Raises:
+          ValueError: its family has no such form.
+        """
+        ...
+
     def init(self, key: PRNGKeyArray) -> dict[str, Params]:
         """Random parameters, by the names `network` and `encoders`; traceable."""
         ...
@@ -101,7 +113,7 @@ class Generator(Protocol):
         ...
 
     def unconditional(self, condition: Condition) -> Condition:
-        """The same clips without their prompts, as training for guidance shows them."""
+        """The same clips without their texts, as training for guidance shows them."""
         ...
 
     def on_frames(

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
+from audiogen_jax.input.edits.batches import EditDataConfig, make_edit_iterator
 from audiogen_jax.input.latent_batches import LatentDataConfig, make_latent_iterator
 from audiogen_jax.input.mixture import RowsOf
 from audiogen_jax.input.prompt_arrays import LENGTHS, VALUES
@@ -28,12 +29,16 @@ class AudioBatch(NamedTuple):
       lengths: valid samples of each clip.
       drop_condition: clips that are shown without their text.
       tokens: texts, if the stage reads any.
+      source: zero-padded samples of the recordings that become `audio`, if it is about such.
+      drop_source: clips that are shown without them.
     """
 
     audio: Float[Array | np.ndarray, "b n a"]
     lengths: Lengths
     drop_condition: Flags
     tokens: Tokens | None
+    source: Float[Array | np.ndarray, "b n a"] | None = None
+    drop_source: Flags | None = None
 
     @property
     def mono(self) -> Float[Array, "b n"]:
@@ -77,7 +82,7 @@ class HostBatch(NamedTuple):
 
 
 def open_batches(
-    data: DataConfig | LatentDataConfig,
+    data: DataConfig | EditDataConfig | LatentDataConfig,
     split: str,
     seed: int,
     rows: RowsOf = range,
@@ -87,7 +92,7 @@ def open_batches(
     """Endless batches of one process; `host_batch` gives their fields names.
 
     Args:
-      data: of which manifests or latents.
+      data: of which manifests, pairs or latents.
       split: "train" or "val".
       seed: of order and augmentation.
       rows: which rows of every batch this process loads.
@@ -101,6 +106,8 @@ def open_batches(
     if isinstance(data, LatentDataConfig):
         data = dataclasses.replace(data, tokenizer_hash=encoder_sha256, prompts_hash=prompts_sha256)
         return make_latent_iterator(data, rows)
+    if isinstance(data, EditDataConfig):
+        return make_edit_iterator(data, rows)
     return make_iterator(data, rows)
 
 
@@ -117,4 +124,5 @@ def host_batch(fields: Mapping[str, np.ndarray]) -> HostBatch:
         prompts = {name: Ragged(fields[VALUES + name], fields[LENGTHS + name]) for name in names}
         latents = LatentBatch(fields["latents"], *common, prompts or None)
         return HostBatch(clip_ids, latents, replaced)
-    return HostBatch(clip_ids, AudioBatch(fields["audio"], *common), replaced)
+    edits = fields.get("source"), fields.get("drop_source")
+    return HostBatch(clip_ids, AudioBatch(fields["audio"], *common, *edits), replaced)

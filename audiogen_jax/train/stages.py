@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 from audiogen_jax.train.batches import AudioBatch, host_batch, open_batches
 from audiogen_jax.train.objective import Objective, OpenAudio
 from audiogen_jax.train.objectives.distillation import Distillation, DistillationConfig
+from audiogen_jax.train.objectives.editing import Editing, EditingConfig
 from audiogen_jax.train.objectives.flow_matching import FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.objectives.masked_autoencoding import (
@@ -38,6 +39,7 @@ STAGES: dict[str, Stage] = {
     "tokenizer": Stage(TokenizerGANConfig, TokenizerGAN.load),
     "flow_matching": Stage(FlowMatchingConfig, FlowMatching.load),
     "distillation": Stage(DistillationConfig, Distillation.load),
+    "editing": Stage(EditingConfig, Editing.load),
 }
 
 

@@ -118,7 +118,7 @@ class BagGenerator:
     latent_rate, window, max_tokens, vocab_size = 100.0, 40, 64, VOCABULARY
     min_frames = 1
     network, encoders, untrained, axes = "flow", ("bag",), (), GENERATOR_AXES
-    quirks, timeline, flow_map = NO_QUIRKS, False, False
+    quirks, timeline, flow_map, edits = NO_QUIRKS, False, False, False
 
     @property
     def _network(self) -> Network:
@@ -134,6 +134,9 @@ class BagGenerator:
 
     def as_flow_map(self) -> Self:
         raise ValueError("a bag of words has no flow map")
+
+    def as_editor(self) -> Self:
+        raise ValueError("a bag of words edits nothing")
 
     def init(self, key: PRNGKeyArray) -> dict[str, Params]:
         bag, flow = jax.random.split(key)

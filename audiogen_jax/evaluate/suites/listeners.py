@@ -60,20 +60,21 @@ class Listeners:
             clips = [_around(*row, sample_rate) for row in zip(clips, onsets, strict=True)]
         answers = {part: self.judge.answers(part, clips, sample_rate, passing=self.passing)}
         if part in VOICES:
-            recogniser = SpokenWords(self._classes(part))
+            recogniser = SpokenWords(self.classes(part))
             name = BY_POCKETSPHINX.format(part)
             answers[name] = recogniser.answers(clips, sample_rate)
         return answers
 
     def chance(self, part: str) -> float:
         """Share that is right without listening."""
-        return 1 / len(EVENTS if part == "events" else self._classes(part))
+        return 1 / len(EVENTS if part == "events" else self.classes(part))
 
-    def _classes(self, part: str) -> tuple[str, ...]:
+    def classes(self, part: str) -> tuple[str, ...]:
+        """What can be heard of a part, see `answers`; nothing if the judge does not know it."""
         tasks = self.judge.tasks
         if part in ("music", "ambience") and self.background is not None:
             tasks, part = self.background.tasks, "background"
-        return next(task.classes for task in tasks if task.name == part)
+        return next((task.classes for task in tasks if task.name == part), ())
 
 
 def _around(clip: Samples, onset: float | None, sample_rate: int) -> Samples:

@@ -65,6 +65,9 @@ class AudioGenConfig(HFConfig):
     timeline: bool = False
     # Does it predict the velocity averaged over a step, see `flow.flow_map`? The release does not.
     flow_map: bool = False
+    # Was it trained to change recordings, whose latents it reads beside the text? The release was
+    # not.
+    edits: bool = False
     # How much of the instruction is valid. The release has a tensor for it, not a field.
     instruction_length: int | None = None
 
@@ -134,7 +137,7 @@ class AudioGenConfig(HFConfig):
         return {
             name: value
             for name, value in values.items()
-            if value or name not in ("timeline", "flow_map")
+            if value or name not in ("timeline", "flow_map", "edits")
         }
 
     @property

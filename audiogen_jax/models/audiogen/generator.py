@@ -47,6 +47,9 @@ class Condition(NamedTuple):
       log_duration: predicted ln(seconds + duration_offset).
       spans: seconds from when to when each token sounds, 0 and 0 where that is not said; None:
         nothing is said of any, or `time_aligned` tells it already.
+      source: content of every frame of the recording to change; None of new clips. It is added to
+        `time_aligned`, the slot of the architecture for what goes along with the frames, with or
+        without a text.
     """
 
     context: Float[Array, "b l d"]
@@ -54,6 +57,7 @@ class Condition(NamedTuple):
     time_aligned: Float[Array, "b _ d"]
     log_duration: Float[Array, " b"]
     spans: Float[Array, "b l 2"] | None = None
+    source: Float[Array, "b t d"] | None = None
 
 
 class Cache(NamedTuple):
@@ -125,6 +129,10 @@ class DashengAudioGen:
         return self.config.flow_map
 
     @property
+    def edits(self) -> bool:
+        return self.config.edits
+
+    @property
     def vocab_size(self) -> int:
         return self.text.vocab_size
 
@@ -134,6 +142,9 @@ class DashengAudioGen:
     def as_flow_map(self) -> Self:
         config = dataclasses.replace(self.config, flow_map=True)
         return dataclasses.replace(self, config=config)
+
+    def as_editor(self) -> Self:
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, edits=True))
 
     @functools.cached_property
     def _network(self) -> AudioGen:
@@ -165,10 +176,16 @@ class DashengAudioGen:
 
         Raises:
           ValueError: `special_token_ids` does not fit `config.special_tokens`, or prompts come
-            with times and the model was not trained with any.
+            with times, or with or without a recording, and the model was not trained so.
         """
         if prompts.spans is not None and not self.timeline:
             raise ValueError("times of tokens (Tokens.spans) for a model without `timeline`")
+        if (prompts.source is None) == self.edits:
+            raise ValueError(
+                "this model changes recordings and makes no new ones: give it one (audiogen edit)"
+                if self.edits
+                else "recordings (Tokens.source) for a model that makes new ones alone"
+            )
         special, ids = self.config.special_tokens, self.special_token_ids
         if len(ids) != len(special):
             raise ValueError(f"special_token_ids={ids} must hold one id for each of {special}")
@@ -189,20 +206,27 @@ class DashengAudioGen:
         )
         aligned = apply(network, weights, len(token_ids), method="time_aligned_stand_in")
         spans = None if prompts.spans is None else jnp.asarray(prompts.spans)
-        return Condition(adapted.content, token_mask, aligned, adapted.global_duration, spans)
+        source = None
+        if prompts.source is not None:
+            latents = jnp.asarray(prompts.source, jnp.float32)
+            source = apply(network, weights, latents, method="read_source")
+        return Condition(
+            adapted.content, token_mask, aligned, adapted.global_duration, spans, source
+        )
 
     def unconditional(self, condition: Condition) -> Condition:
-        """Zero context and zero time-aligned content under the same mask."""
-        zeros = condition._replace(log_duration=None, context_mask=None)
+        """Zero context and zero time-aligned content under the same mask, beside the source."""
+        kept = ("log_duration", "context_mask", "source")
+        zeros = condition._replace(**dict.fromkeys(kept))
         zeros = jax.tree.map(jnp.zeros_like, zeros)
-        return zeros._replace(
-            log_duration=condition.log_duration, context_mask=condition.context_mask
-        )
+        return zeros._replace(**{name: getattr(condition, name) for name in kept})
 
     def on_frames(
         self, condition: Condition, first: int | Int[Array, " b"], frames: int
     ) -> Condition:
         """See `Generator.on_frames`: content of timed tokens at the frames where they sound."""
+        if condition.source is not None:
+            condition = condition._replace(source=_frames_of(condition.source, first, frames))
         if condition.spans is None:
             return condition
         spans = condition.spans * self.latent_rate - jnp.reshape(first, (-1, 1, 1))
@@ -230,6 +254,9 @@ class DashengAudioGen:
         jump: Jump | None = None,
     ) -> Latents:
         condition = self.on_frames(condition, 0, x.shape[1])
+        aligned = condition.time_aligned
+        if condition.source is not None:
+            aligned = aligned + condition.source
         return apply(
             self._network,
             params["audiogen"],
@@ -237,7 +264,7 @@ class DashengAudioGen:
             self._timestep(sigma),
             condition.context,
             condition.context_mask,
-            condition.time_aligned,
+            aligned,
             frame_mask,
             self.quirks.unmasked_final_convolution,
             jump,
@@ -250,10 +277,12 @@ class DashengAudioGen:
         return {**params, "audiogen": {**network, "dit": unstack_blocks(network["dit"])}}
 
     def cache(self, params: Params, condition: Condition, unconditional: int = 0) -> Cache:
-        """A clip without a prompt has zero time-aligned content and needs no context at all."""
-        aligned = condition.time_aligned
+        """A clip without a prompt has the source as its content and needs no context at all."""
+        aligned, source = condition.time_aligned, condition.source
         nothing = jnp.zeros((unconditional, *aligned.shape[1:]), aligned.dtype)
         aligned = jnp.concatenate([nothing, aligned])
+        if source is not None:
+            aligned = aligned + jnp.concatenate([source[:unconditional], source])
         blocks = prepare_text(self._dit, params["audiogen"]["dit"], condition.context, aligned)
         return Cache(blocks, condition.context_mask)
 
@@ -283,3 +312,12 @@ class DashengAudioGen:
     def _timestep(self, sigma: Array) -> Array:
         timestep = 1000.0 * sigma
         return jnp.trunc(timestep) if self.quirks.cut_timesteps else timestep
+
+
+def _frames_of(
+    content: Float[Array, "b t d"], first: int | Int[Array, " b"], frames: int
+) -> Float[Array, "b n d"]:
+    """Content of some frames; past its end, where masks hide it, that of the last one."""
+    index = jnp.reshape(jnp.asarray(first), (-1, 1)) + jnp.arange(frames)
+    index = jnp.broadcast_to(jnp.minimum(index, content.shape[1] - 1), (len(content), frames))
+    return jnp.take_along_axis(content, index[:, :, None], axis=1)

@@ -51,6 +51,9 @@ class AudioGen(nn.Module):
             ("no_context", c.dit_context_dim),
         ):
             setattr(self, name, self.param(name, EMBED_INIT, (width,), self.param_dtype))
+        if c.edits:  # begins as the generator that it is trained from
+            width, zeros = c.dit_ta_context_dim, nn.initializers.zeros
+            self.source_proj = nn.Dense(width, use_bias=False, kernel_init=zeros, **dtypes)
         self.dit = DiT(c, remat=self.remat, unroll=self.unroll, **dtypes)
 
     def replace_special_tokens(
@@ -98,6 +101,10 @@ class AudioGen(nn.Module):
     def time_aligned_stand_in(self, batch: int) -> Float[Array, "b 1 d"]:
         """Time-aligned content of clips without any, the same at every frame."""
         return jnp.broadcast_to(self.no_time_aligned, (batch, 1, self.no_time_aligned.shape[0]))
+
+    def read_source(self, latents: Latents) -> Float[Array, "b t d"]:
+        """Latents of recordings to content of every frame, beside the time-aligned; 0 of zeros."""
+        return self.source_proj(latents)
 
     def velocity(
         self,
@@ -149,6 +156,8 @@ class AudioGen(nn.Module):
             )
         adapted = self.adapt(self.encode_text(text_hidden), token_mask)
         aligned = self.time_aligned_stand_in(x.shape[0])
+        if self.config.edits:
+            aligned = aligned + self.read_source(x)
         zeros = jnp.zeros(x.shape[0])
         jump = Jump(zeros, zeros) if self.config.flow_map else None
         content = adapted.content

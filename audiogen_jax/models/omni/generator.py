@@ -77,7 +77,7 @@ class AudioOmni:
     halved_init: bool = False
 
     network = "omni"
-    timeline, flow_map = False, False
+    timeline, flow_map, edits = False, False, False
     untrained = ()
 
     @property
@@ -119,6 +119,9 @@ class AudioOmni:
 
     def as_flow_map(self) -> Self:
         raise ValueError("Audio-Omni cannot be distilled into a flow map: that is not built")
+
+    def as_editor(self) -> Self:
+        raise ValueError("Audio-Omni edits by its own prompts: train it on those (flow_matching)")
 
     @functools.cached_property
     def _network(self) -> OmniNetwork:

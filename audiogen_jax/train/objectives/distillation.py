@@ -9,7 +9,6 @@ every clip and told to the student, which needs one call a step.
 import dataclasses
 from typing import NamedTuple, Self
 
-import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +19,6 @@ from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES
 from audiogen_jax.flow.solvers import SOLVERS
-from audiogen_jax.models import lora
 from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.ops.masks import length_mask
@@ -84,12 +82,11 @@ class Trajectories(NamedTuple):
 class Distillation(FlowMatching):
     """`generator` is the student; its text encoder and the teacher's network stay as they are.
 
-    What is trained is the student's network, or adapters of the teacher's and those parameters of
-    the network that only a flow map has.
+    The student begins as its teacher. What is trained is its network, or adapters of the teacher's
+    and those parameters of the network that only a flow map has.
     """
 
     config: DistillationConfig  # pyright: ignore[reportIncompatibleVariableOverride]
-    teacher: Generator | None = None
 
     @classmethod
     def load(cls, config: FlowMatchingConfig, open_data: OpenAudio) -> Self:
@@ -103,18 +100,18 @@ class Distillation(FlowMatching):
         base = FlowMatching.load(config, open_data)
         assert isinstance(base.config, DistillationConfig)
         student = base.generator.as_flow_map()
-        return cls(base.config, student, base.codec, base.loaded, teacher=base.generator)
+        return cls(base.config, student, base.codec, base.loaded, base=base.generator)
 
     @property
     def _teacher(self) -> Generator:
-        assert self.teacher is not None
-        return self.teacher
+        assert self.base is not None
+        return self.base
 
     @classmethod
     def without_parameters(cls, config: FlowMatchingConfig) -> Self:
         teacher = config.make_generator()
         assert isinstance(config, DistillationConfig)
-        return cls(config, teacher.as_flow_map(), teacher=teacher)
+        return cls(config, teacher.as_flow_map(), base=teacher)
 
     def without_remat(self) -> Self:
         if self.config.remat is None:
@@ -134,35 +131,6 @@ class Distillation(FlowMatching):
 
     def frozen_shapes(self) -> Params:
         return jax.eval_shape(self._teacher.init, jax.random.key(0))
-
-    def init_state(self, key: jax.Array) -> TrainState:
-        network = self.generator.init(key)[self.generator.network]
-        params: Params = {self.generator.network: network}
-        if self.config.lora.rank:
-            teacher = jax.eval_shape(self._teacher.init, key)[self.generator.network]
-            params = {
-                "adapters": lora.init_adapters(key, teacher, self.config.lora.rank),
-                self.generator.network: _added(network, teacher),
-            }
-        return TrainState.new(params, self.optimizer, average=True)
-
-    def prepare(self, state: TrainState) -> TrainState:
-        """The student begins as its teacher."""
-        if self.config.lora.rank:
-            return state
-        name = self.generator.network
-        network = _flat(state.params[name]) | _flat(self.loaded[name])
-        params = {name: flax.traverse_util.unflatten_dict(network, sep="/")}
-        return state.replace(params=params, ema=jax.tree.map(np.copy, params))
-
-    def assemble(self, trained: Params, frozen: Params) -> Params:
-        """The student's parameters."""
-        name, base = self.generator.network, {}
-        if "adapters" in trained:
-            base = lora.merge(frozen[name], trained["adapters"], self.config.adapter_scale)
-        leaves = _flat(base) | _flat(trained[name])
-        network = flax.traverse_util.unflatten_dict(leaves, sep="/")
-        return {name: network, **{each: frozen[each] for each in self.generator.encoders}}
 
     def _draw(self, batch: Batch, key: jax.Array) -> Trajectories:
         """Draws for all clips, so that parts of a batch get what it would."""
@@ -275,14 +243,3 @@ class Distillation(FlowMatching):
         plan = SOLVERS["euler"](SCHEDULES[SCHEDULE](SAMPLE_STEPS))
         noise = jax.random.normal(key, (*mask.shape, student.latent_dim))
         return sample(velocity, noise, plan, mask, prepare=levels)
-
-
-def _flat(tree: Params) -> dict[str, Array]:
-    return dict(flax.traverse_util.flatten_dict(dict(tree), sep="/"))  # pyright: ignore[reportReturnType]
-
-
-def _added(network: Params, base: Params) -> Params:
-    """The leaves that another tree has not."""
-    known = _flat(base)
-    added = {path: leaf for path, leaf in _flat(network).items() if path not in known}
-    return dict(flax.traverse_util.unflatten_dict(added, sep="/"))

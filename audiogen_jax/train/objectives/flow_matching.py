@@ -23,7 +23,6 @@ from audiogen_jax.flow.loss import flow_matching_loss
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES
 from audiogen_jax.flow.solvers import SOLVERS
-from audiogen_jax.input.audio_batches import DataConfig
 from audiogen_jax.models import lora
 from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.models.prompting import Prompts, ReadsAhead
@@ -34,6 +33,7 @@ from audiogen_jax.train.batches import AudioBatch, Batch
 from audiogen_jax.train.gradients import Metrics, value_and_gradients
 from audiogen_jax.train.guarded_update import guarded_update
 from audiogen_jax.train.objective import OpenAudio, SamplingObjective
+from audiogen_jax.train.objectives.added_parameters import leaves_beyond, with_leaves
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.objectives.generator_files import (
     from_base,
@@ -87,6 +87,8 @@ class FlowMatching(SamplingObjective[Batch]):
       codec: of the latents; None where nothing is encoded, decoded or exported.
       loaded: parameters on the host: of the generator, by the names of its tree, those that were
         read; "codec", the encoding half.
+      base: the generator that was read, where `generator` has parameters more, which are trained
+        beside adapters.
       prompts_sha256: of what must have read the encoded prompts; empty if texts are read.
     """
 
@@ -95,6 +97,7 @@ class FlowMatching(SamplingObjective[Batch]):
     codec: LoadedCodec | None = None
     loaded: Mapping[str, Params] = dataclasses.field(default_factory=dict)
     prompts_sha256: str = ""
+    base: Generator | None = None
 
     @classmethod
     def load(cls, config: FlowMatchingConfig, open_data: OpenAudio) -> Self:
@@ -113,7 +116,7 @@ class FlowMatching(SamplingObjective[Batch]):
                 f"init={config.init!r} is a flow map: train the generator that it was distilled "
                 "from, and distil that again"
             )
-        if isinstance(config.data, DataConfig):
+        if config.has_audio:
             format = dict(sample_rate=codec.codec.sample_rate, channels=codec.codec.channels)
             config = dataclasses.replace(config, data=dataclasses.replace(config.data, **format))
         if not config.data.has_prompts:
@@ -169,8 +172,10 @@ class FlowMatching(SamplingObjective[Batch]):
     def init_state(self, key: jax.Array) -> TrainState:
         params = self.generator.init(key)
         if self.config.lora.rank:
-            network = params[self.generator.network]
-            params = {"adapters": lora.init_adapters(key, network, self.config.lora.rank)}
+            base = jax.eval_shape((self.base or self.generator).init, key)[self.generator.network]
+            added = leaves_beyond(params[self.generator.network], base)
+            params = {"adapters": lora.init_adapters(key, base, self.config.lora.rank)}
+            params |= {self.generator.network: added} if added else {}
         else:
             params = {name: params[name] for name in params if name not in self._frozen_names}
         return TrainState.new(params, self.optimizer, average=True)
@@ -179,7 +184,7 @@ class FlowMatching(SamplingObjective[Batch]):
         """Puts the parameters of `config.init` in place."""
         if self.config.init is None or self.config.lora.rank:
             return state
-        params = {name: self.loaded[name] for name in state.params}
+        params = {name: with_leaves(state.params[name], self.loaded[name]) for name in state.params}
         return state.replace(params=params, ema=jax.tree.map(np.copy, params))
 
     def assemble(self, trained: Params, frozen: Params) -> Params:
@@ -187,9 +192,8 @@ class FlowMatching(SamplingObjective[Batch]):
         params = {**frozen, **trained}
         network = self.generator.network
         if "adapters" in trained:
-            params[network] = lora.merge(
-                frozen[network], trained["adapters"], self.config.adapter_scale
-            )
+            merged = lora.merge(frozen[network], trained["adapters"], self.config.adapter_scale)
+            params[network] = with_leaves(merged, trained.get(network, {}))
         return {name: params[name] for name in (network, *self.generator.encoders)}
 
     def frame_lengths(self, batch: Batch) -> Int[Array | np.ndarray, " b"]:
@@ -249,7 +253,8 @@ class FlowMatching(SamplingObjective[Batch]):
         duration = self.generator.duration_loss(condition, clips.seconds)
         if dropout_key is not None:
             # Guidance needs the velocity without a condition too.
-            condition = drop(self.generator, condition, clips.drop_condition)
+            without = self.generator.unconditional(condition)
+            condition = replaced(condition, without, clips.drop_condition)
 
         def velocity(x: Latents, sigma: Float[Array, " b"]) -> Latents:
             return self.generator.velocity(params, condition, x, sigma, mask)
@@ -340,10 +345,10 @@ class FlowMatching(SamplingObjective[Batch]):
             save_adapters(folder / ADAPTERS, params["adapters"], self.config.adapter_scale)
 
 
-def drop(generator: Generator, condition: Condition, clips: Bool[Array, " b"]) -> Condition:
-    """Makes chosen clips unconditional, to train for classifier-free guidance."""
+def replaced(condition: Condition, other: Condition, clips: Bool[Array, " b"]) -> Condition:
+    """The condition with that of another kind at chosen clips, to train for guidance."""
 
-    def choose(without: Array, given: Array) -> Array:
-        return jnp.where(clips.reshape(-1, *[1] * (given.ndim - 1)), without, given)
+    def choose(other: Array, given: Array) -> Array:
+        return jnp.where(clips.reshape(-1, *[1] * (given.ndim - 1)), other, given)
 
-    return jax.tree.map(choose, generator.unconditional(condition), condition)
+    return jax.tree.map(choose, other, condition)

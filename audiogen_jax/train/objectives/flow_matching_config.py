@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from audiogen_jax.checkpoints.registry import GENERATORS
 from audiogen_jax.flow.path import logit_normal, shift_levels, uniform
-from audiogen_jax.input.audio_batches import DataConfig
+from audiogen_jax.input.latent_batches import LatentDataConfig
 from audiogen_jax.models.prompting import ReadsAhead
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.train.train_config import TrainConfig
@@ -133,7 +133,7 @@ class FlowMatchingConfig(TrainConfig):
     @property
     def has_audio(self) -> bool:
         """Do batches hold audio, to be encoded in the step, and not latents?"""
-        return isinstance(self.data, DataConfig)
+        return not isinstance(self.data, LatentDataConfig)
 
     def make_generator(self) -> Generator:
         """The model.

@@ -56,7 +56,7 @@ def objective(rank: int, params, tiny_config) -> Distillation:
     config = dataclasses.replace(
         tiny_config, lora=dataclasses.replace(tiny_config.lora, rank=rank, alpha=float(rank))
     )
-    return Distillation(config, GENERATOR.as_flow_map(), None, params, teacher=GENERATOR)
+    return Distillation(config, GENERATOR.as_flow_map(), None, params, base=GENERATOR)
 
 
 @pytest.fixture(scope="module")
