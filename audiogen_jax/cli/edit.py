@@ -1,14 +1,33 @@
-"""`audiogen edit`."""
+"""`audiogen edit` and `audiogen stems`."""
 
+import dataclasses
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from audiogen_jax.cli.app import app, check_audio_output, progress, seconds
-from audiogen_jax.cli.options import Dtype, Overwrite, ParamDtype, Revision, ShardingOption
-from audiogen_jax.infer.options import Schedule, Solver
-from audiogen_jax.models.edit_kinds import EditKind
+from audiogen_jax.cli.options import (
+    Dtype,
+    Overwrite,
+    ParamDtype,
+    Revision,
+    ShardingOption,
+    read_interval,
+)
+from audiogen_jax.infer.options import SamplingOptions, Schedule, Sharding, Solver
+from audiogen_jax.models.edit_kinds import STEMS, EditKind
+
+if TYPE_CHECKING:
+    from audiogen_jax.files.audio import Audio
+    from audiogen_jax.infer.pipeline import Pipeline
+
+Seed = Annotated[int, typer.Option(help="Another take with another number.")]
+Steps = Annotated[int | None, typer.Option(help="Solver steps. Default: as suits the model")]
+Guidance = Annotated[
+    float | None,
+    typer.Option(help="Scale of classifier-free guidance. Default: as suits the model"),
+]
 
 
 @app.command(
@@ -27,40 +46,34 @@ def edit(
         str, typer.Option(help="A folder or hub name of a model that edits.")
     ] = "HKUSTAudio/Audio-Omni",
     revision: Revision = None,
-    seed: Annotated[int, typer.Option(help="Another take with another number.")] = 0,
-    steps: Annotated[int, typer.Option(help="Solver steps.")] = 100,
-    guidance: Annotated[float, typer.Option(help="Scale of classifier-free guidance.")] = 7.0,
+    between: Annotated[
+        str | None,
+        typer.Option(
+            metavar="START:END",
+            help="Seconds outside of which the recording stays as it is, to the bit.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    steps: Steps = None,
+    guidance: Guidance = None,
     schedule: Annotated[
-        Schedule, typer.Option(help="The noise levels to step through.")
-    ] = "linear",
-    solver: Annotated[Solver, typer.Option(help="That steps through them.")] = "euler",
+        Schedule | None, typer.Option(help="The noise levels to step through.")
+    ] = None,
+    solver: Annotated[Solver | None, typer.Option(help="That steps through them.")] = None,
     dtype: Dtype = "float32",
     param_dtype: ParamDtype = "float32",
     sharding: ShardingOption = "dp",
     overwrite: Overwrite = False,
 ) -> None:
     """Change a recording by instruction; it keeps its length, rate, channels and level."""
-    from audiogen_jax.files.audio import lossless_subtype, read_audio, write_audio
+    from audiogen_jax.files.audio import lossless_subtype, write_audio
 
     output = output or audio.with_name(f"{audio.stem}_{kind}.wav")
     check_audio_output(output, overwrite)
-    recording = read_audio(audio, sample_rate=None, channels=None)
-    for note in recording.notes:
-        typer.echo(f"{audio}: {note}", err=True)
-    with progress("loading the model"):
-        from audiogen_jax.infer.compile import use_compile_cache
-        from audiogen_jax.infer.options import SamplingOptions
-        from audiogen_jax.infer.pipeline import Pipeline
-
-        use_compile_cache()
-        options = SamplingOptions(steps, guidance, schedule, solver)
-        pipeline = Pipeline.load(
-            checkpoint,
-            revision=revision,
-            dtype=dtype,
-            param_dtype=param_dtype,
-            sharding=sharding,
-        )
+    seconds_to_change = None if between is None else read_interval(between, "--between")
+    recording = _read(audio)
+    pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
+    options = _options(pipeline, steps, guidance, schedule=schedule, solver=solver)
     with progress("editing"):
         clip = pipeline.edit(
             kind,
@@ -68,9 +81,80 @@ def edit(
             recording.sample_rate,
             what=what,
             to=to,
+            between=seconds_to_change,
             seed=seed,
             options=options,
         )
     subtype = lossless_subtype(recording.subtype, output.suffix)
     write_audio(output, clip.audio, clip.sample_rate, subtype)
     typer.echo(f"{output}: {seconds(clip.audio, clip.sample_rate)}")
+
+
+@app.command(epilog="Example: `audiogen stems street.wav --output street`")
+def stems(
+    audio: Annotated[Path, typer.Argument(help="Any audio file libsndfile reads.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder. Default: AUDIO_stems")
+    ] = None,
+    checkpoint: Annotated[
+        str, typer.Option(help="A folder or hub name of a model that edits by its latents.")
+    ] = "nano",
+    revision: Revision = None,
+    seed: Seed = 0,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    dtype: Dtype = "float32",
+    param_dtype: ParamDtype = "float32",
+    sharding: ShardingOption = "dp",
+    overwrite: Overwrite = False,
+) -> None:
+    """Share a recording out among voice, events, music and ambience, which sum to it."""
+    from audiogen_jax.files.audio import lossless_subtype, write_audio
+
+    output = output or audio.with_name(f"{audio.stem}_stems")
+    paths = {name: output / f"{name}.wav" for name in STEMS}
+    for path in paths.values():
+        check_audio_output(path, overwrite)
+    recording = _read(audio)
+    pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
+    options = _options(pipeline, steps, guidance)
+    with progress("listening for the stems"):
+        clips = pipeline.stems(
+            recording.samples, recording.sample_rate, seed=seed, options=options
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    for name, path in paths.items():
+        clip = clips[name]
+        write_audio(path, clip.audio, clip.sample_rate, lossless_subtype(recording.subtype, ".wav"))
+        typer.echo(f"{path}: {seconds(clip.audio, clip.sample_rate)}")
+
+
+def _read(path: Path) -> "Audio":
+    from audiogen_jax.files.audio import read_audio
+
+    recording = read_audio(path, sample_rate=None, channels=None)
+    for note in recording.notes:
+        typer.echo(f"{path}: {note}", err=True)
+    return recording
+
+
+def _load(
+    checkpoint: str, revision: str | None, dtype: str, param_dtype: str, sharding: Sharding
+) -> "Pipeline":
+    with progress("loading the model"):
+        from audiogen_jax.infer.compile import use_compile_cache
+        from audiogen_jax.infer.pipeline import Pipeline
+
+        use_compile_cache()
+        return Pipeline.load(
+            checkpoint, revision=revision, dtype=dtype, param_dtype=param_dtype, sharding=sharding
+        )
+
+
+def _options(
+    pipeline: "Pipeline", steps: int | None, guidance: float | None, **changes: str | None
+) -> SamplingOptions:
+    """What suits the model, but for what is given."""
+    given = {"steps": steps, "guidance": guidance, **changes}
+    given = {name: value for name, value in given.items() if value is not None}
+    return dataclasses.replace(pipeline.editing_options, **given)  # pyright: ignore[reportArgumentType]

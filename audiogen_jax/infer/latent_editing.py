@@ -7,7 +7,7 @@ is added is mixed into the recording, which stays as it is wherever that is sile
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.separation import separate
 from audiogen_jax.infer.source import CROSSFADE_SECONDS
 from audiogen_jax.input.edits.instructions import instruction
-from audiogen_jax.models.edit_kinds import EditKind
+from audiogen_jax.models.edit_kinds import STEMS, EditKind
 from audiogen_jax.models.prompting import Edit, Sound
 from audiogen_jax.refiner.quotes import quotations
 from audiogen_jax.timeline import Event, Timeline
@@ -35,13 +35,6 @@ EDITING_LATENTS = SamplingOptions(steps=25, guidance=2.0)
 """How such models are sampled."""
 SILENT_DB = -40.0
 """Against the recording: a named sound whose copy is below is not in it."""
-STEMS: Mapping[str, str] = {
-    "voice": "speech",
-    "events": "sound effects",
-    "music": "music",
-    "ambience": "background noise",
-}
-"""What a recording is shared out among, and what the model is asked for."""
 _GATE_SECONDS, _GATE_DB = 0.02, -45.0
 """What is added counts as silent where its frames of so many seconds are so far below its loudest."""
 _Run = Callable[[Sequence[Request], int, SamplingOptions, bool], list[Clip | ClipError]]
