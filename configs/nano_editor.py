@@ -1,4 +1,4 @@
-r"""The nano model learns to edit: to take sounds out of recordings, to keep them alone, to add some.
+r"""The nano model learns to edit: to take a sound out, to keep it alone, to add one.
 
     audiogen train --config nano_editor --workdir runs/editor --set init=nano
 

@@ -119,9 +119,7 @@ def stems(
     pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
     options = _options(pipeline, steps, guidance)
     with progress("listening for the stems"):
-        clips = pipeline.stems(
-            recording.samples, recording.sample_rate, seed=seed, options=options
-        )
+        clips = pipeline.stems(recording.samples, recording.sample_rate, seed=seed, options=options)
     output.mkdir(parents=True, exist_ok=True)
     for name, path in paths.items():
         clip = clips[name]

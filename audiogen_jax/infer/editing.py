@@ -11,8 +11,8 @@ from jaxtyping import Float, Float32
 
 from audiogen_jax.checkpoints.releases import AUDIO_OMNI, how_to_get
 from audiogen_jax.files.audio import convert, read_audio
-from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.latent_editing import EDITING_LATENTS, LatentEditor, inside
+from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.options import SamplingOptions, as_interval
 from audiogen_jax.infer.parts import joined, parts_of
 from audiogen_jax.infer.requests import Clip, ClipError, Request, batches, check_seed

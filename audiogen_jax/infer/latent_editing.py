@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.ndimage
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.family import Tokenize
@@ -36,7 +36,7 @@ EDITING_LATENTS = SamplingOptions(steps=25, guidance=2.0)
 SILENT_DB = -40.0
 """Against the recording: a named sound whose copy is below is not in it."""
 _GATE_SECONDS, _GATE_DB = 0.02, -45.0
-"""What is added counts as silent where its frames of so many seconds are so far below its loudest."""
+"""What is added counts as silent in frames of so many seconds so far below its loudest one."""
 _Run = Callable[[Sequence[Request], int, SamplingOptions, bool], list[Clip | ClipError]]
 
 
@@ -98,18 +98,16 @@ class LatentEditor:
             return rest
         assert edit.to is not None  # the edit says so
         span = span if between is None else between
-        return self._with(
-            Sound(rest, source.sample_rate), edit.to, span, seed, options, f"{id}/to"
-        )
+        return self._with(Sound(rest, source.sample_rate), edit.to, span, seed, options, f"{id}/to")
 
     def stems(
         self, source: Sound, seed: int, options: SamplingOptions, id: str
     ) -> dict[str, Float32[np.ndarray, "n a"]]:
         """Voice, events, music and ambience of a recording; they sum to it."""
-        asked = [("extract", name) for name in STEMS.values()]
+        mono = _mono(source, self.codec.sample_rate)
         copies = [
-            self._copy(_mono(source, self.codec.sample_rate), kind, what, seed, options, f"{id}/{i}")
-            for i, (kind, what) in enumerate(asked)
+            self._copy(mono, "extract", what, seed, options, f"{id}/{name}")
+            for name, what in STEMS.items()
         ]
         parts = separate(source.samples, source.sample_rate, copies, self.codec.sample_rate)
         return dict(zip(STEMS, parts, strict=True))
@@ -206,6 +204,13 @@ class LatentEditor:
         return samples + _within_full_scale(added, samples)
 
 
+def latent_editor(
+    sampler: Sampler, codec: Codec, tokenize: Tokenize, run: _Run
+) -> LatentEditor | None:
+    """The editor that a generator is; None if it makes new clips."""
+    return LatentEditor(sampler, codec, tokenize, run) if sampler.generator.edits else None
+
+
 def _caption(kind: EditKind, what: str) -> StructuredCaption:
     """As a model is trained with: the instruction, the named sound, and the words that it says."""
     words = " ".join(what[start:end] for start, end in quotations(what))
@@ -243,9 +248,7 @@ def _gate(audio: Float32[np.ndarray, " n"], rate: int) -> Float32[np.ndarray, " 
     return np.interp(np.arange(len(audio)), centres, heard).astype(np.float32)
 
 
-def inside(
-    span: tuple[float, float] | None, count: int, rate: int
-) -> Float32[np.ndarray, "n 1"]:
+def inside(span: tuple[float, float] | None, count: int, rate: int) -> Float32[np.ndarray, "n 1"]:
     """1 between two times, if there are any, 0 outside, and a fade inside at both ends."""
     if span is None:
         return np.ones((count, 1), np.float32)

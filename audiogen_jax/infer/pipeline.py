@@ -19,7 +19,7 @@ from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.flow.windows import stack_windows
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.editing import AudioInput, Inputs, as_sound
-from audiogen_jax.infer.latent_editing import LatentEditor
+from audiogen_jax.infer.latent_editing import latent_editor
 from audiogen_jax.infer.layout import inference_mesh
 from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.make_requests import Asked, RequestMaker, check_predicted
@@ -92,11 +92,7 @@ class Pipeline(Inputs):
         self.codec = Codec(loaded.codec, self._sampler.mesh)
         self._requests = RequestMaker(self._sampler, loaded.tokenize, loaded.lost_views, self.codec)
         self.inputs = InputRequestMaker(self._sampler, self.codec, loaded.reader)
-        self.latent_editor = None
-        if loaded.generator.edits:
-            self.latent_editor = LatentEditor(
-                self._sampler, self.codec, loaded.tokenize, self.run
-            )
+        self.latent_editor = latent_editor(self._sampler, self.codec, loaded.tokenize, self.run)
 
     @classmethod
     def load(

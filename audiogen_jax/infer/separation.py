@@ -54,7 +54,7 @@ def stem_masks(
 ) -> Float[np.ndarray, "k f t"]:
     """The share of each stem in the energy at every frequency and frame; they sum to 1."""
     spectra = _spectra(np.stack(copies), sample_rate)
-    energies = scipy.ndimage.uniform_filter(np.abs(spectra) ** 2, (0, *SMOOTHING))
+    energies = scipy.ndimage.uniform_filter(np.abs(spectra) ** 2, SMOOTHING, axes=(1, 2))
     total = energies.sum(axis=0)
     return np.where(total > 0, energies / np.where(total > 0, total, 1), 1 / len(copies))
 

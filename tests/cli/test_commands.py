@@ -14,8 +14,8 @@ from audiogen_jax.cli import main
 from audiogen_jax.files.latents import read_latents, write_latents
 
 COMMANDS = (
-    "generate", "edit", "batch", "encode", "decode", "reconstruct", "encode-dataset", "manifest",
-    "train", "plan", "compile", "convert", "evaluate", "understand", "refine",
+    "generate", "edit", "stems", "batch", "encode", "decode", "reconstruct", "encode-dataset",
+    "manifest", "train", "plan", "compile", "convert", "evaluate", "understand", "refine",
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ ARGUMENTS = {
     "nano_tokenizer": ("", "smoke"),
     "nano_generator": ("", "mixtures", "scenes", "speech", "smoke"),
     "nano_few_steps": ("",),
+    "nano_editor": ("", "smoke"),
     "xl": ("", "finetune", "lora", "few_steps", "smoke"),
     "base": ("", "finetune", "lora", "few_steps", "smoke"),
     "small": ("", "finetune", "lora", "few_steps", "smoke"),
@@ -29,7 +30,7 @@ CASES = [(name, arg) for name, arguments in ARGUMENTS.items() for arg in argumen
 @pytest.mark.parametrize(("name", "arg"), CASES)
 def test_fields(name: str, arg: str):
     needs = ["init.encoder=folder"] if "tokenizer" in name else []
-    if arg in ("few_steps", "speech") or name == "nano_few_steps":
+    if arg in ("few_steps", "speech") or name in ("nano_few_steps", "nano_editor"):
         needs = ["init=nano"]
     if name == "finetune" or arg in ("finetune", "lora"):
         needs = ["init=nano"] if name == "omni" else ["init=nano", "data=clips.jsonl"]

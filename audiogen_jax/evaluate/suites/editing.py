@@ -1,4 +1,4 @@
-"""Edits of held-out mixtures whose stems are known: is what was asked for done, and nothing else?"""
+"""Edits of held-out mixtures whose stems are known: is it done as asked, and nothing else?"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -74,7 +74,7 @@ class Editing:
         if not all(pairs.values()):
             why = "editing: nothing measured, there are no held-out clips of some part"
             return Measurement({"skipped": why}, {}, note=why)
-        listeners = Listeners(cached_judge(context.cache, recordings), passing=True)
+        listeners = Listeners(cached_judge(recordings, context.cache), passing=True)
         results: dict[str, dict] = {}
         for form, rows in pairs.items():
             systems = {EDITED: edited(pipeline, rows, context.seed, options, form)}
@@ -173,7 +173,8 @@ def _heard(
         of_part = [
             (i, getattr(row, attribute))
             for i, row in enumerate(rows)
-            if i not in taken and (attribute == "word") == (row.word is not None)
+            if i not in taken
+            and (attribute == "word") == (row.word is not None)
             and getattr(row, attribute) in classes
         ]
         taken |= {i for i, _ in of_part}

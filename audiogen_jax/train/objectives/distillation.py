@@ -11,7 +11,6 @@ from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from audiogen_jax.flow.flow_map import Jump, draw_jumps, strides_of

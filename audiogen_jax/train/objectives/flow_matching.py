@@ -116,6 +116,11 @@ class FlowMatching(SamplingObjective[Batch]):
                 f"init={config.init!r} is a flow map: train the generator that it was distilled "
                 "from, and distil that again"
             )
+        if generator.edits and config.objective == "flow_matching":
+            raise ValueError(
+                f"init={config.init!r} is an editor: train it on with objective 'editing', and "
+                "generators with this one"
+            )
         if config.has_audio:
             format = dict(sample_rate=codec.codec.sample_rate, channels=codec.codec.channels)
             config = dataclasses.replace(config, data=dataclasses.replace(config.data, **format))

@@ -103,8 +103,8 @@ def read_generator(
     generator = config.make_generator()
     if config.data.timeline and not generator.timeline:
         raise ValueError(
-            "data.scenes.timeline is above 0, but the model takes no times: set timeline=True in "
-            "config.model, or data.scenes.timeline=0"
+            "data.scenes.timeline, or data.edits.timeline, is above 0, but the model takes no "
+            "times: set timeline=True in config.model, or that to 0"
         )
     codec = open_codec(config.tokenizer, dtype="float32", param_dtype="float32")
     if generator.latent_dim != codec.codec.latent_dim:
