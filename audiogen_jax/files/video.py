@@ -2,9 +2,10 @@
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float64, UInt8
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 Frame = UInt8[np.ndarray, "y x 3"]
 _SLACK = 0.02
 """Seconds by which sound and pictures may start apart and count as starting together."""
+_NEAR = 2.0
+"""Seconds of a video that are decoded rather than looked for a frame to begin at."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -35,6 +38,13 @@ class VideoTimes:
     duration: float
     frame_rate: float
     still: bool = False
+
+
+class _Marks(NamedTuple):
+    """When the frames of a file are shown, and the mark of the first; None if it has no marks."""
+
+    times: VideoTimes
+    first: float | None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -59,6 +69,9 @@ def read_video(
 ) -> Video:
     """Decodes the frames that are nearest to some times.
 
+    Decoding begins at the last frame before them that stands for itself, so that the windows of a
+    long video take the time of one pass; where a file does not say which those are, at its start.
+
     Args:
       path: of a video or a picture.
       choose: when the file's frames are shown -> seconds of those wanted, ascending; what lies
@@ -69,28 +82,46 @@ def read_video(
       FileNotFoundError: no file at the path.
       ValueError: it cannot be read, or not all of it; PyAV is not installed.
     """
-    times = video_times(path)
+    marks = _marks(path)
+    times = marks.times
     wanted = np.asarray(choose(times), np.float64)
+    start = min(wanted[0], times.times[-1]) if len(wanted) else 0.0
+    if marks.first is not None and start > _NEAR:
+        with contextlib.suppress(ValueError):  # what damage there is, is found from the start
+            with _opened(path) as container:
+                nearest = _nearest(_from(container, path, start, marks.first), wanted, transform)
+            if nearest:
+                return Video(*nearest, times)
+    with _opened(path) as container:
+        nearest = _nearest(_decode(container, path), wanted, transform)
+    if not nearest:
+        raise ValueError(f"{path}: no frame can be read")
+    return Video(*nearest, times)
+
+
+def _nearest(
+    decoded: "Iterator[tuple[float, av.VideoFrame]]",
+    wanted: Float64[np.ndarray, " t"],
+    transform: Callable[[Frame], Frame],
+) -> tuple[UInt8[np.ndarray, "t y x 3"], Float64[np.ndarray, " t"]] | None:
+    """The frames nearest to some times, and when they are shown; None if there are none."""
     frames: list[np.ndarray] = []
     shown: list[float] = []
-    with _opened(path) as container:
-        before: tuple[float, av.VideoFrame] | None = None
-        for time, frame in _decode(container, path):
-            while len(frames) < len(wanted) and wanted[len(frames)] <= time:
-                nearer = (time, frame)
-                if before and wanted[len(frames)] - before[0] <= time - wanted[len(frames)]:
-                    nearer = before
-                shown.append(nearer[0])
-                frames.append(transform(_upright(nearer[1])))
-            if len(frames) == len(wanted):
-                break
-            before = time, frame
-        while before and len(frames) < len(wanted):
-            shown.append(before[0])
-            frames.append(transform(_upright(before[1])))
-    if not frames:
-        raise ValueError(f"{path}: no frame can be read")
-    return Video(np.stack(frames), np.array(shown), times)
+    before: tuple[float, av.VideoFrame] | None = None
+    for time, frame in decoded:
+        while len(frames) < len(wanted) and wanted[len(frames)] <= time:
+            nearer = (time, frame)
+            if before and wanted[len(frames)] - before[0] <= time - wanted[len(frames)]:
+                nearer = before
+            shown.append(nearer[0])
+            frames.append(transform(_upright(nearer[1])))
+        if len(frames) == len(wanted):
+            break
+        before = time, frame
+    while before and len(frames) < len(wanted):
+        shown.append(before[0])
+        frames.append(transform(_upright(before[1])))
+    return (np.stack(frames), np.array(shown)) if frames else None
 
 
 def video_times(path: str | Path) -> VideoTimes:
@@ -100,6 +131,17 @@ def video_times(path: str | Path) -> VideoTimes:
       FileNotFoundError: no file at the path.
       ValueError: it holds no video, or cannot be read; PyAV is not installed.
     """
+    return _marks(path).times
+
+
+def _marks(path: str | Path) -> _Marks:
+    path = Path(path)
+    version = (path.stat().st_mtime_ns, path.stat().st_size) if path.is_file() else None
+    return _read_marks(path, version)
+
+
+@functools.lru_cache(maxsize=8)  # as each window of a long video asks
+def _read_marks(path: Path, _version: tuple[int, int] | None) -> _Marks:
     with _opened(path) as container:
         name = container.format.name
         still = "image2" in name or name.endswith("_pipe")
@@ -107,16 +149,18 @@ def video_times(path: str | Path) -> VideoTimes:
         base = float(stream.time_base or 0)
         marks = [] if still else [p.pts for p in container.demux(stream) if p.size]
         rate = float(stream.average_rate or 25)
-    if still or not marks or base == 0 or any(mark is None for mark in marks):
+    untold = still or not marks or base == 0 or any(mark is None for mark in marks)
+    if untold:
         with _opened(path) as container:
             times = np.array([time for time, _ in _decode(container, path)])
     else:
         times = np.sort(np.array(marks, np.float64)) * base
     if not len(times):
         raise ValueError(f"{path}: no frame can be read")
-    times = times - times[0]
+    first, times = float(times[0]), times - times[0]
     step = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-    return VideoTimes(times, float(times[-1]) + (step or 1 / rate), rate, still)
+    shown = VideoTimes(times, float(times[-1]) + (step or 1 / rate), rate, still)
+    return _Marks(shown, None if untold else first)
 
 
 def has_video(path: str | Path) -> bool:
@@ -223,17 +267,48 @@ def _video(container: "InputContainer") -> "av.VideoStream":
     return stream
 
 
-def _decode(
-    container: "InputContainer", path: str | Path
+def _from(
+    container: "InputContainer", path: str | Path, start: float, first: float
 ) -> Iterator[tuple[float, "av.VideoFrame"]]:
-    """Seconds and frames, the first at 0."""
+    """Seconds and frames from before `start` on.
+
+    Args:
+      container: of the video.
+      path: of it.
+      start: seconds after the first frame.
+      first: the mark of that.
+
+    Raises:
+      ValueError: the container finds no frame before `start` to begin at.
+    """
+    from av.error import FFmpegError
+
+    stream = _video(container)
+    try:
+        container.seek(int((start + first) / float(stream.time_base or 1)), stream=stream)
+    except FFmpegError:
+        raise ValueError(f"{path}: no frame to begin at") from None
+    begun = False
+    for time, frame in _decode(container, path, first):
+        if not begun and time > start:
+            raise ValueError(f"{path}: no frame to begin at before {start:g} s")
+        begun = True
+        yield time, frame
+
+
+def _decode(
+    container: "InputContainer", path: str | Path, first: float | None = None
+) -> Iterator[tuple[float, "av.VideoFrame"]]:
+    """Seconds after `first`, the mark of the first frame that comes if None, and frames."""
     stream = _video(container)
     stream.thread_type = "AUTO"
     stream.codec_context.options = {"err_detect": "explode"}  # or damage is painted over
-    step, first = 1.0 / float(stream.average_rate or 25), None
+    step = 1.0 / float(stream.average_rate or 25)
     for index, frame in enumerate(container.decode(stream)):
         if frame.is_corrupt:
             raise ValueError(f"{path}: frame {index} is damaged")
+        if frame.time is None and first is not None:
+            raise ValueError(f"{path}: frame {index} has no mark of its time")
         time = index * step if frame.time is None else frame.time
         first = time if first is None else first
         yield time - first, frame

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from audiogen_jax.files import video
 from audiogen_jax.files.video import has_video, read_sound, read_video, video_times
 from tests.films import write_video
 
@@ -40,6 +41,47 @@ def test_frames_are_kept_transformed_alone(tmp_path):
     path = write_video(tmp_path / "a.mp4", np.arange(5) / 25)
     video = read_video(path, lambda t: t.times, lambda frame: frame[::2, ::2])
     assert video.frames.shape == (5, 16, 24, 3)
+
+
+def count_decoded(monkeypatch):
+    counts = []
+
+    def decode(*args):
+        counts.append(0)
+        for each in video._decode_all(*args):
+            counts[-1] += 1
+            yield each
+
+    monkeypatch.setattr(video, "_decode_all", video._decode, raising=False)
+    monkeypatch.setattr(video, "_decode", decode)
+    return counts
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
+def test_a_window_of_a_long_video_is_decoded_alone(tmp_path, monkeypatch, name):
+    path = write_video(tmp_path / name, np.arange(400) / 10)
+    wanted = 31 + np.arange(30) / 25
+    from_the_start = read_video(path, lambda times: np.concatenate([[0.0], wanted]))
+    counts = count_decoded(monkeypatch)
+    window = read_video(path, lambda times: wanted)
+    np.testing.assert_array_equal(window.frames, from_the_start.frames[1:])
+    np.testing.assert_allclose(window.times, from_the_start.times[1:], atol=1e-9)
+    assert len(counts) == 1 and counts[0] <= 12 + 1 + 13  # from a frame that stands for itself
+    late = read_video(path, lambda times: np.array([39.9, 50.0]))  # beyond the last frame
+    np.testing.assert_allclose(late.times, 39.9, atol=1e-3)
+    assert counts[1] <= 13
+
+
+def test_where_nothing_says_where_to_begin_all_is_decoded(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", np.arange(60) / 10)
+    expected = read_video(path, lambda times: np.array([0.0, 5.0])).frames[1:]
+
+    def nowhere(*_args):
+        raise ValueError("no frame to begin at")
+
+    monkeypatch.setattr(video, "_from", nowhere)
+    found = read_video(path, lambda times: np.array([5.0])).frames
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
