@@ -15,6 +15,7 @@ from audiogen_jax.checkpoints.family import (
     Component,
     FolderFamily,
     GeneratorFamily,
+    LanguageModelFamily,
     LoadedGenerator,
     LoadedLanguageModel,
 )
@@ -64,7 +65,8 @@ def _load(
     params: Params = {"omni": network, "thinker": thought}
     if for_sampling:
         params = generator.for_sampling(params)
-    text = BytePairTokenizer(tokenizer_folder(opened_thinker.path), sizes.text.vocab_size)
+    language = _language(opened_thinker.path, thinker, thought)
+    text = language.reader
     reader = OmniReader(
         config, thinker, text, read_instructions(opened.path), *load_visual_features(opened.path)
     )
@@ -72,12 +74,25 @@ def _load(
     def tokenize(texts: list[str], timelines: Sequence[Timeline] = (), /) -> Tokens:
         return reader.tokens(texts, generator.max_tokens)
 
-    stops = tuple({sizes.eos_token_id, sizes.pad_token_id})
-    language = LoadedLanguageModel(opened_thinker.path, thinker, thought, text, stops)
     folders = tuple(dict.fromkeys((opened.path, opened_thinker.path, opened_codec.path)))
     return LoadedGenerator(
         folders, generator, params, codec, tokenize, language=language, reader=reader
     )
+
+
+def _load_language(
+    opened: CheckpointFolder, dtype: DTypeLike, param_dtype: DTypeLike, put: Put
+) -> LoadedLanguageModel:
+    """The thinker alone; what generates stays on disk."""
+    folder = opened.component("thinker", opened.config(OmniConfig).thinker)
+    sizes, params = load_thinker(folder, param_dtype, put, stacked=False)
+    return _language(folder.path, Thinker(sizes, dtype), params)
+
+
+def _language(folder: Path, thinker: Thinker, params: Params) -> LoadedLanguageModel:
+    c = thinker.config
+    text = BytePairTokenizer(tokenizer_folder(folder), c.text.vocab_size)
+    return LoadedLanguageModel(folder, thinker, params, text, (c.eos_token_id, c.pad_token_id))
 
 
 def load_visual_features(
@@ -171,6 +186,7 @@ GENERATOR = GeneratorFamily(
     codec_field="codec",
     default_codec=OmniConfig.codec,
 )
+LANGUAGE_MODEL = LanguageModelFamily(_load_language)
 FOLDER = FolderFamily(
     load_omni,
     save_omni,

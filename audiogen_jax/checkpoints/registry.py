@@ -111,11 +111,8 @@ def load_language_model(
       ValueError: there is no such checkpoint, or it does not hold what it should.
     """
     opened = open_checkpoint(_cached_release() if source is None else source, revision)
-    if opened.model_type in GENERATORS:
-        loaded = load_generator(opened.path, dtype=dtype, param_dtype=param_dtype, put=put)
-        if loaded.language is None:
-            raise ValueError(f"{opened.path} generates and answers no questions: {_how_to_get()}")
-        return loaded.language
+    if opened.model_type in GENERATORS and opened.model_type not in LANGUAGE_MODELS:
+        raise ValueError(f"{opened.path} generates and answers no questions: {_how_to_get()}")
     return family_of(opened, LANGUAGE_MODELS).load(opened, dtype, param_dtype, put)
 
 
@@ -328,6 +325,7 @@ LANGUAGE_MODELS: Table[LanguageModelFamily] = Table(
     {
         "qwen2_5_omni": f"{_QWEN}:LANGUAGE_MODEL",
         "qwen2_5_omni_thinker": f"{_QWEN}:LANGUAGE_MODEL",
+        "audio_omni": f"{_OMNI}:LANGUAGE_MODEL",
     }
 )
 PROMPTS: Table[PromptFamily] = Table(

@@ -12,6 +12,7 @@ from jaxtyping import DTypeLike, Float32
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.folder import open_checkpoint
 from audiogen_jax.checkpoints.registry import PROMPTS, family_of
+from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.input.manifest import AudioRecord
 from audiogen_jax.input.prompt_arrays import PromptArrays
 from audiogen_jax.jobs.prompt_inputs import read_inputs
@@ -47,7 +48,8 @@ class PromptEncoder:
         opened = open_checkpoint(source)
         family = family_of(opened, PROMPTS)
         loaded = family.load(opened, dtype, jax.device_put)
-        encode = jax.jit(loaded.generator.encode_prompts)
+        options = compiler_options(loaded.params)
+        encode = jax.jit(loaded.generator.encode_prompts, compiler_options=options)
         return cls(family.sha256(opened), loaded.reader, loaded.generator, loaded.params, encode)
 
     def read(

@@ -132,6 +132,16 @@ def test_the_thinker_answers(pipeline):
     assert isinstance(pipeline.understand("What is heard?", audio=sound_clip()), str)
 
 
+def test_the_thinker_answers_without_the_network(pipeline, tmp_path):
+    """Gigabytes that no answer needs are not read."""
+    folder = pipeline._folders[0]
+    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
+    (tmp_path / "thinker").symlink_to(folder / "thinker")
+    alone = ag.load_understanding(tmp_path, param_dtype="float32")
+    clip = sound_clip()
+    assert alone.understand("What is heard?", clip) == pipeline.understand("What is heard?", clip)
+
+
 def sound_clip():
     return ag.Clip(sound(0.3).samples, RATE, "0", "", 0)
 

@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, DTypeLike, Float, Int, PRNGKeyArray
 
-from audiogen_jax.layers.apply import after, apply
+from audiogen_jax.layers.apply import apply
 from audiogen_jax.layers.norm import RMSNorm
 from audiogen_jax.models.omni.thinker.config import TextConfig
 from audiogen_jax.models.omni.thinker.rope import multimodal_angles
 from audiogen_jax.ops.attention import attention, causal_attention
 from audiogen_jax.ops.rope import rotate
+from audiogen_jax.ops.widened import dot, dot_transposed
 from audiogen_jax.sharding.constraint import constrain
 from audiogen_jax.types import ModuleDTypes, Params
 
@@ -27,6 +28,24 @@ class KeyValue(NamedTuple):
 
     key: Float[Array, "b l g k"]
     value: Float[Array, "b l g k"]
+
+
+class Dense(nn.Module):
+    """As Flax's, with kernels that may rest in half precision; see `ops.widened`."""
+
+    features: int
+    use_bias: bool
+    dtype: DTypeLike
+    param_dtype: DTypeLike
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*b i"]) -> Float[Array, "*b o"]:
+        draw, shape = nn.initializers.lecun_normal(), (x.shape[-1], self.features)
+        y = dot(x, self.param("kernel", draw, shape, self.param_dtype), self.dtype)
+        if self.use_bias:
+            zeros = nn.initializers.zeros
+            y += self.param("bias", zeros, shape[1:], self.param_dtype).astype(self.dtype)
+        return y
 
 
 class DecoderLayer(nn.Module):
@@ -40,8 +59,8 @@ class DecoderLayer(nn.Module):
         c = self.config
         dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
 
-        def dense(features: int, use_bias: bool = False) -> nn.Dense:
-            return nn.Dense(features, use_bias=use_bias, **dtypes)
+        def dense(features: int, use_bias: bool = False) -> Dense:
+            return Dense(features, use_bias=use_bias, **dtypes)
 
         self.attention_norm = RMSNorm(epsilon=c.rms_norm_eps, **dtypes)
         self.query = dense(c.num_attention_heads * c.head_dim, use_bias=True)
@@ -138,7 +157,7 @@ class TextDecoder(NamedTuple):
         angles, layer = self.angles(positions), self.layer
         caches = []
         for weights in params["layers"][:layers]:
-            x, cache = apply(layer, after(x, weights), x, angles, mask)
+            x, cache = apply(layer, weights, x, angles, mask)
             caches.append(cache)
         return x, caches
 
@@ -155,7 +174,6 @@ class TextDecoder(NamedTuple):
         angles, layer = self.angles(positions), self.layer
         new = []
         for weights, cache in zip(params["layers"], caches, strict=True):
-            weights = after(x, weights)
             x, cache = apply(layer, weights, x, angles, mask, cache, slot, method="step")
             new.append(cache)
         return x, new
@@ -163,9 +181,8 @@ class TextDecoder(NamedTuple):
     def logits(self, params: Params, x: Float[Array, "... d"]) -> Float[Array, "... v"]:
         """Of the next token, float32."""
         norm = RMSNorm(epsilon=self.config.rms_norm_eps, dtype=self.dtype)
-        head = params["head"]["embedding"].astype(self.dtype)
         last = apply(norm, params["norm"], x)
-        return jnp.einsum("...d,vd->...v", last, head, preferred_element_type=jnp.float32)
+        return dot_transposed(last, params["head"]["embedding"], self.dtype)
 
     def init(self, key: PRNGKeyArray) -> dict[str, Params]:
         """Random parameters; layers are stacked along their first axis, see `unstack`."""
