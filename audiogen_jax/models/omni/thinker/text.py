@@ -30,7 +30,7 @@ class KeyValue(NamedTuple):
     value: Float[Array, "b l g k"]
 
 
-class Dense(nn.Module):
+class WidenedDense(nn.Module):
     """As Flax's, with kernels that may rest in half precision; see `ops.widened`."""
 
     features: int
@@ -59,8 +59,8 @@ class DecoderLayer(nn.Module):
         c = self.config
         dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
 
-        def dense(features: int, use_bias: bool = False) -> Dense:
-            return Dense(features, use_bias=use_bias, **dtypes)
+        def dense(features: int, use_bias: bool = False) -> WidenedDense:
+            return WidenedDense(features, use_bias=use_bias, **dtypes)
 
         self.attention_norm = RMSNorm(epsilon=c.rms_norm_eps, **dtypes)
         self.query = dense(c.num_attention_heads * c.head_dim, use_bias=True)
