@@ -32,8 +32,8 @@ class EditConfig:
       negatives: share of the pairs, but for those that add, whose instruction names a sound that
         is not there: nothing changes, and what is extracted is silence.
       roles: role of the named sound -> share; it needs clips.
-      backgrounds: category -> share of the scenes that events stand over; see
-        `scenes.config.CATEGORIES`.
+      backgrounds: category -> share of the scenes that events stand over, whose music and ambience
+        last throughout; see `scenes.config.CATEGORIES`.
       events: fewest and most, the named one among them.
       snr: range of an event's level above that of the background, decibels.
       semitones: range in which an event's pitch is shifted.
@@ -91,4 +91,5 @@ class EditConfig:
             manifests=self.manifests,
             categories=self.backgrounds,
             headroom=(0.0,),
+            fill=True,
         )

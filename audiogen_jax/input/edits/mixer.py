@@ -1,5 +1,6 @@
 """Mixes edit pairs of single recordings; each is a pure function of a few numbers."""
 
+import contextlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeAlias
@@ -32,6 +33,10 @@ _ONE_AT_A_TIME = ("speech", "music")
 
 
 Samples: TypeAlias = Float32[np.ndarray, "n a"]
+
+
+class _NoSoundLeftError(ValueError):
+    """All sounds that were drawn are heard already."""
 
 
 class _Named(NamedTuple):
@@ -101,9 +106,19 @@ class EditMixer:
           ValueError: no speech is short enough, no sound is left that is not heard already, or a
             clip cannot be read; names it.
         """
-        config = self._config
-        kind = _drawn_key(config.kinds, rng)
-        negative = kind != "add" and rng.random() < config.negatives
+        kind = _drawn_key(self._config.kinds, rng)
+        negative = kind != "add" and rng.random() < self._config.negatives
+        for _ in range(MAX_DRAWS):
+            with contextlib.suppress(_NoSoundLeftError):
+                return self._pair(kind, negative, seconds, rng)
+        raise ValueError(
+            f"no sound is left to mix an edit pair ({kind}) with: all that are drawn are heard in "
+            "it already; add recordings of other sounds to data.edits.manifests"
+        )
+
+    def _pair(
+        self, kind: str, negative: bool, seconds: float, rng: np.random.Generator
+    ) -> EditPair:
         scene = self._scenes.draw(1.0, seconds, rng)
         background = [clip for clips in scene.clips.values() for clip in clips]
         heard = [*background]
@@ -114,8 +129,11 @@ class EditMixer:
             return chosen
 
         named = choose()
-        count = int(rng.integers(config.events[0], config.events[1] + 1))
-        others = [choose() for _ in range(count if negative else count - 1)]
+        count = int(rng.integers(self._config.events[0], self._config.events[1] + 1))
+        others = []
+        with contextlib.suppress(_NoSoundLeftError):  # as many as there are
+            for _ in range(count if negative else count - 1):
+                others.append(choose())
         rest = scene.samples
         for other in others:
             rest = rest + self._placed(self._heard(other, scene.samples, rng), len(rest), rng)[0]
@@ -168,7 +186,11 @@ class EditMixer:
     def _choose(
         self, heard: Sequence[AudioRecord], seconds: float, rng: np.random.Generator
     ) -> _Named:
-        """A clip of a sound that is not heard already; a voice can be told within `seconds`."""
+        """A clip of a sound that is not heard already, a voice only if it fits into `seconds`.
+
+        Raises:
+          _NoSoundLeftError: there is none.
+        """
         longest = seconds / self._config.stretch[1]
         available = self._library.roles(longest)
         roles = {role: share for role, share in self._roles.items() if role in available}
@@ -177,11 +199,7 @@ class EditMixer:
             clip = self._library.draw(role, rng, longest if role == "speech" else math.inf)
             if not any(_same_sound(clip, other) for other in heard):
                 return _Named(role, clip)
-        raise ValueError(
-            "no sound is left to mix an edit pair with: all that were drawn are heard in it "
-            "already; add recordings of other sounds to data.edits.manifests, or lower "
-            "data.edits.events"
-        )
+        raise _NoSoundLeftError
 
     def _heard(self, named: _Named, background: Samples, rng: np.random.Generator) -> Samples:
         """A clip as it stands in a pair: cut, shifted, stretched, faded, at its level."""

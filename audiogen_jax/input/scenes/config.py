@@ -33,6 +33,7 @@ class SceneConfig:
       reverb: share of the scenes without ambience that get a room.
       scenes: of a training, over which the stages of `headroom` extend.
       timeline: share of the scenes whose events are told with their times.
+      fill: repeat music and ambience that are shorter than a scene, so that they last throughout.
     """
 
     weight: Positive
@@ -58,6 +59,7 @@ class SceneConfig:
     reverb: Probability = 0.3
     scenes: AtLeastOne = 200_000
     timeline: Probability = 0.5
+    fill: bool = False
 
     def __post_init__(self):
         if not self.manifests or any(not weight > 0 for _, weight in self.manifests):

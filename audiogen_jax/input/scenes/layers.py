@@ -6,6 +6,8 @@ from jaxtyping import Float, Float32
 
 FADE_SECONDS = 0.01
 """Of the fades at the ends of a cut."""
+CROSSFADE_SECONDS = 0.5
+"""Of a clip that is repeated, at most."""
 FRAME_SECONDS = 0.01
 ACTIVE_BELOW_PEAK = 1e-4
 """A frame is active if its energy is within 40 dB of the layer's loudest frame."""
@@ -54,6 +56,23 @@ def faded(clip: Float32[np.ndarray, "m a"], sample_rate: int) -> Float32[np.ndar
     window[:fade, 0] = np.linspace(0.0, 1.0, fade, endpoint=False)
     window[len(clip) - fade :, 0] = np.linspace(1.0, 0.0, fade, endpoint=False)
     return clip * window
+
+
+def repeated(
+    clip: Float32[np.ndarray, "m a"], length: int, sample_rate: int
+) -> Float32[np.ndarray, "n a"]:
+    """A clip repeated up to a length, with crossfades of equal power; a longer one as it is."""
+    if len(clip) >= length:
+        return clip
+    fade = min(round(CROSSFADE_SECONDS * sample_rate), len(clip) // 2)
+    rise = np.sin(np.linspace(0.0, np.pi / 2, fade, dtype=np.float32))[:, None]
+    piece = clip.copy()
+    piece[:fade] *= rise
+    piece[len(piece) - fade :] *= rise[::-1]
+    layer = np.zeros((length + len(clip), clip.shape[1]), np.float32)
+    for onset in range(0, length, len(clip) - fade):
+        layer[onset : onset + len(clip)] += piece
+    return layer[:length]
 
 
 def add_at(layer: Float32[np.ndarray, "n a"], clip: Float32[np.ndarray, "m a"], onset: int) -> None:

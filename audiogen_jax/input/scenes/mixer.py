@@ -207,6 +207,8 @@ class SceneMixer:
             if role == "sfx":
                 longest = min(longest, round(rng.uniform(*EVENT_SECONDS) * self._rate))
             pieces = [crop_window(pieces[0], longest, "loud", rng)]
+            if self._config.fill and role != "sfx":
+                pieces = [mixing.repeated(pieces[0], length, self._rate)]
         pauses = [round(rng.uniform(*PAUSE_SECONDS) * self._rate) for _ in pieces[1:]]
         # A container's stated duration may be a few samples short of what it decodes to.
         total = min(sum(map(len, pieces)) + sum(pauses), length)

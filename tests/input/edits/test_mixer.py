@@ -1,6 +1,5 @@
 import dataclasses
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,12 +175,19 @@ def test_a_role_without_clips_is_refused(manifests):
         EditMixer(config, library, AudioCache(RATE, 1 << 28))
 
 
-def test_no_sound_is_left():
-    clip = AudioRecord("a", Path("a"), 1.0, {"sfx": ("a bell",)}, "train", 1, None, "bell")
-    config = dataclasses.replace(CONFIG, backgrounds={"00A": 1.0}, roles={"sfx": 1.0})
-    mixer = EditMixer(config, SceneLibrary([([clip], 1.0)]), AudioCache(RATE, 0))
-    with pytest.raises(ValueError, match="no sound is left.*data.edits.manifests"):
-        mixer._choose([clip], 2.0, np.random.default_rng(0))
+def test_where_no_sound_is_left_pairs_have_fewer_or_an_error(records):
+    """One label for backgrounds and two for events: a third is never heard."""
+    records = [record for record in records if record.label in ("rain", "dog", "alarm")]
+    config = dataclasses.replace(
+        CONFIG, backgrounds={"00A": 1.0}, roles={"sfx": 1.0}, kinds={"add": 1.0}, events=(3, 3)
+    )
+    cache = AudioCache(RATE, 1 << 28)
+    mixer = EditMixer(config, SceneLibrary([(records, 1.0)]), cache)
+    assert {len(draw(mixer, seed).clips["others"]) for seed in range(12)} == {0, 1}
+    records = [record for record in records if record.label == "dog"]
+    mixer = EditMixer(config, SceneLibrary([(records, 1.0)]), cache)
+    with pytest.raises(ValueError, match=r"no sound is left .*\(add\).*data.edits.manifests"):
+        draw(mixer, 0)
 
 
 @pytest.mark.parametrize(("semitones", "stretch"), [(3.0, 1.0), (-3.0, 1.2), (0.0, 0.8)])

@@ -7,7 +7,7 @@ import pytest
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.manifest import read_manifest
 from audiogen_jax.input.scenes.config import SceneConfig
-from audiogen_jax.input.scenes.layers import active_power
+from audiogen_jax.input.scenes.layers import active_power, repeated
 from audiogen_jax.input.scenes.library import SceneLibrary
 from audiogen_jax.input.scenes.mixer import PEAK, SceneMixer
 
@@ -115,6 +115,26 @@ def test_words_are_of_one_speaker_and_are_all_in_asr(make):
         assert (
             scene.views["asr"] == " ".join(said) == " ".join(clip.views["asr"][0] for clip in clips)
         )
+
+
+def test_ambience_that_fills_a_scene(make):
+    """It is heard throughout, about as loud where two repetitions meet."""
+    mixer = make(categories={"00A": 1.0}, fill=True, reverb=0.0)
+    layers = [
+        layer
+        for seed in range(6)
+        for role, layer in draw(mixer, seed, seconds=5.0).layers.items()
+        if role == "env"
+    ]
+    assert layers
+    for layer in layers:
+        assert np.square(layer.reshape(20, -1)).mean(axis=1).min() > 0
+    noise = np.random.default_rng(0).standard_normal((RATE, 2)).astype(np.float32)
+    lasting = repeated(noise, 4 * RATE + 7, RATE)
+    assert lasting.shape == (4 * RATE + 7, 2)
+    power = np.square(lasting[RATE // 2 : 4 * RATE].reshape(14, -1)).mean(axis=1)
+    np.testing.assert_allclose(power, 1.0, atol=0.15)
+    assert repeated(noise, RATE - 1, RATE) is noise
 
 
 def test_a_category_without_clips_is_refused(manifests):
