@@ -54,7 +54,9 @@ def stem_masks(
 ) -> Float[np.ndarray, "k f t"]:
     """The share of each stem in the energy at every frequency and frame; they sum to 1."""
     spectra = _spectra(np.stack(copies), sample_rate)
-    energies = scipy.ndimage.uniform_filter(np.abs(spectra) ** 2, SMOOTHING, axes=(1, 2))
+    energies = np.abs(spectra) ** 2
+    for axis, size in enumerate(SMOOTHING, 1):
+        energies = scipy.ndimage.uniform_filter1d(energies, size, axis)
     total = energies.sum(axis=0)
     return np.where(total > 0, energies / np.where(total > 0, total, 1), 1 / len(copies))
 
