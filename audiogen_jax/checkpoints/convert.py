@@ -10,8 +10,9 @@ import jax
 import numpy as np
 from jaxtyping import DTypeLike
 
-from audiogen_jax.checkpoints.adapters import load_adapters
+from audiogen_jax.checkpoints.adapters import Adapters, load_adapters
 from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
+from audiogen_jax.checkpoints.forms import FORMS_BESIDE
 from audiogen_jax.checkpoints.hub import HUB_NAME
 from audiogen_jax.checkpoints.orbax import save_orbax
 from audiogen_jax.checkpoints.qwen_omni import GENERATION
@@ -23,7 +24,7 @@ from audiogen_jax.input.byte_pairs import FILES as BYTE_PAIRS
 from audiogen_jax.input.text import SENTENCEPIECE
 from audiogen_jax.models.hf_config import HFConfig
 from audiogen_jax.models.lora import merge
-from audiogen_jax.types import Params, dtype_name
+from audiogen_jax.types import dtype_name
 
 FORMATS = ("hf", "orbax")
 _SHARD_BYTES = 5_000_000_000
@@ -95,14 +96,20 @@ def _convert(
     dtype: str,
     format: str,
     max_shard_bytes: int | None,
-    adapters: tuple[Params, float] | None = None,
+    adapters: Adapters | None = None,
 ) -> dict[str, int]:
     family = family_of(opened, FOLDERS)
     config, params = family.load(opened, dtype)
     if adapters is not None:
         if opened.model_type not in GENERATORS:
             raise ValueError(f"{opened.path} is no generator: adapters cannot be merged into it")
-        params = jax.tree.map(np.asarray, merge(params, *adapters))
+        if adapters.form:
+            raise ValueError(
+                f"these adapters make a generator of form {adapters.form!r}: give the export of "
+                "their training, which is that generator, or put them beside the base as "
+                f"{FORMS_BESIDE[adapters.form]}"
+            )
+        params = jax.tree.map(np.asarray, merge(params, adapters.matrices, adapters.scale))
     counts = {".": sum(leaf.size for leaf in jax.tree.leaves(params))}
     components = _local_components(opened, config, family.components)
     names = {field: family.components[field].folder for field in components}
@@ -112,11 +119,13 @@ def _convert(
     else:
         save_orbax(output, config.to_hf(derived=True), params)
     del params
-    texts = [n for n in (*BYTE_PAIRS, *SENTENCEPIECE, GENERATION) if (opened.path / n).is_file()]
-    check_contents(opened.path, texts)
-    for name in texts:
+    files = (*BYTE_PAIRS, *SENTENCEPIECE, GENERATION, *FORMS_BESIDE.values())
+    copied = [name for name in files if adapters is None or name not in FORMS_BESIDE.values()]
+    copied = [name for name in copied if (opened.path / name).is_file()]
+    check_contents(opened.path, copied)
+    for name in copied:
         shutil.copyfile(opened.path / name, output / name)
-    record_contents(output, texts)
+    record_contents(output, copied)
     for field, component in components.items():
         name = names[field]
         counts[name] = _convert(component, output / name, dtype, format, max_shard_bytes)["."]

@@ -32,11 +32,14 @@ class Inputs(abc.ABC):
 
     Attributes:
       inputs: makes requests.
-      latent_editor: edits, where the generator was trained to by its latents.
     """
 
     inputs: InputRequestMaker
-    latent_editor: LatentEditor | None
+
+    @property
+    @abc.abstractmethod
+    def latent_editor(self) -> LatentEditor | None:
+        """Edits by a generator that was trained to by its latents, where there is one."""
 
     @abc.abstractmethod
     def run(

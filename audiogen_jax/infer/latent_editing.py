@@ -204,13 +204,6 @@ class LatentEditor:
         return samples + _within_full_scale(added, samples)
 
 
-def latent_editor(
-    sampler: Sampler, codec: Codec, tokenize: Tokenize, run: _Run
-) -> LatentEditor | None:
-    """The editor that a generator is; None if it makes new clips."""
-    return LatentEditor(sampler, codec, tokenize, run) if sampler.generator.edits else None
-
-
 def _caption(kind: EditKind, what: str) -> StructuredCaption:
     """As a model is trained with: the instruction, the named sound, and the words that it says."""
     words = " ".join(what[start:end] for start, end in quotations(what))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # the command line reads the fields of this file without wait
 
 GUIDED_VIEWS = ("speech", "sfx", "music", "env")
 """Parts of a scene that can have a guidance scale of their own; "speech" takes "asr" along."""
+FEW = (2, 4, 8)
+"""Steps for which a generator that has a form of few steps is sampled by it."""
 Schedule = Literal["sway", "linear", "logistic"]
 Solver = Literal["euler", "midpoint", "heun", "ab2", "dpmpp2m", "unipc"]
 Sharding = Literal["dp", "fsdp", "tensor"]
@@ -30,7 +32,8 @@ class SamplingOptions:
     """How noise becomes latents; checked when made.
 
     Attributes:
-      steps: solver steps, at least 1.
+      steps: solver steps, at least 1; 2, 4 and 8 are taken by the form of the model that was
+        trained for few, where it has one and no other solver, negative prompt or the like is given.
       guidance: scale of classifier-free guidance, at least 0; 1 turns it off.
       schedule: the noise levels to step through.
       solver: midpoint and heun evaluate the velocity twice per step, the others once.
@@ -118,6 +121,13 @@ class SamplingOptions:
         interval = None if everywhere else self.guidance_interval
         return Guidance.classifier_free(self.guidance, scales, interval, self.guidance_rescale)
 
+    @property
+    def unlike_a_flow_map(self) -> list[str]:
+        """Names of what is asked for and a flow map cannot do."""
+        plain = SamplingOptions(self.steps, self.guidance, self.schedule)
+        names = [field.name for field in dataclasses.fields(self)]
+        return [name for name in names if getattr(self, name) != getattr(plain, name)]
+
     def guidance_of(self, flow_map: bool) -> "Guidance":
         """How a generator is guided, which may be a flow map.
 
@@ -128,9 +138,7 @@ class SamplingOptions:
             return self.classifier_free()
         from audiogen_jax.flow.guidance import Guidance
 
-        plain = SamplingOptions(self.steps, self.guidance, self.schedule)
-        names = [field.name for field in dataclasses.fields(self)]
-        if changed := [name for name in names if getattr(self, name) != getattr(plain, name)]:
+        if changed := self.unlike_a_flow_map:
             raise ValueError(
                 f"{', '.join(changed)}: the model is a flow map, whose few steps are Euler's under "
                 "one guidance scale; leave it out, or use the model that it was distilled from"

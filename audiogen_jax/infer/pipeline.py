@@ -12,6 +12,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, DTypeLike
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.checkpoints.adapters import Form
+from audiogen_jax.checkpoints.forms import has_form, load_form
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import LoadedGenerator, load_generator
 from audiogen_jax.files.audio import check_audible
@@ -19,12 +21,12 @@ from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.flow.windows import stack_windows
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.editing import AudioInput, Inputs, as_sound
-from audiogen_jax.infer.latent_editing import latent_editor
+from audiogen_jax.infer.latent_editing import LatentEditor
 from audiogen_jax.infer.layout import inference_mesh
 from audiogen_jax.infer.make_from_inputs import InputRequestMaker
-from audiogen_jax.infer.make_requests import Asked, RequestMaker, check_predicted
+from audiogen_jax.infer.make_requests import Asked, RequestMaker
 from audiogen_jax.infer.noise import clip_keys, clip_noise
-from audiogen_jax.infer.options import SamplingOptions, Schedule, Sharding, Solver
+from audiogen_jax.infer.options import FEW, SamplingOptions, Schedule, Sharding, Solver
 from audiogen_jax.infer.requests import (
     Clip,
     ClipError,
@@ -39,6 +41,7 @@ from audiogen_jax.infer.requests import (
 )
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.source import Source, encode_source
+from audiogen_jax.infer.token_sampling import sample_tokens
 from audiogen_jax.infer.understand import Understanding
 from audiogen_jax.models.prompting import PromptInputs
 from audiogen_jax.timeline import AnyTimeline, parse_timelines
@@ -46,8 +49,6 @@ from audiogen_jax.types import (
     Device,
     FrameMask,
     Latents,
-    Tokens,
-    as_float32,
     compute_dtype,
     parse_dtype,
 )
@@ -87,12 +88,11 @@ class Pipeline(Inputs):
           mesh: of its devices, see `inference_mesh`; the first one if None.
         """
         self.generator = loaded.generator
-        self._folders, self._language = loaded.folders, loaded.language
+        self._loaded = loaded
         self._sampler = Sampler(loaded.generator, loaded.params, mesh)
         self.codec = Codec(loaded.codec, self._sampler.mesh)
         self._requests = RequestMaker(self._sampler, loaded.tokenize, loaded.lost_views, self.codec)
         self.inputs = InputRequestMaker(self._sampler, self.codec, loaded.reader)
-        self.latent_editor = latent_editor(self._sampler, self.codec, loaded.tokenize, self.run)
 
     @classmethod
     def load(
@@ -125,7 +125,34 @@ class Pipeline(Inputs):
 
     def checkpoint_sha256(self) -> str:
         """One hash over the files of the checkpoint, its text encoder and its codec."""
-        return checkpoint_sha256(*self._folders)
+        return checkpoint_sha256(*self._loaded.folders)
+
+    def for_options(self, options: SamplingOptions) -> "Pipeline":
+        """The form of the generator for so few steps, where it has one and nothing is against it.
+
+        That is a flow map in `few_steps.safetensors`, for `FEW` steps of Euler's method under one
+        guidance scale; else this pipeline.
+        """
+        takes = options.steps in FEW and not options.unlike_a_flow_map
+        return self._few_steps or self if takes else self
+
+    @functools.cached_property
+    def _few_steps(self) -> "Pipeline | None":
+        return self._of_form("flow_map")
+
+    def _of_form(self, form: Form) -> "Pipeline | None":
+        usual = not (self.generator.flow_map or self.generator.edits)
+        if not usual or not has_form(self._loaded.folders[0], form):
+            return None
+        return type(self)(load_form(self._loaded, form), self._sampler.mesh)
+
+    @functools.cached_property
+    def latent_editor(self) -> LatentEditor | None:
+        loaded = self._loaded
+        if self.generator.edits:
+            return LatentEditor(self._sampler, self.codec, loaded.tokenize, self.run)
+        editor = self._of_form("edits")
+        return editor and editor.latent_editor
 
     def generate(
         self,
@@ -199,14 +226,15 @@ class Pipeline(Inputs):
             captions = [None] if prompts is None else parse_prompts(prompts)
             sounds = [None if s is None else as_sound(s, None) for s in (voice, audio)]
             given = transcript, sounds[0], voice_text, sounds[1], video
-            asked = [PromptInputs(caption, *given) for caption in captions]
+            asked, pipeline = [PromptInputs(caption, *given) for caption in captions], self
             seconds = check_durations(duration, len(asked), self.generator.latent_rate)
             requests = self.inputs.make(check_ids(ids, len(asked)), asked, seconds, options)
         else:
-            requests = self.requests(prompts, ids, duration, options, timeline=timeline)
+            pipeline = self if source is not None else self.for_options(options)
+            requests = pipeline.requests(prompts, ids, duration, options, timeline=timeline)
         clips: dict[str, Clip] = {}
         for batch in batches(requests):
-            for clip in self.collect(self.submit(batch, seed, options, source)):
+            for clip in self.collect(pipeline.submit(batch, seed, options, source)):
                 if isinstance(clip, ClipError):
                     raise clip
                 clips[clip.id] = clip
@@ -333,12 +361,12 @@ class Pipeline(Inputs):
         Raises:
           ValueError: this one does not.
         """
-        if self._language is None:
+        if self._loaded.language is None:
             raise ValueError(
-                f"{self._folders[0]} generates and answers no questions: load a model that does "
-                "with load_understanding"
+                f"{self._loaded.folders[0]} generates and answers no questions: load a model that "
+                "does with load_understanding"
             )
-        return Understanding(self._language, self._sampler.mesh).understand
+        return Understanding(self._loaded.language, self._sampler.mesh).understand
 
     def sample_latents(
         self,
@@ -366,34 +394,4 @@ class Pipeline(Inputs):
           ValueError: a bad argument, or a clip with a predicted length beyond the noise.
         """
         options = SamplingOptions(steps, guidance, schedule, compat=compat)
-        tokens = Tokens(np.asarray(token_ids), np.asarray(token_mask, bool))
-        shapes = tokens.ids.shape, tokens.mask.shape
-        if tokens.ids.ndim != 2 or shapes[0] != shapes[1] or tokens.ids.dtype.kind not in "iu":
-            raise ValueError(
-                f"token_ids of type {tokens.ids.dtype}, and token_mask, of shapes {shapes}: "
-                "expected integers and booleans, both [b l]"
-            )
-        names = [str(row) for row in range(len(tokens.ids))]
-        conditions = self._sampler.condition(tokens)
-        lengths = self._sampler.frames(conditions)
-        check_predicted(lengths, names, self.generator.latent_rate)
-        longest, channels = int(lengths.max()), self.generator.latent_dim
-        drawn: Array
-        if noise is None:
-            drawn = clip_noise(clip_keys(0, names), longest, channels)
-        else:
-            given = as_float32(noise, "noise")
-            if not np.isfinite(given).all():
-                raise ValueError("the noise holds NaN or infinite values")
-            drawn = jnp.asarray(given)
-        expected = (len(names), longest, channels)
-        if drawn.ndim != 3 or drawn.shape[::2] != expected[::2] or drawn.shape[1] < longest:
-            raise ValueError(
-                f"noise of shape {drawn.shape}: expected [b t c] with at least {expected}"
-            )
-        size = self._sampler.layout.rows
-        rows = np.minimum(np.arange(-(-len(names) // size) * size), len(names) - 1)
-        latents = self._sampler.sample(
-            [[conditions[row]] for row in rows], lengths[rows], drawn[rows], options
-        )
-        return latents[: len(names)], jnp.arange(drawn.shape[1]) < lengths[:, None]
+        return sample_tokens(self._sampler, token_ids, token_mask, noise, options)

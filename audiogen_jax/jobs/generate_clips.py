@@ -167,7 +167,7 @@ def run_batch(
         param_dtype=settings.param_dtype,
         devices=jax.local_devices(),
         sharding=settings.sharding,
-    )
+    ).for_options(settings.options)
     if pipeline.inputs.reader is None:
         mine = _captions_alone(mine, prompts)
     if settings.duration is not None:

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import audiogen_jax as ag
-from audiogen_jax.checkpoints.adapters import save_adapters
+from audiogen_jax.checkpoints.adapters import Adapters, save_adapters
 from audiogen_jax.checkpoints.convert import convert_checkpoint
 from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.folder import CheckpointFolder
@@ -124,7 +124,7 @@ def test_adapters_that_are_not_finite(tmp_path, tiny_checkpoint, factor, scale):
     a = np.full((2, 1), factor, np.float32)
     adapters = {"x": {"lora_a": a, "lora_b": np.ones((1, 2), np.float32)}}
     with pytest.raises(ValueError, match="lora_a: 2 of 2 numbers|scale=inf"):
-        save_adapters(tmp_path / "a.safetensors", adapters, scale)
+        save_adapters(tmp_path / "a.safetensors", Adapters(adapters, scale))
     assert not list(tmp_path.iterdir())
     tensors = {f"x/{name}": value for name, value in adapters["x"].items()}
     save_file(tensors, tmp_path / "a.safetensors", {"scale": str(scale)})
@@ -136,7 +136,9 @@ def test_adapters_that_are_not_finite(tmp_path, tiny_checkpoint, factor, scale):
 def test_errors(tmp_path):
     source = FOLDER / "tokenizer_tiny"
     adapters = tmp_path / "adapters.safetensors"
-    save_adapters(adapters, {"x": {"lora_a": np.ones((2, 1)), "lora_b": np.ones((1, 2))}}, 1.0)
+    save_adapters(
+        adapters, Adapters({"x": {"lora_a": np.ones((2, 1)), "lora_b": np.ones((1, 2))}}, 1.0)
+    )
     for options, reason in (
         ({"format": "zip"}, "format='zip' must be one of"),
         ({"dtype": "int8"}, "dtype='int8': expected one of"),

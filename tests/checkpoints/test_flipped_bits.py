@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from audiogen_jax.checkpoints.adapters import load_adapters, save_adapters
+from audiogen_jax.checkpoints.adapters import Adapters, load_adapters, save_adapters
 from audiogen_jax.checkpoints.config_file import write_config
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.orbax import save_orbax
@@ -37,13 +37,13 @@ def write_export(folder: Path, tiny: Path) -> None:
     shutil.copyfile(tiny / "tokenizer.json", folder / "tokenizer.json")
     record_contents(folder, ["tokenizer.json"])
     factors = {"lora_a": np.ones((4, 2), "f4"), "lora_b": np.ones((2, 4), "f4")}
-    save_adapters(folder / "adapters.safetensors", {"x": factors}, 0.5)
+    save_adapters(folder / "adapters.safetensors", Adapters({"x": factors}, 0.5))
 
 
 def read_export(folder: Path):
     tokenizer = TextTokenizer.from_file(folder / "tokenizer.json")
     ids = tokenizer.encode_batch(["a dog barks in the rain"], 20)
-    return read_orbax(folder), ids, load_adapters(folder / "adapters.safetensors")
+    return read_orbax(folder), ids, vars(load_adapters(folder / "adapters.safetensors"))
 
 
 def write_orbax(folder: Path, tiny: Path) -> None:

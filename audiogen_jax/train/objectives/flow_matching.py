@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from audiogen_jax.checkpoints.adapters import ADAPTERS, save_adapters
+from audiogen_jax.checkpoints.adapters import ADAPTERS, Adapters, save_adapters
 from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.checkpoints.registry import LoadedCodec
 from audiogen_jax.flow.guidance import Guidance
@@ -347,7 +347,12 @@ class FlowMatching(SamplingObjective[Batch]):
         whole = jax.tree.map(np.asarray, self.assemble(params, self.frozen))
         write_generator(folder, self.config, self.generator, self.codec, whole)
         if "adapters" in params:
-            save_adapters(folder / ADAPTERS, params["adapters"], self.config.adapter_scale)
+            form = (
+                "flow_map" if self.generator.flow_map else "edits" if self.generator.edits else ""
+            )
+            added = params.get(self.generator.network, {})
+            adapters = Adapters(params["adapters"], self.config.adapter_scale, added, form)
+            save_adapters(folder / ADAPTERS, adapters)
 
 
 def replaced(condition: Condition, other: Condition, clips: Bool[Array, " b"]) -> Condition:

@@ -1,0 +1,83 @@
+"""Other forms of a generator in a file beside it: one of few steps, one that edits."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import jax
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from audiogen_jax.checkpoints.adapters import Form, load_adapters
+from audiogen_jax.checkpoints.family import LoadedGenerator
+from audiogen_jax.checkpoints.mapping import on_host
+from audiogen_jax.checkpoints.registry import load_generator
+from audiogen_jax.models import lora
+from audiogen_jax.models.protocols import Generator
+from audiogen_jax.types import Params, path_name
+
+FORMS_BESIDE: Mapping[str, str] = {
+    "flow_map": "few_steps.safetensors",
+    "edits": "editor.safetensors",
+}
+"""Form -> the file in the folder of a generator that makes it of that."""
+
+
+def has_form(folder: Path, form: Form) -> bool:
+    """Is there a file that makes a generator of this form of the one in a folder?"""
+    return (folder / FORMS_BESIDE[form]).is_file()
+
+
+def load_form(base: LoadedGenerator, form: Form) -> LoadedGenerator:
+    """The form of a generator that the file beside it makes.
+
+    Encoders and codec are shared; the velocity network is read anew and adapted.
+
+    Args:
+      base: a generator of the usual form, read from a folder.
+      form: "flow_map" or "edits".
+
+    Raises:
+      OSError, ValueError: no such file, or it does not fit the generator; names it.
+    """
+    folder = base.folders[0]
+    path = folder / FORMS_BESIDE[form]
+    adapters = load_adapters(path)
+    if adapters.form != form:
+        raise ValueError(f"{path} makes a generator of form {adapters.form!r}, expected {form!r}")
+    generator = _of_form(base.generator, form)
+    name = generator.network
+    dtype = jax.tree.leaves(base.params[name])[0].dtype
+    read = load_generator(
+        folder, dtype=np.float32, param_dtype=dtype, put=on_host, for_sampling=False
+    )
+    try:
+        merged = lora.merge(read.params[name], adapters.matrices, adapters.scale)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    leaves = flatten_dict(dict(merged)) | flatten_dict(dict(adapters.added))
+    network: Params = unflatten_dict(leaves)
+    _check_shapes(path, network, jax.eval_shape(generator.init, jax.random.key(0))[name])
+    network = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), network)
+    params = generator.for_sampling({**base.params, name: network})
+    return dataclasses.replace(base, generator=generator, params=params)
+
+
+def _of_form(generator: Generator, form: Form) -> Generator:
+    return generator.as_flow_map() if form == "flow_map" else generator.as_editor()
+
+
+def _check_shapes(path: Path, params: Params, expected: Params) -> None:
+    shapes, wanted = (
+        {
+            path_name(path): leaf.shape
+            for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+        }
+        for tree in (params, expected)
+    )
+    if wrong := sorted(name for name in shapes | wanted if shapes.get(name) != wanted.get(name)):
+        name = wrong[0]
+        raise ValueError(
+            f"{path} does not fit the generator beside it: {name!r} is {shapes.get(name)}, "
+            f"expected {wanted.get(name)}"
+        )
