@@ -26,7 +26,7 @@ def evaluate(
         list[str] | None,
         typer.Option(
             help="reconstruction, generation, mixtures, wording, timing, scene, "
-            "editing; repeatable, default: all"
+            "editing, enhancement; repeatable, default: all"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
@@ -36,6 +36,7 @@ def evaluate(
     timed: Annotated[int, typer.Option(help="Words and events to ask for at a time.")] = 60,
     seeds: Annotated[int, typer.Option(help="Seeds of the demo's scene.")] = 10,
     edits: Annotated[int, typer.Option(help="Edits of each kind to make.")] = 50,
+    noisy: Annotated[int, typer.Option(help="Sentences to clean.")] = 42,
     cache: Annotated[Path, typer.Option(help="Folder that keeps the trained judge.")] = Path(
         "runs/judge"
     ),
@@ -52,6 +53,7 @@ def evaluate(
         timed=timed,
         seeds=seeds,
         edits=edits,
+        noisy=noisy,
     )
     evaluate_checkpoint(
         checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options

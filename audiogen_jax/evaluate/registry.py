@@ -10,6 +10,7 @@ from audiogen_jax.checkpoints.registry import GENERATORS
 from audiogen_jax.evaluate.suite import Suite
 from audiogen_jax.evaluate.suites.demo_scene import DemoScene
 from audiogen_jax.evaluate.suites.editing import Editing
+from audiogen_jax.evaluate.suites.enhancement import Enhancement
 from audiogen_jax.evaluate.suites.free_worded import FreeWorded
 from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
@@ -24,6 +25,7 @@ _ALL: tuple[Suite, ...] = (
     Timing(),
     DemoScene(),
     Editing(),
+    Enhancement(),
 )
 SUITES = {suite.name: suite for suite in _ALL}
 

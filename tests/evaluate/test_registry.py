@@ -5,6 +5,7 @@ import pytest
 from audiogen_jax.evaluate.registry import SUITES, select
 from audiogen_jax.evaluate.suites.demo_scene import DemoScene
 from audiogen_jax.evaluate.suites.editing import Editing
+from audiogen_jax.evaluate.suites.enhancement import Enhancement
 from audiogen_jax.evaluate.suites.free_worded import FreeWorded
 from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
@@ -21,6 +22,7 @@ def test_all_in_the_order_of_the_report_and_by_name():
         Timing(),
         DemoScene(),
         Editing(),
+        Enhancement(),
     ]
     assert select() == list(SUITES.values()) == suites
     assert [suite.name for suite in select(["mixtures", "reconstruction"])] == [

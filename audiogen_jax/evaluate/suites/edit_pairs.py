@@ -145,11 +145,13 @@ def _record(clip: Recording) -> AudioRecord:
 
 
 def spectral_subtraction(pair: JudgedPair) -> Samples:
-    """The mean spectrum of the quietest frames taken away (Boll 1979); it knows no names.
+    """What `gated` leaves counts as the named sound, what it takes away as the rest."""
+    foreground = gated(pair.source)
+    return foreground if pair.pair.kind == "extract" else pair.source - foreground
 
-    What is left counts as the named sound, what was taken away as the rest.
-    """
-    source = pair.source
+
+def gated(source: Samples) -> Samples:
+    """The mean spectrum of the quietest frames taken away (Boll 1979); it knows no names."""
     spectra = librosa.stft(np.asarray(source, np.float64), n_fft=512, hop_length=128)
     magnitude = np.abs(spectra)
     order = np.argsort(magnitude.sum(axis=0))
@@ -157,8 +159,7 @@ def spectral_subtraction(pair: JudgedPair) -> Samples:
     noise = magnitude[:, quiet].mean(axis=1, keepdims=True)
     left = np.maximum(magnitude - noise, _FLOOR * magnitude)
     gain = left / np.maximum(magnitude, 1e-12)
-    foreground = librosa.istft(gain * spectra, n_fft=512, hop_length=128, length=len(source))
-    return foreground if pair.pair.kind == "extract" else source - foreground
+    return librosa.istft(gain * spectra, n_fft=512, hop_length=128, length=len(source))
 
 
 def shared_out(pair: JudgedPair, copies: Sequence[Samples], sample_rate: int) -> Samples:
