@@ -142,7 +142,7 @@ def test_jobset():
     assert unfinished["onExitCodes"] == {
         "containerName": container["name"],
         "operator": "In",
-        "values": [75],
+        "values": [75, 134],
     }
     assert evicted["onPodConditions"] == [{"type": "DisruptionTarget"}]
     (rule,) = job["spec"]["failurePolicy"]["rules"]

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from audiogen_jax.sharding.peers import Hub, Spoke
 from audiogen_jax.sharding.stop import UNFINISHED, leave, name_process, process_name
 
 VARIABLES = ("JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
@@ -28,10 +29,14 @@ CONNECT = "AUDIOGEN_CONNECT_SECONDS"
 """Variable of the environment: how long processes wait for each other at the start."""
 CONNECT_SECONDS = 50.0
 HEARTBEAT_SECONDS = 30
-"""A process that was not heard of for so long is taken for dead, and jax ends the others."""
+"""A process that was not heard of for so long is taken for dead, and jax aborts the others, where
+`peers` has not ended them before."""
 NAMING_SECONDS = HEARTBEAT_SECONDS + 10
-"""How long a failed step waits for jax to say which process has died."""
+"""How long a failed step waits to hear which process has died."""
 _MESSAGE_BYTES = 4096
+
+_peers: Hub | Spoke | None = None
+"""The connection of this process to the others."""
 
 
 def initialize() -> None:
@@ -72,6 +77,8 @@ def initialize() -> None:
     finally:
         alarm.cancel()
     name_process(jax.process_index(), jax.process_count())
+    if jax.process_count() > 1:
+        _connect_peers(address)
     logging.info("%s has joined", process_name())
 
 
@@ -143,15 +150,37 @@ def _not_joined(address: str | None, seconds: float) -> None:
     leave(f"--distributed: after {seconds:g} s {reason} ({CONNECT} is the time to wait)", 1)
 
 
+def _connect_peers(address: str | None) -> None:
+    """From now on this process hears of the end of any other."""
+    global _peers
+    if jax.process_index() == 0:
+        names = [socket.gethostname(), socket.getfqdn()]
+        with contextlib.suppress(OSError):
+            names.append(socket.gethostbyname(names[0]))
+        _peers = Hub([address.rpartition(":")[0].strip("[]"), *names] if address else names)
+        _from_first_process(_peers.address)
+        return
+    try:
+        _peers = Spoke(_from_first_process(""))
+    except OSError as error:
+        logging.warning(
+            "%s hears of lost processes from jax alone: no connection to process 0 (%s)",
+            process_name(),
+            error,
+        )
+
+
 @contextlib.contextmanager
 def ended_together() -> Iterator[None]:
     """Ends this process when the block raises, without waiting for the others at a barrier.
 
-    A line on stderr names it and the cause. The others are ended by jax, which misses its
-    heartbeats, or by the collective that it does not take part in. Does nothing for one process.
+    A line on stderr names it and the cause, also in the others, which `peers` ends. Does nothing
+    for one process.
     """
     try:
         yield
+        if _peers is not None:
+            _peers.finish()
     except (ValueError, OSError) as error:
         if jax.process_count() == 1:
             raise
@@ -161,7 +190,7 @@ def ended_together() -> Iterator[None]:
             raise
         if "RESOURCE_EXHAUSTED" in str(error):
             leave(str(error), 1)
-        # Mostly another process has gone. jax says which, and ends this one, when it is sure.
+        # Mostly another process has gone; this one is ended as soon as it is known which.
         print(f"audiogen: {process_name()}: {error}", file=sys.stderr, flush=True)
         time.sleep(NAMING_SECONDS)
         leave(f"a step over all processes failed: {error}", UNFINISHED)
@@ -199,11 +228,17 @@ def on_first_process(action: Callable[[], object]) -> None:
         except (ValueError, OSError) as raised:
             error = raised
     if jax.process_count() > 1:
-        text = np.zeros(_MESSAGE_BYTES, np.uint8)
-        message = str(error).encode()[:_MESSAGE_BYTES] if error else b""
-        text[: len(message)] = np.frombuffer(message, np.uint8)
-        text = np.asarray(multihost_utils.broadcast_one_to_all(text), np.uint8)
-        if not error and text.any():
-            raise ValueError(text.tobytes().rstrip(b"\0").decode(errors="replace"))
+        message = _from_first_process(str(error) if error else "")
+        if message and not error:
+            raise ValueError(message)
     if error:
         raise error
+
+
+def _from_first_process(text: str) -> str:
+    """The text of process 0, cut, in all processes, which must call it together."""
+    data = np.zeros(_MESSAGE_BYTES, np.uint8)
+    encoded = text.encode()[:_MESSAGE_BYTES]
+    data[: len(encoded)] = np.frombuffer(encoded, np.uint8)
+    data = np.asarray(multihost_utils.broadcast_one_to_all(data), np.uint8)
+    return data.tobytes().rstrip(b"\0").decode(errors="replace")

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -18,6 +18,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _taken = 0
 """Signals on which a handler acted that then gave its place back."""
 _name = f"process on {socket.gethostname()}"
+_before_leaving: Callable[[str, int], None] | None = None
 
 
 def name_process(index: int, count: int) -> None:
@@ -37,6 +38,12 @@ def take_signal() -> None:
     _taken += 1
 
 
+def before_leaving(action: Callable[[str, int], None]) -> None:
+    """Sets what `leave` does between its line and the end, with its arguments."""
+    global _before_leaving
+    _before_leaving = action
+
+
 def leave(reason: str, code: int = UNFINISHED) -> NoReturn:
     """Ends this process now, from any thread; nothing at exit waits for other processes.
 
@@ -50,6 +57,9 @@ def leave(reason: str, code: int = UNFINISHED) -> NoReturn:
             sys.stderr.write("\x1b[?25h\n")  # a moving bar hides the cursor
         sys.stderr.write(f"audiogen: {process_name()}: {' '.join(reason.split())}\n")
         sys.stderr.flush()
+    with contextlib.suppress(Exception):  # whatever it is, the process ends
+        if _before_leaving is not None:
+            _before_leaving(reason, code)
     os._exit(code)
 
 

@@ -35,6 +35,7 @@ from audiogen_jax.train.objective import Objective, SamplingObjective, StepFn
 from audiogen_jax.train.profiling import Profile
 from audiogen_jax.train.record import Record
 from audiogen_jax.train.samples import Samples
+from audiogen_jax.train.start import start_state
 from audiogen_jax.train.stages import load_objective, parse_config
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.train.train_config import TrainConfig
@@ -143,8 +144,7 @@ def _train(
     )
     step, state = checkpoints.restore_newest(placed, batches) or (0, None)
     if state is None:
-        init = jax.jit(objective.init_state, out_shardings=shardings)
-        state = put_tree(objective.prepare(init(key)), shardings)
+        state = start_state(objective, key, abstract, shardings)
     frozen = put_tree(
         objective.frozen,
         tree_shardings(objective.frozen, mesh, settings.sharding, objective.axes),

@@ -56,7 +56,10 @@ class Objective(abc.ABC, Generic[BatchT]):
         """A new state; traceable, so that its shapes are known without running it."""
 
     def prepare(self, state: TrainState) -> TrainState:
-        """Runs once on a new state, before the first step (statistics, loaded parameters)."""
+        """Puts measured or loaded parameters into a new state, before the first step.
+
+        It reads no leaf: those that it leaves may be shapes, see `start`.
+        """
         return state
 
     @abc.abstractmethod

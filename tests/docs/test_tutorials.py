@@ -1,6 +1,7 @@
 """The code of the documents runs from top to bottom, in a folder that looks like a clone."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,20 @@ import pytest
 from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
+from audiogen_jax.cli import main
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 
 def _bash(example: Example) -> None:
+    command = shlex.split(example.parsed.replace("\\\n", " "))
+    if command[0] == "audiogen" and example.parsed.count("audiogen ") == 1:
+        # In this process, which has imported and compiled what it needs.
+        with pytest.raises(SystemExit) as ended:
+            main(command[1:])
+        assert not ended.value.code, example.parsed
+        return
     environment = {
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         "PYTHONPATH": str(ROOT),

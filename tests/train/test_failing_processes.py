@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from audiogen_jax.sharding.peers import DIED
 from audiogen_jax.sharding.stop import UNFINISHED
 from tests.train.two_processes import start_two
 
@@ -32,7 +33,6 @@ loop.host_batch = failing
 from audiogen_jax.cli import main
 main(["train", *sys.argv[1:]])
 """
-ABORTED = -signal.SIGABRT  # by jax, which names the process that it has not heard of
 EXPECTED = {
     "killed": (-signal.SIGKILL, ""),
     "raises": (1, r"process {i} of 2 on \S+: ArithmeticError: the cause of it"),
@@ -69,8 +69,10 @@ def test_both_end(smoke, tmp_path, what: str, when: str, victim: int):
     doing = "opening the data" if when == "before" else "loading the data of step 5"
     assert processes[victim].returncode == code, both
     assert re.search(message.format(i=victim, doing=doing), outputs[victim]), both
-    assert other in (UNFINISHED, ABORTED), both
-    assert re.search(rf"process {1 - victim} of 2|task:{victim}", outputs[1 - victim]), both
+    assert other == (1 if what == "raises" else UNFINISHED), both
+    cause = message.format(i=victim, doing=doing) or rf"process {victim} of 2 on \S+: {DIED}"
+    named = rf"process {1 - victim} of 2 on \S+: another process has ended: {cause}"
+    assert re.search(named, outputs[1 - victim]), both
 
 
 @pytest.mark.slow

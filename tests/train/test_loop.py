@@ -11,7 +11,8 @@ from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.train.loop import DivergedError, train_model
 from tests.train.conftest import metrics_rows
 
-STAGES = ("encoder", "tokenizer", "generator")
+FROM_NOTHING = pytest.param("generator", marks=pytest.mark.slow)  # e2e/test_newcomer trains one
+STAGES = ("encoder", "tokenizer", FROM_NOTHING)
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -68,6 +69,7 @@ def test_tokenizer_keeps_the_encoder(trained, tiny_checkpoint):
     load_tokenizer(CheckpointFolder(workdir / "export"))
 
 
+@pytest.mark.slow
 def test_generator_export(trained):
     workdir, state = trained("generator")
     export = workdir / "export"

@@ -189,8 +189,13 @@ class FlowMatching(SamplingObjective[Batch]):
         """Puts the parameters of `config.init` in place."""
         if self.config.init is None or self.config.lora.rank:
             return state
-        params = {name: with_leaves(state.params[name], self.loaded[name]) for name in state.params}
-        return state.replace(params=params, ema=jax.tree.map(np.copy, params))
+        assert state.ema is not None
+        loaded = {name: self.loaded[name] for name in state.params}
+        copied = jax.tree.map(np.copy, loaded)  # buffers of their own: the state is donated
+        return state.replace(
+            params={name: with_leaves(state.params[name], loaded[name]) for name in loaded},
+            ema={name: with_leaves(state.ema[name], copied[name]) for name in loaded},
+        )
 
     def assemble(self, trained: Params, frozen: Params) -> Params:
         """The generator's parameters, of what is trained and what is not."""
