@@ -35,8 +35,8 @@ from audiogen_jax.train.objective import Objective, SamplingObjective, StepFn
 from audiogen_jax.train.profiling import Profile
 from audiogen_jax.train.record import Record
 from audiogen_jax.train.samples import Samples
-from audiogen_jax.train.start import start_state
 from audiogen_jax.train.stages import load_objective, parse_config
+from audiogen_jax.train.start import start_state
 from audiogen_jax.train.state import TrainState
 from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.train.workdir import Workdir, open_workdir
