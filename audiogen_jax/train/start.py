@@ -1,18 +1,16 @@
 """The state that a training begins with."""
 
-from typing import Any
-
 import jax
 from jax.sharding import NamedSharding
 from jaxtyping import PyTree
 
 from audiogen_jax.sharding.transfer import put_tree
-from audiogen_jax.train.objective import Objective
+from audiogen_jax.train.objective import BatchT, Objective
 from audiogen_jax.train.state import TrainState
 
 
 def start_state(
-    objective: Objective[Any],  # of any batches
+    objective: Objective[BatchT],
     key: jax.Array,
     abstract: TrainState,
     shardings: PyTree[NamedSharding],
