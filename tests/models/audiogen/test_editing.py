@@ -29,31 +29,37 @@ def trained(params):
 
 @pytest.fixture(scope="module")
 def velocity():
+    """Parameters and a source -> the velocity with the text and without."""
+
     @jax.jit
     def follow(params, source):
         condition = EDITOR.condition(params, PROMPTS._replace(source=source))
-        without = EDITOR.unconditional(condition)
-        return tuple(
-            EDITOR.velocity(params, each, X, SIGMA, FRAMES) for each in (condition, without)
-        )
+        both = condition, EDITOR.unconditional(condition)
+        return tuple(EDITOR.velocity(params, each, X, SIGMA, FRAMES) for each in both)
 
     return follow
 
 
-def test_an_editor_begins_as_its_generator(params, trained, velocity):
-    began = {**params, "audiogen": with_leaves(trained["audiogen"], {})}
-    began["audiogen"] = {**began["audiogen"], "source_proj": {"kernel": jnp.zeros_like(
-        trained["audiogen"]["source_proj"]["kernel"])}}  # fmt: skip
-    condition = GENERATOR.condition(params, PROMPTS)
-    expected = GENERATOR.velocity(params, condition, X, SIGMA, FRAMES)
-    np.testing.assert_allclose(velocity(began, SOURCE)[0], expected, atol=1e-5)
+@pytest.fixture(scope="module")
+def new(params):
+    """The velocity of the generator that makes new clips."""
+
+    @jax.jit
+    def follow(params):
+        return GENERATOR.velocity(params, GENERATOR.condition(params, PROMPTS), X, SIGMA, FRAMES)
+
+    return follow(params)
 
 
-def test_zeros_stand_for_no_recording_and_the_source_outlives_the_text(params, trained, velocity):
-    condition = GENERATOR.condition(params, PROMPTS)
+def test_an_editor_begins_as_its_generator(trained, velocity, new):
+    kernel = np.zeros_like(trained["audiogen"]["source_proj"]["kernel"])
+    began = {**trained, "audiogen": {**trained["audiogen"], "source_proj": {"kernel": kernel}}}
+    np.testing.assert_allclose(velocity(began, SOURCE)[0], new, atol=1e-5)
+
+
+def test_zeros_stand_for_no_recording_and_the_source_outlives_the_text(trained, velocity, new):
     nothing = velocity(trained, jnp.zeros_like(SOURCE))
-    expected = GENERATOR.velocity(params, condition, X, SIGMA, FRAMES)
-    np.testing.assert_allclose(nothing[0], expected, atol=1e-5)
+    np.testing.assert_allclose(nothing[0], new, atol=1e-5)
     source = velocity(trained, SOURCE)
     for with_source, without in zip(source, nothing, strict=True):
         assert np.abs(with_source - without).max() > 1e-3
@@ -65,25 +71,26 @@ def test_zeros_stand_for_no_recording_and_the_source_outlives_the_text(params, t
 def test_sampling_reads_the_source_as_training_does(trained, velocity):
     """Cached, with a cheap half without text, against both halves as training shows them."""
     with_text, without = velocity(trained, SOURCE)
-    params = EDITOR.for_sampling(trained)
-    guided, levels = guided_velocity(
-        EDITOR,
-        params,
-        EDITOR.condition(trained, EDITS),
-        Guidance.classifier_free(3.0),
-        FRAMES,
-        unconditional=True,
-    )
-    sigmas = jnp.unique(SIGMA)
-    for i, sigma in enumerate(sigmas):
-        level = jax.tree.map(lambda leaf, i=i: leaf[i], levels(sigmas))
-        rows = np.flatnonzero(np.asarray(SIGMA) == float(sigma))
-        expected = without + 3.0 * (with_text - without)
-        np.testing.assert_allclose(guided(X, level)[rows], expected[rows], atol=2e-4)
+    expected = without + 3.0 * (with_text - without)
+
+    @jax.jit
+    def follow(trained, sigma):
+        guided, levels = guided_velocity(
+            EDITOR,
+            EDITOR.for_sampling(trained),
+            EDITOR.condition(trained, EDITS),
+            Guidance.classifier_free(3.0),
+            FRAMES,
+            unconditional=True,
+        )
+        return guided(X, jax.tree.map(lambda leaf: leaf[0], levels(sigma[None])))
+
+    for row, sigma in enumerate(SIGMA):
+        np.testing.assert_allclose(follow(trained, sigma)[row], expected[row], atol=2e-4)
 
 
 def test_later_frames_of_a_longer_recording(trained):
-    condition = EDITOR.condition(trained, EDITS)
+    condition = jax.jit(EDITOR.condition)(trained, EDITS)
     later = EDITOR.on_frames(condition, 2, 2)
     np.testing.assert_array_equal(later.source, condition.source[:, 2:4])
     each = EDITOR.on_frames(condition, jnp.array([0, 1]), 2)
