@@ -1,4 +1,4 @@
-"""Mixes edit pairs from manifests of single recordings; see `data.edit_shards`.
+"""Mixes edit pairs from manifests of single recordings; see `data.mixed_edits`.
 
     python -m data.build_edits --out edits --train 2000 --val 200 --seconds 5 \\
         worded/esc10.jsonl=5 worded/sfx_cc.jsonl=2 worded/fsdd.jsonl worded/music.jsonl \\
@@ -12,99 +12,16 @@ fourth shard alone, here or on another machine with the same folder, and the las
 """
 
 import argparse
-import concurrent.futures
-import dataclasses
-import json
-import multiprocessing.connection
 import os
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from audiogen_jax.files.atomic import written_atomically
 from audiogen_jax.files.json_object import read_object
-from audiogen_jax.files.jsonl import to_lines
 from audiogen_jax.input.edits.config import EditConfig
-from audiogen_jax.jobs.job import JobFolder, Share
+from audiogen_jax.jobs.job import Share
 from audiogen_jax.train.typed_config import typed
-from data.edit_shards import PAIRS, EditJob, Shard, ShardBuilder
-
-
-class EditFolder(JobFolder):
-    """The folder of a job; shards recover by themselves."""
-
-    def __init__(self, folder: Path, job: EditJob, share: Share):
-        super().__init__(folder, job.described(), share, (PAIRS,))
-
-    def _recover(self) -> None:
-        pass
-
-
-def build_edits(job: EditJob, out: Path, share: Share | None = None, processes: int = 1) -> int:
-    """Makes the shards of a share that are not there, and `pairs.jsonl` if none is missing then.
-
-    Args:
-      job: what is made.
-      out: folder, common to all shares.
-      share: which shards to make, every n-th from i; all of them by default.
-      processes: that make shards at once.
-
-    Returns:
-      Shards of other shares that are missing.
-
-    Raises:
-      ValueError: the folder is of another job, or recordings that cannot be read.
-      OSError: a file cannot be written, or the same share is running.
-    """
-    share = share or Share()
-    builder = ShardBuilder(job, out)
-    with EditFolder(out, job, share):
-        mine = job.shards()[share.index :: share.count]
-        left = [shard for shard in mine if not builder.is_done(shard)]
-        started, made = time.monotonic(), 0
-        for count in _built(builder, left, processes):
-            made += count
-            rate = made / (time.monotonic() - started)
-            print(f"{made} pairs made, {rate:.1f}/s", flush=True)
-        missing = sum(not builder.is_done(shard) for shard in job.shards())
-        if not missing:
-            with written_atomically(out / PAIRS) as temporary, temporary.open("wb") as file:
-                for row in builder.rows():
-                    file.write(to_lines([row]))
-    return missing
-
-
-def _built(builder: ShardBuilder, shards: Sequence[Shard], processes: int) -> Iterator[int]:
-    """Pairs made of each shard, as they are finished."""
-    if processes == 1:
-        yield from map(builder.build, shards)
-        return
-    # Started anew: what is forked from a process with threads may hang.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(processes, context, _begin, (builder,)) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(_build, s) for s in shards]):
-            yield done.result()
-
-
-_BUILDERS: list[ShardBuilder] = []
-"""That of this process: it keeps the recordings that it has decoded."""
-
-
-def _begin(builder: ShardBuilder) -> None:
-    _BUILDERS.append(builder)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Nothing else ends this process, or frees its locks, where the first one is killed."""
-    if parent := multiprocessing.parent_process():
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-
-def _build(shard: Shard) -> int:
-    return _BUILDERS[0].build(shard)
+from data.edit_shards import build_shards
+from data.mixed_edits import MixedEdits
 
 
 def edit_config(manifests: Sequence[str], settings: Path | None) -> EditConfig:
@@ -149,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     try:
-        job = EditJob(
+        job = MixedEdits(
             config=edit_config(args.manifests, args.settings),
             counts={"train": args.train, "val": args.val},
             seconds=args.seconds,
@@ -159,13 +76,9 @@ def main(argv: list[str] | None = None) -> None:
             shard_size=args.shard_size,
             stems=args.stems,
         )
-        missing = build_edits(job, args.out, Share.parse(args.share), args.processes)
+        print(build_shards(job, args.out, Share.parse(args.share), args.processes))
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
-    if missing:
-        print(f"{args.out}: {missing} shards of other shares are missing")
-    else:
-        print(f"{args.out / PAIRS}: {json.dumps(dataclasses.asdict(job)['counts'])} pairs")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ from audiogen_jax.input.edits.mixer import EditMixer
 from audiogen_jax.input.mixture import BatchConfig
 from audiogen_jax.input.scenes.library import SceneLibrary
 from data.build_edits import edit_config
-from data.edit_shards import CACHE_BYTES, EditJob, Shard, ShardBuilder
+from data.edit_shards import Shard, ShardBuilder
+from data.mixed_edits import CACHE_BYTES, MixedEdits
 
 RATE = 16000
 MILLION = 1_000_000
@@ -78,7 +79,7 @@ def main() -> None:
     for stems in (False, True):
         name = "mixed and written" + (", with stems" if stems else "")
         with tempfile.TemporaryDirectory() as folder:
-            job = EditJob(config=config, counts={"train": 1}, seconds=args.seconds, stems=stems)
+            job = MixedEdits(config=config, counts={"train": 1}, seconds=args.seconds, stems=stems)
             builder = ShardBuilder(job, Path(folder))
 
             def write(number: int, builder: ShardBuilder = builder) -> None:

@@ -16,8 +16,9 @@ from audiogen_jax.files.lock import locked
 from audiogen_jax.input.edits.manifest import read_pairs
 from audiogen_jax.jobs.job import Share
 from data import edit_shards
-from data.build_edits import build_edits, edit_config, main
-from data.edit_shards import PAIRS, EditJob, ShardBuilder
+from data.build_edits import edit_config, main
+from data.edit_shards import DROPPED, PAIRS, ShardBuilder, build_shards
+from data.mixed_edits import MixedEdits
 
 ROOT = Path(__file__).parent.parent.parent
 COUNTS = {"train": 10, "val": 3}
@@ -30,9 +31,9 @@ def arguments(singles) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def job(singles) -> EditJob:
+def job(singles) -> MixedEdits:
     config = edit_config([str(singles)], None)
-    return EditJob(config=config, counts=COUNTS, seconds=1.5, shard_size=4, stems=True, seed=3)
+    return MixedEdits(config=config, counts=COUNTS, seconds=1.5, shard_size=4, stems=True, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_pairs_are_read_back_and_hold_what_they_say(whole):
     records = read_pairs(whole / PAIRS)
     assert [record.split for record in records] == ["train"] * 10 + ["val"] * 3
-    assert len({path.name for path in whole.iterdir()} - {PAIRS, "job.json"}) == 4
+    assert len({path.name for path in whole.iterdir()} - {PAIRS, DROPPED, "job.json"}) == 4
     step = 2**-15
     for record in records:
         source, target, event = (
@@ -82,9 +83,9 @@ def test_licences_and_sources_are_named(whole):
 
 
 def test_shares_and_another_order_make_the_same_bytes(whole, job, tmp_path):
-    assert build_edits(job, tmp_path, Share(1, 2)) == 2
+    assert "2 shards of other shares are missing" in build_shards(job, tmp_path, Share(1, 2))
     assert not (tmp_path / PAIRS).exists()
-    assert build_edits(job, tmp_path, Share(0, 2)) == 0
+    assert build_shards(job, tmp_path, Share(0, 2)).endswith("pairs.jsonl: 13 pairs")
     assert contents(tmp_path) == contents(whole)
 
 
@@ -101,21 +102,22 @@ def test_what_is_stopped_between_two_writes_goes_on(whole, job, tmp_path, monkey
 
     monkeypatch.setattr(edit_shards, "write_synced", full)
     with pytest.raises(OSError, match="no space left"):
-        build_edits(job, tmp_path)
-    with (tmp_path / ".part-00000" / PAIRS).open("ab") as file:
-        file.write(b'{"id": "train-00')
-    build_edits(job, tmp_path)
+        build_shards(job, tmp_path)
+    with (tmp_path / ".part-00000" / "shard.jsonl").open("ab") as file:
+        file.write(b'{"split": "tra')
+    build_shards(job, tmp_path)
     assert contents(tmp_path) == contents(whole)
 
 
-def test_a_kill_loses_and_repeats_nothing(whole, arguments, tmp_path):
-    """Of the first process, which has two others that make shards."""
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_kill_loses_and_repeats_nothing(whole, arguments, tmp_path, processes):
+    """Of the first process, whether it makes shards itself or has others that do."""
     command = [sys.executable, "-m", "data.build_edits", "--out", str(tmp_path), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu"}
-    process = subprocess.Popen([*command, "--processes=2"], env=environment)
+    process = subprocess.Popen([*command, f"--processes={processes}"], env=environment)
 
     def rows() -> list[Path]:
-        return [*tmp_path.glob(f"*/{PAIRS}")]
+        return [*tmp_path.glob("*/shard.jsonl")]
 
     deadline = time.monotonic() + 120
     while not rows() and time.monotonic() < deadline:
@@ -137,8 +139,9 @@ def test_a_kill_loses_and_repeats_nothing(whole, arguments, tmp_path):
 def of_rows(manifests: list[Path]) -> Iterator[Path]:
     """The files of the pairs that are done."""
     for manifest in manifests:
-        for row in read_appended_rows(manifest):
-            yield from (manifest.parent / row[name] for name in ("input", "output", "event"))
+        for item in read_appended_rows(manifest):
+            for row in item["pairs"]:
+                yield from (manifest.parent / row[name] for name in ("input", "output", "event"))
 
 
 def test_one_shard_is_made_by_one_process(job, tmp_path):
