@@ -10,6 +10,7 @@ from typing import NamedTuple
 from audiogen_jax.caption import VIEWS, check_text
 from audiogen_jax.files.jsonl import Row, numbered_lines, parse_object
 from audiogen_jax.files.remote import join, parse_path
+from audiogen_jax.input.edits.columns import as_clip_row, is_pair
 from audiogen_jax.input.prompt_columns import EDITS, MEDIA, SPOKEN, text_columns
 from audiogen_jax.input.row_errors import RowError
 
@@ -72,7 +73,8 @@ def read_manifest(path: str | Path) -> list[AudioRecord]:
 
     A row holds `audio_id`, `path`, `duration` (s) and any of the six views, each a string or a
     list of phrasings; `split` is "train" unless given, `label` and `speaker` are texts, and so are
-    the columns of `prompt_columns`. Other columns are ignored.
+    the columns of `prompt_columns`. Other columns are ignored. Rows of edit pairs, see
+    `edits.manifest`, are read as their results, with the edit in these columns.
 
     Raises:
       FileNotFoundError: no such manifest.
@@ -101,8 +103,10 @@ def scan_manifest(path: str | Path) -> Scan:
     for number, line in numbered_lines(contents, path):
         try:
             row = parse_object(line)
+            if is_pair(row):
+                row = as_clip_row(row, path.parent)
             record = parse_row(row, join(path.parent, _text(row, "path")), number)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             errors.append(RowError(number, f"{path}, line {number}: {error}"))
             continue
         if record.audio_id in seen:

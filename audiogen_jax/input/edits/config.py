@@ -4,13 +4,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, TypeAlias
 
+from audiogen_jax.input.edits.columns import KINDS
 from audiogen_jax.input.scenes.config import Decibels, SceneConfig
 from audiogen_jax.input.scenes.library import ROLES
 from audiogen_jax.types import FilePath, NotNegative, Positive, Probability, Range
-
-KINDS = ("add", "remove", "extract", "restyle")
-"""What can be asked for: to put a sound into a clip, to take it out, to keep it alone, or to have
-another one in its place."""
 
 Semitones: TypeAlias = Annotated[float, Range(-24, 24)]
 Stretch: TypeAlias = Annotated[float, Range(0.25, 4)]
@@ -28,7 +25,7 @@ class EditConfig:
       buckets: share of the pairs in each bucket of the training; a pair lasts longer than the
         bucket before it.
       manifests: (path, weight) of manifests of single recordings, as in `SceneConfig`.
-      kinds: kind -> share of the pairs; see `KINDS`.
+      kinds: kind -> share of the pairs; see `columns.KINDS`.
       negatives: share of the pairs, but for those that add, whose instruction names a sound that
         is not there: nothing changes, and what is extracted is silence.
       roles: role of the named sound -> share; it needs clips.

@@ -3,14 +3,13 @@
 The files of AudioEdit (https://huggingface.co/datasets/HKUSTAudio/AudioEdit) give one id to the
 pairs of a clip, whose types are "add", "remove" and "extract"; paths are relative to the manifest,
 and the named sound stands in single quotes in the prompt. How the type of its restyled pairs is
-spelled we could not see: see `RESTYLE_TYPES`. Columns of ours say more, and may be missing: `what`,
-`to`, `words`, `span` ([start, end] in seconds), `event` and `replacement` (files of the stems),
-`duration`, `split`, `negative`.
+spelled we could not see: see `columns.RESTYLE_TYPES`. Columns of ours say more, and may be missing:
+`what`, `to`, `words`, `span` ([start, end] in seconds), `event` and `replacement` (files of the
+stems), `duration`, `split`, `negative`.
 """
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -18,14 +17,11 @@ from typing import TypeAlias
 from audiogen_jax.caption import check_text
 from audiogen_jax.files.jsonl import Row, numbered_lines, parse_object
 from audiogen_jax.files.remote import join, parse_path, store_errors
-from audiogen_jax.input.edits.config import KINDS
+from audiogen_jax.input.edits.columns import NEEDED, kind_of, named_sounds
 from audiogen_jax.input.manifest import SPLITS
 from audiogen_jax.input.row_errors import RowError, check_tolerated, warn_of
 
-RESTYLE_TYPES = ("restyle", "transfer", "style_transfer", "style transfer")
-"""Spellings of "restyle" in the column `type`; the first is written."""
 _FILES = ("input", "output", "event", "replacement")
-_QUOTED = re.compile(r"'([^']+)'")
 Span: TypeAlias = tuple[float, float]
 
 
@@ -35,7 +31,7 @@ class EditRecord:
 
     Attributes:
       name: its id in the manifest, which pairs of other kinds may share.
-      kind: one of `KINDS`.
+      kind: one of `columns.KINDS`.
       instruction: what is asked for.
       source, target: files of the clips before and after.
       what: the named sound; "" if neither a column nor quotes in the instruction say it.
@@ -107,17 +103,11 @@ def parse_pair(row: Row, folder: Path) -> EditRecord:
     Raises:
       ValueError: what is wrong with the row.
     """
-    texts = {name: _text(row, name) for name in ("id", "type", "prompt", "input", "output")}
-    kind = texts["type"].strip().lower()
-    kind = "restyle" if kind in RESTYLE_TYPES else kind
-    if kind not in KINDS:
-        raise ValueError(f"type is {texts['type']!r:.40}, expected one of {KINDS}")
-    quoted = _QUOTED.findall(texts["prompt"])
+    texts = {name: _text(row, name) for name in NEEDED}
+    kind = kind_of(texts["type"])
     optional = {name: _text(row, name, "") for name in ("what", "to", "words")}
-    if kind == "restyle" and len(quoted) > 1:
-        optional["to"] = optional["to"] or quoted[1]
-    if quoted:
-        optional["what"] = optional["what"] or quoted[0]
+    what, to = named_sounds(kind, texts["prompt"], optional["what"], optional["to"])
+    optional |= {"what": what, "to": to}
     files = {name: _text(row, name, "") for name in _FILES}
     paths = {name: join(folder, file) if file else None for name, file in files.items()}
     source, target = join(folder, texts["input"]), join(folder, texts["output"])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from audiogen_jax.input.edits.config import KINDS
+from audiogen_jax.input.edits.columns import KINDS
 from audiogen_jax.input.edits.instructions import _WORDINGS, drawn_instruction, instruction
 
 

@@ -1,9 +1,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from audiogen_jax.input.edits.manifest import EditRecord, pair_row, parse_pair, read_pairs
+from audiogen_jax.input.manifest import scan_manifest
 
 ROW = {
     "id": "a",
@@ -89,3 +92,26 @@ def test_what_is_no_manifest(tmp_path):
         read_pairs(write(tmp_path / "a.jsonl", [ROW, ROW]))
     with pytest.raises(ValueError, match=r"holds no pairs: .*line 1: missing \['type'\]"):
         read_pairs(write(tmp_path / "a.jsonl", [{"id": "b"}]))
+
+
+def test_pairs_are_read_as_their_results_with_the_edit_in_columns(tmp_path):
+    soundfile.write(tmp_path / "out.wav", np.zeros(8000), 16000)
+    row = {"id": 7, "input": "in.wav", "output": "out.wav"}
+    rows = [
+        {**row, "type": "remove", "prompt": "Remove 'a dog' please."},
+        {**row, "type": "transfer", "prompt": "Turn 'a dog' into 'a cat'.", "duration": 2.0},
+        {**row, "type": "add", "prompt": "Add it.", "what": "rain", "split": "val"},
+        {**row, "type": "paint", "prompt": "Paint it."},
+        {**row, "type": "add", "prompt": "Add it.", "output": "none.wav"},
+    ]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    removed, restyled, added = (scan := scan_manifest(path)).records
+    assert removed.inputs == {"edit": "remove", "source": "in.wav", "what": "a dog"}
+    assert (removed.audio_id, removed.duration) == ("remove/7", 0.5)
+    assert removed.path == tmp_path / "out.wav"
+    assert (restyled.inputs["to"], restyled.duration) == ("a cat", 2.0)
+    assert (added.inputs["what"], added.split) == ("rain", "val")
+    assert [error.row for error in scan.errors] == [4, 5]
+    assert "type is 'paint'" in scan.errors[0].message
+    assert "none.wav does not say it" in scan.errors[1].message

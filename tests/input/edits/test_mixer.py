@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audiogen_jax.input.audio_cache import AudioCache
-from audiogen_jax.input.edits.config import KINDS, EditConfig
+from audiogen_jax.input.edits.columns import KINDS
+from audiogen_jax.input.edits.config import EditConfig
 from audiogen_jax.input.edits.mixer import LOUDEST, EditMixer
 from audiogen_jax.input.edits.time_pitch import shift_and_stretch, stretched_spectrum
 from audiogen_jax.input.manifest import AudioRecord, read_manifest
