@@ -73,7 +73,7 @@ def edit(
     seconds_to_change = None if between is None else read_interval(between, "--between")
     recording = _read(audio)
     pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
-    options = _options(pipeline, steps, guidance, schedule=schedule, solver=solver)
+    options = _options(pipeline, kind, steps, guidance, schedule=schedule, solver=solver)
     with progress("editing"):
         clip = pipeline.edit(
             kind,
@@ -117,7 +117,7 @@ def stems(
         check_audio_output(path, overwrite)
     recording = _read(audio)
     pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
-    options = _options(pipeline, steps, guidance)
+    options = _options(pipeline, "extract", steps, guidance)
     with progress("listening for the stems"):
         clips = pipeline.stems(recording.samples, recording.sample_rate, seed=seed, options=options)
     output.mkdir(parents=True, exist_ok=True)
@@ -150,9 +150,15 @@ def _load(
 
 
 def _options(
-    pipeline: "Pipeline", steps: int | None, guidance: float | None, **changes: str | None
-) -> SamplingOptions:
-    """What suits the model, but for what is given."""
+    pipeline: "Pipeline",
+    kind: EditKind,
+    steps: int | None,
+    guidance: float | None,
+    **changes: str | None,
+) -> SamplingOptions | None:
+    """What suits the model and the edit, but for what is given; None if that is nothing."""
     given = {"steps": steps, "guidance": guidance, **changes}
     given = {name: value for name, value in given.items() if value is not None}
-    return dataclasses.replace(pipeline.editing_options, **given)  # pyright: ignore[reportArgumentType]
+    if not given:
+        return None
+    return dataclasses.replace(pipeline.editing_options(kind), **given)  # pyright: ignore[reportArgumentType]

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32
 
 from audiogen_jax.checkpoints.releases import AUDIO_OMNI, how_to_get
 from audiogen_jax.files.audio import convert, read_audio
-from audiogen_jax.infer.latent_editing import EDITING_LATENTS, LatentEditor, inside
+from audiogen_jax.infer.latent_editing import ADDING, LISTENING, LatentEditor, inside
 from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.options import SamplingOptions, as_interval
 from audiogen_jax.infer.parts import joined, parts_of
@@ -52,10 +52,11 @@ class Inputs(abc.ABC):
         """Does the model change recordings by instruction?"""
         return self.latent_editor is not None or self.inputs.reader is not None
 
-    @property
-    def editing_options(self) -> SamplingOptions:
-        """How `edit` samples by default."""
-        return EDITING if self.latent_editor is None else EDITING_LATENTS
+    def editing_options(self, kind: EditKind) -> SamplingOptions:
+        """How `edit` samples by default; a restyling adds as additions do."""
+        if self.latent_editor is None:
+            return EDITING
+        return LISTENING if kind in ("remove", "extract") else ADDING
 
     def edit(
         self,
@@ -96,11 +97,11 @@ class Inputs(abc.ABC):
         """
         edit = Edit(kind, what, as_sound(audio, sample_rate), to)
         between = _check_between(between, edit.source)
-        seed, options = check_seed(seed), options or self.editing_options
+        seed = check_seed(seed)
         if self.latent_editor is not None:
             made = self.latent_editor.edit(edit, between, seed, options, id)
         else:
-            made = self._edit_by_inputs(edit, seed, options, id)
+            made = self._edit_by_inputs(edit, seed, options or EDITING, id)
             if between is not None:
                 weight = inside(between, len(made), edit.source.sample_rate)
                 outside = 0 if kind == "extract" else edit.source.samples
@@ -131,7 +132,7 @@ class Inputs(abc.ABC):
         source, seed = as_sound(audio, sample_rate), check_seed(seed)
         if self.latent_editor is None:
             raise ValueError(f"stems: {NO_EDITOR}")
-        made = self.latent_editor.stems(source, seed, options or self.editing_options, id)
+        made = self.latent_editor.stems(source, seed, options, id)
         return {
             name: Clip(_without_axis(stem), source.sample_rate, id, name, seed)
             for name, stem in made.items()

@@ -67,9 +67,7 @@ class Editing:
         if pipeline is None or not pipeline.edits:
             why = "editing: nothing measured, this model edits nothing by instruction"
             return Measurement({"skipped": why}, {}, note=why)
-        options = pipeline.editing_options
-        if context.options != SamplingOptions():
-            options = context.options
+        options = None if context.options == SamplingOptions() else context.options
         pairs = {form: edit_pairs(form, recordings, self.edits, context.seed) for form in FORMS}
         if not all(pairs.values()):
             why = "editing: nothing measured, there are no held-out clips of some part"
@@ -84,7 +82,10 @@ class Editing:
                 for system, clips in systems.items()
             }
         protocol = {
-            "sampling": dataclasses.asdict(options),
+            "sampling": {
+                kind: dataclasses.asdict(options or pipeline.editing_options(kind))
+                for kind in ("remove", "extract", "add")
+            },
             "seconds": SECONDS,
             "pairs": {row.id: _facts(row) for rows in pairs.values() for row in rows},
         }
@@ -95,7 +96,7 @@ def edited(
     pipeline: Pipeline,
     rows: Sequence[JudgedPair],
     seed: int,
-    options: SamplingOptions,
+    options: SamplingOptions | None,
     title: str,
 ) -> list[Samples]:
     """What a model makes of the sources."""

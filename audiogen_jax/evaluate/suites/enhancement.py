@@ -87,7 +87,7 @@ class Enhancement:
             why = "enhancement: nothing measured, there is no held-out sentence or noise"
             return Measurement({"skipped": why}, {}, note=why)
         rate = model.codec.sample_rate
-        options = pipeline.editing_options
+        options = pipeline.editing_options("extract")
         if context.options != SamplingOptions():
             options = context.options
         what = STEMS["voice"]

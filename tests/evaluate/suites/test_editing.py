@@ -87,7 +87,9 @@ class Editor:
     channels: int = 1
     samples_per_latent: int = 1
     edits: bool = True
-    editing_options: SamplingOptions = SamplingOptions()
+
+    def editing_options(self, kind):
+        return SamplingOptions()
 
     @property
     def codec(self):

@@ -119,6 +119,6 @@ def test_training_goes_through_the_loop(tiny_checkpoint, sounds, tmp_path):
     train_model(editing(tiny_checkpoint, sounds), tmp_path / "work")
     editor = ag.load(tmp_path / "work" / "export")
     noise = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
-    options = dataclasses.replace(editor.editing_options, steps=2)
+    options = dataclasses.replace(editor.editing_options("add"), steps=2)
     clip = editor.edit("remove", noise, 16000, what="rain", options=options)
     assert clip.audio.shape == noise.shape
