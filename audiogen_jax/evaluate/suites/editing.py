@@ -34,6 +34,8 @@ Samples = Float[np.ndarray, " n"]
 EDITED, NOTHING_DONE = "edited", "nothing done"
 UNCHANGED_DB = -20.0
 """Change against the clip below which it counts as unchanged."""
+LIMITS_DB = (-30.0, 100.0)
+"""Of SI-SDR, whose mean one clip would decide."""
 CLOSE_TO = 0.05
 """Seconds around the named sound that do not count as outside of it."""
 
@@ -87,6 +89,7 @@ class Editing:
                 for kind in ("remove", "extract", "add")
             },
             "seconds": SECONDS,
+            "si_sdr_within_db": LIMITS_DB,
             "pairs": {row.id: _facts(row) for rows in pairs.values() for row in rows},
         }
         return Measurement(protocol, results, _tables(results))
@@ -148,18 +151,25 @@ def _scores(
         outside = [_outside(row, rate) for row in rows]
         scores["outside_db"] = mean_of(
             [
-                min(si_sdr(row.source[keep], clip[keep]), 100.0)
+                floored_si_sdr(row.source[keep], clip[keep])
                 for (row, clip), keep in zip(pairs, outside, strict=True)
                 if keep.any()
             ]
         )
     else:
-        reached = [si_sdr(row.goal, clip) for row, clip in pairs]
-        before = [si_sdr(row.goal, row.source) for row in rows]
+        reached = [floored_si_sdr(row.goal, clip) for row, clip in pairs]
+        before = [floored_si_sdr(row.goal, row.source) for row in rows]
         scores["si_sdr_db"] = mean_of(reached)
         scores["si_sdr_gain_db"] = mean_of([a - b for a, b in zip(reached, before, strict=True)])
     scores["heard"] = _heard(rows, clips, listeners, rate)
     return scores
+
+
+def floored_si_sdr(reference: Samples, estimate: Samples) -> float:
+    """SI-SDR within `LIMITS_DB`: silence, where there should be a sound, counts as the lowest."""
+    if not np.any(estimate):
+        return LIMITS_DB[0]
+    return float(np.clip(si_sdr(reference, estimate), *LIMITS_DB))
 
 
 def _heard(

@@ -17,7 +17,12 @@ from audiogen_jax.evaluate.suites.edit_pairs import (
     shared_out,
     spectral_subtraction,
 )
-from audiogen_jax.evaluate.suites.editing import EDITED, NOTHING_DONE, Editing
+from audiogen_jax.evaluate.suites.editing import (
+    EDITED,
+    NOTHING_DONE,
+    Editing,
+    floored_si_sdr,
+)
 from audiogen_jax.infer.options import SamplingOptions
 
 RATE = 16000
@@ -137,6 +142,12 @@ def test_scores(lazy, pairs, tmp_path, monkeypatch):
     assert added["outside_db"].mean == 100.0
     assert sum(share.clips for share in added["heard"].values()) == 4
     assert [table.title for table in measured.tables] == [f"Edits: {form}" for form in FORMS]
+
+
+def test_silence_is_the_worst_extraction():
+    tone = np.sin(np.arange(1000.0))
+    assert floored_si_sdr(tone, 0 * tone) == -30
+    assert floored_si_sdr(tone, tone) == 100
 
 
 def test_a_model_that_edits_nothing(tmp_path):
