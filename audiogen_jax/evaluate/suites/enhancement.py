@@ -12,12 +12,12 @@ from rich.progress import track
 
 from audiogen_jax.evaluate.metrics.intelligibility import pesq_wb, stoi
 from audiogen_jax.evaluate.metrics.means import mean_of
-from audiogen_jax.evaluate.metrics.si_sdr import si_sdr
 from audiogen_jax.evaluate.recognisers.speech_quality import SpeechRatings
 from audiogen_jax.evaluate.recognisers.wheel_weights import NotInstalledError
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
 from audiogen_jax.evaluate.suites.edit_pairs import gated
+from audiogen_jax.evaluate.suites.editing import LIMITS_DB, floored_si_sdr
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.separation import separate
 from audiogen_jax.input.scenes import layers
@@ -25,6 +25,8 @@ from audiogen_jax.models.edit_kinds import STEMS
 from audiogen_jax.models.prompting import Sound
 
 Samples = Float[np.ndarray, " n"]
+OF_SILENCE = {"pesq_wb": 1.0, "stoi": 0.0, "si_sdr_db": LIMITS_DB[0]}
+"""What a clip gets in which nothing is left of the voice."""
 SNR_DB = (0.0, 5.0, 10.0)
 """Of the voice above the noise, in turn."""
 RATED = 12
@@ -169,7 +171,7 @@ def _scores(
     metrics: dict[str, Callable[[Samples, Samples], float | None]] = {
         "pesq_wb": partial(pesq_wb, sample_rate=rate),
         "stoi": partial(stoi, sample_rate=rate),
-        "si_sdr_db": si_sdr,
+        "si_sdr_db": floored_si_sdr,
     }
     ratings, note = None, None
     try:
@@ -181,7 +183,9 @@ def _scores(
         pairs = list(zip(rows, clips, strict=True))
         scores = {}
         for name, metric in metrics.items():
-            values = [metric(row.clean, clip) for row, clip in pairs if np.any(clip)]
+            values = [
+                metric(row.clean, clip) if np.any(clip) else OF_SILENCE[name] for row, clip in pairs
+            ]
             scores[name] = mean_of([value for value in values if value is not None])
         if ratings is not None:
             chosen = np.unique(np.linspace(0, len(clips) - 1, RATED).round().astype(int))
