@@ -187,6 +187,18 @@ def as_integer(value: object) -> int | None:
     return int(array) if not array.ndim and array.dtype.kind in "iu" else None
 
 
+def check_count(name: str, value: object) -> int:
+    """A number of things as an int.
+
+    Raises:
+      ValueError: it is no integer, or below 1.
+    """
+    count = as_integer(value)
+    if count is None or count < 1:
+        raise ValueError(f"{name}={value!r}: expected an integer of at least 1")
+    return count
+
+
 def as_interval(value: object) -> tuple[float, float] | None:
     """Two numbers; None if it is something else."""
     if isinstance(value, str) or not isinstance(value, Iterable):

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-import soundfile
-
 from audiogen_jax.files.atomic import check_writable
 from audiogen_jax.files.audio import read_audio, trim_silence
 from audiogen_jax.files.jsonl import Row, write_rows
@@ -140,9 +138,8 @@ def _read_all(
 def _read(folder: Path, path: PurePosixPath) -> _Recording | LeftOut:
     name = str(path)
     try:
-        rate = soundfile.info(folder / path).samplerate if (folder / path).stat().st_size else 1
-        audio = read_audio(folder / path, rate, name=name)
-    except (ValueError, OSError, TypeError, soundfile.LibsndfileError) as error:
+        audio = read_audio(folder / path, name=name)
+    except (ValueError, OSError) as error:
         return LeftOut(name, str(error).removeprefix(f"{name} ").removeprefix(f"{name}: "))
     if not len(trim_silence(audio.samples)):
         return LeftOut(name, "is silent throughout")

@@ -24,6 +24,7 @@ from audiogen_jax.files.jsonl import Row
 from audiogen_jax.files.remote import parse_path, require_local
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.layout import inference_mesh
+from audiogen_jax.infer.options import as_number, check_count
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import pad_to
 from audiogen_jax.input.latent_dataset import DatasetInfo
@@ -128,9 +129,10 @@ def encode_dataset(
     """
     share = share or Share(jax.process_index(), jax.process_count())
     dtype = dtype_name(dtype)
-    for name, value in (("batch_size", batch_size), ("shard_size", shard_size)):
-        if value < 1:
-            raise ValueError(f"{name}={value}: expected at least 1")
+    batch_size = check_count("batch_size", batch_size)
+    shard_size = check_count("shard_size", shard_size)
+    max_seconds = _seconds("max_seconds", max_seconds)
+    pad_seconds = _seconds("pad_seconds", pad_seconds)
     output = require_local(output, "the dataset that is written")
     read = read_manifests([parse_path(manifest) for manifest in manifests])
     clips = read.clips
@@ -201,6 +203,14 @@ class _Lengths(NamedTuple):
     least: int
     most: int | None
     padded: int | None
+
+
+def _seconds(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    if (seconds := as_number(value)) is None:
+        raise ValueError(f"{name}={value!r}: expected seconds")
+    return seconds
 
 
 def _samples(codec: Codec, name: str, seconds: float | None) -> int | None:

@@ -19,7 +19,7 @@ from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.files.audio import FORMATS, encode_audio
 from audiogen_jax.files.jsonl import Row
 from audiogen_jax.files.remote import local_copy, parse_path, require_local
-from audiogen_jax.infer.options import SamplingOptions, Sharding
+from audiogen_jax.infer.options import SamplingOptions, Sharding, as_number, check_count
 from audiogen_jax.infer.pipeline import Pipeline, Submitted
 from audiogen_jax.infer.requests import (
     MAX_BATCH,
@@ -85,13 +85,15 @@ class BatchSettings:
     def __post_init__(self):
         if self.suffix not in FORMATS:
             raise ValueError(f"format {self.suffix!r}: expected one of {FORMATS}")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size}: expected at least 1")
+        object.__setattr__(self, "batch_size", check_count("batch_size", self.batch_size))
         object.__setattr__(self, "seed", check_seed(self.seed))
-        if self.duration is not None and not 0 < self.duration <= MAX_SECONDS:
-            raise ValueError(
-                f"duration={self.duration} must be above 0 and at most {MAX_SECONDS:g} seconds"
-            )
+        if self.duration is not None:
+            duration = as_number(self.duration)
+            if duration is None or not 0 < duration <= MAX_SECONDS:
+                limits = f"above 0 and at most {MAX_SECONDS:g} seconds"
+                raise ValueError(f"duration={self.duration!r} must be {limits}")
+            object.__setattr__(self, "duration", duration)
+        object.__setattr__(self, "refine", bool(self.refine))
         for name in ("dtype", "param_dtype"):
             object.__setattr__(self, name, dtype_name(getattr(self, name), name))
 

@@ -136,6 +136,16 @@ def process_rows(mesh: Mesh, size: int, devices: Collection[Device] | None = Non
     return rows
 
 
+def row_loaders(mesh: Mesh, size: int) -> list[int]:
+    """By how many processes each of the rows of `process_rows` is loaded."""
+    processes: dict[int, set[int]] = {row: set() for row in process_rows(mesh, size)}
+    for device, index in NamedSharding(mesh, BATCH).devices_indices_map((size,)).items():
+        for row in range(size)[index[0]]:
+            if row in processes:
+                processes[row].add(device.process_index)
+    return [len(each) for each in processes.values()]
+
+
 def shard_batch(mesh: Mesh, batch: Batch) -> Batch:
     """Moves the rows that this process loaded to its devices; nothing travels between processes.
 

@@ -73,12 +73,12 @@ class HostBatch(NamedTuple):
     Attributes:
       clip_ids: of its clips.
       arrays: as numpy, to go to the devices.
-      replaced: why clips in whose place others stand could not be read.
+      replaced: of each clip, why those in whose place it stands could not be read.
     """
 
     clip_ids: list[str]
     arrays: Batch
-    replaced: list[str]
+    replaced: list[list[str]]
 
 
 def open_batches(
@@ -118,7 +118,7 @@ def host_batch(fields: Mapping[str, np.ndarray]) -> HostBatch:
         tokens = Tokens(fields["token_ids"], fields["token_mask"], fields.get("token_spans"))
     common = fields["lengths"], fields["drop_condition"], tokens
     clip_ids = [str(clip_id) for clip_id in fields["id"]]
-    replaced = [line for text in fields.get("replaced", ()) for line in str(text).splitlines()]
+    replaced = [str(text).splitlines() for text in fields.get("replaced", ())]
     if "latents" in fields:
         names = [name.removeprefix(VALUES) for name in fields if name.startswith(VALUES)]
         prompts = {name: Ragged(fields[VALUES + name], fields[LENGTHS + name]) for name in names}

@@ -21,7 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from audiogen_jax.files.atomic import recover_folder, replace_folder, staging_folder
 from audiogen_jax.files.lock import locked
 from audiogen_jax.sharding.distributed import any_process, on_first_process
-from audiogen_jax.sharding.mesh import make_mesh, process_rows, shard_batch
+from audiogen_jax.sharding.mesh import make_mesh, process_rows, row_loaders, shard_batch
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
 from audiogen_jax.sharding.transfer import put_tree, to_host
 from audiogen_jax.sharding.watchdog import Watchdog, closed_in_time
@@ -189,8 +189,9 @@ def _train(
             watchdog.beat(f"loading the data of step {step + 1}")
             with meter.time("data"):
                 clip_ids, arrays, replaced = host_batch(next(batches))
-                meter.warn_of(replaced)
                 batch = shard_batch(mesh, arrays)
+                clips = len(jax.tree.leaves(batch)[0])
+                meter.warn_of(replaced, row_loaders(mesh, clips) if any(replaced) else None)
             watchdog.beat(f"running step {step + 1}")
             step_fn = compiled(objective.step_at(step))
             profile.before(step)
@@ -202,7 +203,6 @@ def _train(
                     flops[shapes] = matmul_flops(plain_step, state, batch, frozen)
                 state, metrics = step_fn(state, batch, frozen)
             step += 1
-            clips = len(jax.tree.leaves(batch)[0])
             frames = clips * float(np.mean(objective.frame_lengths(arrays)))
             meter.submit(step, metrics, clip_ids, clips, frames, flops[shapes])
             _check_steps_count(meter, settings.guard.limit)

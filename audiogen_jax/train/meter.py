@@ -1,6 +1,7 @@
 """What the steps since the last row gave, and where the time went."""
 
 import contextlib
+import itertools
 import logging
 import math
 import sys
@@ -41,8 +42,8 @@ class StepMetrics:
     def _reset(self) -> None:
         self._values: dict[str, list[float]] = {}
         self._seconds: dict[str, float] = {}
-        self._steps = self._skips = self._clips = self._replaced = 0
-        self._frames = self._flops = 0.0
+        self._steps = self._skips = self._clips = 0
+        self._replaced = self._frames = self._flops = 0.0
         self._since = time.monotonic()
 
     @contextlib.contextmanager
@@ -80,14 +81,20 @@ class StepMetrics:
         self._frames += frames
         self._flops += flops
 
-    def warn_of(self, replaced: Sequence[str]) -> None:
+    def warn_of(
+        self, replaced: Sequence[Sequence[str]], loaders: Sequence[int] | None = None
+    ) -> None:
         """Says once of each clip that it could not be read, and counts those that others replace.
 
         Args:
           replaced: of a batch, see `HostBatch`.
+          loaders: by how many processes each clip of the batch is loaded; None does not count.
         """
-        self._replaced += len(replaced)
-        for message in replaced:
+        if loaders is not None:
+            self._replaced += sum(
+                len(reasons) / count for reasons, count in zip(replaced, loaders, strict=False)
+            )
+        for message in itertools.chain.from_iterable(replaced):
             if message not in self._warned:
                 self._warned.add(message)
                 logging.warning("another clip takes its place: %s", message)
@@ -115,7 +122,7 @@ class StepMetrics:
         """Means and speed since the last call; all processes must call it."""
         row = {name: math.fsum(values) / len(values) for name, values in self._values.items()}
         row["skipped_steps"] = float(self._skips)
-        row["replaced_clips"] = over_processes(float(self._replaced))
+        row["replaced_clips"] = round(over_processes(self._replaced), 3)
         seconds = max(time.monotonic() - self._since, 1e-9)
         speed = {
             "clips_per_second": self._clips / seconds,

@@ -188,7 +188,7 @@ def test_a_sentencepiece_model(hub, tmp_path):
     publish(hub, "org/tokenizer", FOLDER / "tokenizer_tiny")
     names = {"text_encoder_name": "google/t5", "tokenizer_name": "org/tokenizer"}
     publish(hub, "org/generator", FOLDER / "audiogen_tiny", **names)
-    ids, mask, _ = load_generator("org/generator").tokenize(["a dog in the rain"])
+    ids, mask, *_ = load_generator("org/generator").tokenize(["a dog in the rain"])
     expected = [*model.encode("a dog in the rain"), 1]
     assert ids[0][mask[0]].tolist() == expected
     assert (ids[0][~mask[0]] == 0).all()
@@ -209,7 +209,7 @@ def test_special_tokens_over_a_sentencepiece_model(hub, tmp_path, settings, firs
     parts = load_generator("org/multilingual")
     special = parts.generator.special_token_ids
     assert special == tuple(range(first, first + 6))
-    ids, mask, _ = parts.tokenize(["<|caption|> a dog <|env|>rain"])
+    ids, mask, *_ = parts.tokenize(["<|caption|> a dog <|env|>rain"])
     words = model.encode("a dog"), model.encode("rain")
     assert ids[0][mask[0]].tolist() == [first, *words[0], first + 5, *words[1], 1]
     if settings is not None:

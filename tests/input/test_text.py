@@ -13,7 +13,7 @@ def tokenizer(manifests):
 
 
 def test_pads_and_masks(tokenizer):
-    ids, mask, _ = tokenizer.encode_batch(["<|caption|> rain", ""], 12)
+    ids, mask, *_ = tokenizer.encode_batch(["<|caption|> rain", ""], 12)
     assert ids.shape == mask.shape == (2, 12)
     assert (ids.dtype, mask.dtype) == (np.int32, bool)
     assert ids[0, 0] == 3
@@ -24,7 +24,7 @@ def test_pads_and_masks(tokenizer):
 
 
 def test_long_text_keeps_its_end_token(tokenizer):
-    ids, mask, _ = tokenizer.encode_batch(["a dog barking " * 50], 10)
+    ids, mask, *_ = tokenizer.encode_batch(["a dog barking " * 50], 10)
     assert mask.all() and ids[0, -1] == 1
     whole = tokenizer.encode_batch(["a dog barking " * 50], 400).ids
     np.testing.assert_array_equal(ids[0, :9], whole[0, :9])

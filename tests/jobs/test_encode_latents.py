@@ -59,7 +59,8 @@ def tokenizer(tiny_checkpoint):
 @pytest.fixture(scope="module")
 def whole(manifest, tokenizer, tmp_path_factory):
     output = tmp_path_factory.mktemp("latents")
-    done = encode_dataset([manifest], output, checkpoint=tokenizer, batch_size=4, shard_size=5)
+    sizes = {"batch_size": np.int64(4), "shard_size": np.int32(5)}  # later jobs compare plain ones
+    done = encode_dataset([manifest], output, checkpoint=tokenizer, **sizes)
     assert (done.done, done.made, done.errors, done.missing_shards) == (
         done.total,
         done.total,

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from jax.experimental import topologies
 from jax.sharding import AxisType, Mesh
 
-from audiogen_jax.sharding.mesh import AXES, MeshConfig, make_mesh, process_rows, shard_batch
+from audiogen_jax.sharding.mesh import (
+    AXES,
+    MeshConfig,
+    make_mesh,
+    process_rows,
+    row_loaders,
+    shard_batch,
+)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +80,11 @@ def test_any_order_of_devices(order: list[int], sizes: tuple[int, int, int], pro
         assert process_rows(mesh, 16, mine) == sorted(held)
         loaded |= held
     assert loaded == set(range(16))
+
+
+def test_rows_that_one_process_loads():
+    mesh = make_mesh(MeshConfig(data=2, fsdp=1, tensor=4))
+    assert row_loaders(mesh, 4) == [1] * 4  # test_processes has several
 
 
 def tpus(topology: str, **options) -> list:

@@ -34,6 +34,19 @@ def manifest(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def one_bad_clip(manifest, tmp_path_factory) -> Path:
+    """The manifest with a clip that cannot be decoded in the place of one."""
+    folder = tmp_path_factory.mktemp("bad")
+    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
+    bad = next(row for row in rows if row["split"] == "train")
+    bad["path"] = str(folder / "bad.flac")
+    (folder / "bad.flac").write_bytes(b"fLaC and nothing more")
+    target = folder / "clips.jsonl"
+    target.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return target
+
+
+@pytest.fixture(scope="session")
 def smoke(manifest, tiny_checkpoint, tmp_path_factory):
     """(stage, overrides) -> the smoke config of the stage, ready to train on the clips."""
 

@@ -40,10 +40,17 @@ def test_some_bad_batches(smoke, tmp_path, monkeypatch, stage: str):
     assert int(state.guard.accepted) == 2 and int(state.step) == 5
 
 
-def test_too_many_bad_batches(smoke, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("limit", "bad", "message"),
+    [
+        (0, (2,), r"1 steps in a row .*step 2: .*loss.* on clips \['.*'\]"),
+        (1, (2, 3, 4), r"2 steps in a row .*step 2: .*step 3: .*on clips"),
+    ],
+)
+def test_too_many_bad_batches(smoke, tmp_path, monkeypatch, limit: int, bad, message: str):
     opened = loop.open_batches
-    monkeypatch.setattr(loop, "open_batches", lambda *a, **k: Poisoned(opened(*a, **k), (2, 3, 4)))
-    options = ("steps=5", "eval.batches=0", "guard.limit=1", "checkpoint_every=1")
-    with pytest.raises(DivergedError, match=r"2 steps in a row .*step 2: .*step 3: .*on clips"):
+    monkeypatch.setattr(loop, "open_batches", lambda *a, **k: Poisoned(opened(*a, **k), bad))
+    options = ("steps=5", "eval.batches=0", "checkpoint_every=1", f"guard.limit={limit}")
+    with pytest.raises(DivergedError, match=message):
         train_model(smoke("encoder", *options, "statistics_batches=1"), tmp_path)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} >= {"1"}

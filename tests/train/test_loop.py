@@ -8,7 +8,7 @@ from audiogen_jax.checkpoints.dasheng_audiogen import load_audiogen
 from audiogen_jax.checkpoints.dasheng_tokenizer import load_tokenizer
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.t5 import load_t5
-from audiogen_jax.train.loop import DivergedError, train_model
+from audiogen_jax.train.loop import train_model
 from tests.train.conftest import metrics_rows
 
 FROM_NOTHING = pytest.param("generator", marks=pytest.mark.slow)  # e2e/test_newcomer trains one
@@ -78,15 +78,6 @@ def test_generator_export(trained):
     load_t5(CheckpointFolder(export / "text_encoder"))
     load_tokenizer(CheckpointFolder(export / "tokenizer"))
     assert (export / "tokenizer.json").is_file()
-
-
-def test_non_finite_loss_stops(smoke, tmp_path):
-    config = smoke(
-        "encoder", "steps=4", "optimizer.learning_rate=1e37", "checkpoint_every=1", "eval.batches=0"
-    )
-    with pytest.raises(DivergedError, match=r"step 2: .*loss.* on clips \['.*'\]"):
-        train_model(config, tmp_path)
-    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["1"]
 
 
 WIDER_LATENTS = ("latent_dim", "dit_in_chans", "dit_out_chans")

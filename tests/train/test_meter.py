@@ -41,3 +41,13 @@ def test_skipped_steps_are_counted():
     meter.submit(5, bad | {"skipped": 2}, ["c"], 1)
     meter.settle()
     assert meter.skipped_in_a_row == 2 and len(meter.skipped) == 2
+
+
+def test_what_several_processes_load_is_replaced_once(monkeypatch):
+    """Two processes with the same first clip and another second one; `drain` adds them up."""
+    meter = StepMetrics()
+    monkeypatch.setattr("audiogen_jax.train.meter.over_processes", lambda value: value + (0.5 + 1))
+    meter.warn_of([["bad 1"], ["bad 2", "bad 3"], []], [2, 1, 1])
+    meter.warn_of([["bad 4"]])  # a batch of validation
+    assert meter.drain()["replaced_clips"] == 0.5 + 2 + (0.5 + 1)
+    assert meter.drain()["replaced_clips"] == 1.5

@@ -104,6 +104,11 @@ def batch(objective):
     return arrays.clip_ids, arrays.arrays
 
 
+@pytest.fixture(scope="module")
+def losses_of(objective):
+    return jax.jit(objective._losses)
+
+
 def test_what_is_stored_is_what_the_model_conditions_on(folder):
     """The condition of stored arrays is that of the inputs, but for the rounding of the arrays."""
     dataset = LatentDataset(folder / "latents")
@@ -142,7 +147,7 @@ def test_what_is_stored_is_what_the_model_conditions_on(folder):
         assert np.asarray(found.context_mask).sum() == np.asarray(expected.context_mask).sum()
 
 
-def test_the_loss_is_that_of_the_equations(objective, batch):
+def test_the_loss_is_that_of_the_equations(objective, batch, losses_of):
     """x = (1 - t) z + t e, target e - z, mean of squares; masks and drops by hand, in numpy."""
     (_, arrays), generator = batch, objective.generator
     template = jax.eval_shape(generator.init, jax.random.key(0))
@@ -151,7 +156,7 @@ def test_the_loss_is_that_of_the_equations(objective, batch):
     arrays = arrays._replace(drop_condition=np.arange(8) % 4 == 1)
     clips = objective._examples(jax.tree.map(jnp.asarray, arrays), keys[0], keys[1])
     frames = jnp.sum(jnp.asarray(arrays.lengths))
-    losses = jax.jit(objective._losses)(params, {}, clips, keys[2], frames)
+    losses = losses_of(params, {}, clips, keys[2], frames)
 
     data = np.asarray(arrays.latents, np.float64)
     noise, time = np.asarray(clips.noise, np.float64), np.asarray(clips.sigma, np.float64)
@@ -183,7 +188,7 @@ def test_the_loss_is_that_of_the_equations(objective, batch):
     np.testing.assert_allclose(float(losses["loss"]), expected, rtol=1e-5)
 
 
-def test_a_halved_start(objective, batch):
+def test_a_halved_start(objective, batch, losses_of):
     """With branches of zeros v = x W_in W_out, at a quarter here; the loss in closed form."""
     (_, arrays), generator = batch, objective.generator
     halved = dataclasses.replace(generator, halved_init=True)
@@ -196,7 +201,7 @@ def test_a_halved_start(objective, batch):
     keys = jax.random.split(jax.random.key(1), 3)
     clips = objective._examples(jax.tree.map(jnp.asarray, arrays), keys[0], keys[1])
     frames = jnp.sum(jnp.asarray(arrays.lengths))
-    loss = jax.jit(objective._losses)({"omni": half}, {}, clips, keys[2], frames)["loss"]
+    loss = losses_of({"omni": half}, {}, clips, keys[2], frames)["loss"]
     data, noise = np.asarray(arrays.latents, np.float64), np.asarray(clips.noise, np.float64)
     time = np.asarray(clips.sigma, np.float64)[:, None, None]
     w_in, w_out = (np.asarray(half["dit"][f"project_{n}"]["kernel"]) for n in ("in", "out"))

@@ -29,19 +29,6 @@ def test_other_settings_are_refused_before_anything_is_read(trained, smoke):
     assert {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()} == before
 
 
-@pytest.fixture(scope="module")
-def one_bad_clip(manifest, tmp_path_factory) -> Path:
-    """The manifest with a clip that cannot be decoded in the place of one."""
-    folder = tmp_path_factory.mktemp("bad")
-    rows = [json.loads(line) for line in manifest.read_text().splitlines()]
-    bad = next(row for row in rows if row["split"] == "train")
-    bad["path"] = str(folder / "bad.flac")
-    (folder / "bad.flac").write_bytes(b"fLaC and nothing more")
-    target = folder / "clips.jsonl"
-    target.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return target
-
-
 def test_one_bad_clip_is_replaced_and_counted(smoke, one_bad_clip, tmp_path, caplog):
     overrides = (f"data.manifests=(({str(one_bad_clip)!r}, 1.0),)", "eval.batches=0")
     train_model(smoke("encoder", *overrides), tmp_path / "whole")
