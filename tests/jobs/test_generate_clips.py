@@ -337,32 +337,6 @@ def test_a_malformed_row_ends_with_exit_code_1(capsys, prompts, tiny_checkpoint,
     assert code == 1 and "1 rows or clips failed" in message
 
 
-def test_settings_of_numpy_are_written_as_plain_ones():
-    plain = dict(seed=3, duration=0.5, batch_size=4, refine=True)
-    options = dict(steps=2, guidance=3.0, view_guidance={"sfx": 2.0}, guidance_interval=(0, 0.5))
-    arrays = {name: np.asarray(value)[()] for name, value in plain.items()}
-    numpy_options = SamplingOptions(
-        steps=np.int64(2),
-        guidance=np.float32(3),
-        view_guidance={"sfx": np.float16(2)},
-        guidance_interval=np.array([0, 0.5]),
-    )
-    found = BatchSettings(**arrays, options=numpy_options).job()
-    expected = BatchSettings(**plain, options=SamplingOptions(**options)).job()
-    assert json.dumps(found) == json.dumps(expected)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [dict(batch_size=2.5), dict(batch_size="4"), dict(duration="1"), dict(duration=True)],
-    ids=str,
-)
-def test_settings_of_other_types_are_refused(wrong: dict):
-    (name,) = wrong
-    with pytest.raises(ValueError, match=f"^{name}="):
-        BatchSettings(**wrong)
-
-
 def test_parameters_cut_over_devices_give_the_same_clips(job, finished, tmp_path):
     assert job("cut", sharding="fsdp", batch_size=8).made == 6
     for file in finished.rglob("*.wav"):
