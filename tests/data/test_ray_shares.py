@@ -29,10 +29,7 @@ def test_commands_that_have_shares():
 
 def test_a_share_that_ends_with_an_error(capsys, tmp_path):
     command = ["python", "-m", "data.build_edits", "--out", str(tmp_path), "missing.jsonl"]
-    with pytest.raises(
-        RuntimeError, match="share 1/3 of python -m data.build_edits .* ended with 2"
-    ):
-        run_share(command, 1, 3)
+    assert run_share(command, "1/3").startswith("share 1/3 of python -m data.build_edits")
     assert "missing.jsonl" in capsys.readouterr().err
 
 
