@@ -38,6 +38,9 @@ LISTENING = SamplingOptions(steps=1, guidance=1.0)
 where energy is than a draw does, and costs a fraction of it."""
 SILENT_DB = -40.0
 """Against the recording: a named sound whose copy is below is not in it."""
+ATTENUATIONS_DB = (0.0, 3.0, 6.0, 9.0, 12.0)
+MAX_CUT = 1e-3
+"""Share of the samples that may be cut at full scale."""
 _GATE_SECONDS, _GATE_DB = 0.02, -45.0
 """What is added counts as silent in frames of so many seconds so far below its loudest one."""
 _Run = Callable[[Sequence[Request], int, SamplingOptions, bool], list[Clip | ClipError]]
@@ -205,7 +208,7 @@ class LatentEditor:
         added, _ = convert(copy[:, None], self.codec.sample_rate, rate, 1, "the added sound")
         added = np.pad(added[: len(samples)], ((0, max(0, len(samples) - len(added))), (0, 0)))
         added = added * inside(span, len(samples), rate) * _gate(added[:, 0], rate)[:, None]
-        return samples + _within_full_scale(added, samples)
+        return _within_full_scale(added, samples)
 
 
 def _caption(kind: EditKind, what: str) -> StructuredCaption:
@@ -257,15 +260,21 @@ def inside(span: tuple[float, float] | None, count: int, rate: int) -> Float32[n
 def _within_full_scale(
     added: Float32[np.ndarray, "n 1"], samples: Float32[np.ndarray, "n a"]
 ) -> Float32[np.ndarray, "n a"]:
-    """What is added, quieter as a whole where the sum would pass full scale, which is said."""
+    """The sum, which passes full scale nowhere; the recording itself is made no quieter.
+
+    What is added gets quieter as a whole until hardly a sample of the sum would pass; those that
+    still do, as in a recording that is clipped there, are cut.
+    """
     ceiling = max(1.0, float(np.abs(samples).max()))
-    room = ceiling - np.sign(added) * samples
-    needed = np.abs(added)
-    factor = float(np.min(room / np.maximum(needed, 1e-9), initial=1.0))
-    if factor < 1:
+    for decibels in ATTENUATIONS_DB:
+        mixed = samples + np.float32(10 ** (-decibels / 20)) * added
+        over = np.abs(mixed) > ceiling
+        if over.mean() <= MAX_CUT:
+            break
+    if decibels or over.any():
         warnings.warn(
-            f"what was added would pass full scale: it is {-20 * np.log10(max(factor, 1e-9)):.1f} "
-            "dB quieter",
+            f"what was added would pass full scale: it is {decibels:g} dB quieter, and "
+            f"{int(over.sum())} samples are cut",
             stacklevel=4,
         )
-    return np.broadcast_to(added * np.float32(factor), samples.shape)
+    return np.clip(mixed, -ceiling, ceiling)

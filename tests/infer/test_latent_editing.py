@@ -72,11 +72,14 @@ def test_the_same_seed_gives_the_same_edit(editor):
     assert np.abs(clips[0] - clips[2]).max() > 1e-3
 
 
-def test_additions_pass_no_full_scale(editor):
-    loud = Sound(np.sign(noise(0.5).samples) * np.float32(0.99), RATE)
-    with pytest.warns(UserWarning, match="dB quieter"):
+@pytest.mark.parametrize("level", [0.99, 1.0, 1.3])
+def test_additions_pass_no_full_scale_and_are_heard(editor, level):
+    """In a recording that is clipped throughout, too; what lies over full scale stays."""
+    loud = Sound(np.sign(noise(0.5).samples) * np.float32(level), RATE)
+    with pytest.warns(UserWarning, match="12 dB quieter, and .* samples are cut"):
         clip = editor.edit("add", loud, what="rain", options=QUICK)
-    assert np.abs(clip.audio).max() <= 1.0 + 1e-6
+    assert np.abs(clip.audio).max() <= max(1.0, np.float32(level))
+    assert np.abs(clip.audio - loud.samples[:, 0]).max() > 1e-2
 
 
 def test_silence(editor):
