@@ -10,6 +10,10 @@ convert` of a released model; a thinker (Qwen/Qwen2.5-Omni-3B) and any codec wil
 manifest may have a `transcript`, a `video`, an `edit` with `source`, `what` and `to`; see
 docs/training.md.
 
+Latents are drawn from the codec's posterior, as the release does; `encode-dataset --posterior mean`
+stores their means. All parameters need more than one GPU of 80 GB, also with
+`--set optimizer.first_moment_dtype=bfloat16` (77.9 of 74.5 GiB).
+
 Hyperparameters are those of the paper (Tian et al. 2026, https://arxiv.org/abs/2604.10708): AdamW
 at 5e-5, moments 0.9 and 0.999, decay 1e-3, 80k steps of 5120 clips, noise levels drawn evenly. Of
 the voice of a clip with words 70 to 100 % is hidden, as in the released configuration; `:paper`
@@ -77,6 +81,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.crop = "start"  # where prompts begin
     config.data.num_threads = 8
     config.optimizer = adamw(5e-5, warmup_steps=1000, b1=0.9, b2=0.999, weight_decay=1e-3)
+    config.optimizer.first_moment_dtype = "float32"
 
     if arg == "small":
         config.data.batch_sizes = (64,)

@@ -11,6 +11,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import DTypeLike
 
+from audiogen_jax.checkpoints.aligned import in_order
 from audiogen_jax.checkpoints.layout import (
     Buffer,
     Layout,
@@ -230,7 +231,7 @@ def _read(
     for leaf, piece in zip(leaves, pieces, strict=True):
         value = rule.to_param(piece, leaf.shape[rule.layered :])
         with np.errstate(over="ignore"):
-            cast = np.asarray(value, leaf.dtype, order="C")
+            cast = in_order(value, leaf.dtype)
         if leaf.dtype == np.float16 and tensor.dtype != np.float16:
             check_finite(f"{file.path}: {rule.name(layer)}", cast)
         values.append(cast)

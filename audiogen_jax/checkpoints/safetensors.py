@@ -15,6 +15,7 @@ from jaxtyping import DTypeLike
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from audiogen_jax.checkpoints.aligned import aligned
 from audiogen_jax.checkpoints.config_file import CONFIG, write_config
 from audiogen_jax.checkpoints.layout import Layout
 from audiogen_jax.checkpoints.mapping import export_params
@@ -26,7 +27,6 @@ from audiogen_jax.types import Params
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _FLOATS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": jnp.bfloat16}
-_ALIGNMENT = 64
 _DTYPES = _FLOATS | {"I64": np.int64, "I32": np.int32}
 
 
@@ -82,7 +82,7 @@ class SafetensorsFolder:
         path, kind, shape, start = self._tensors[name]
         if kind not in _DTYPES:
             raise ValueError(f"{path}: {name} is {kind}, expected one of {', '.join(_DTYPES)}")
-        values = _aligned(math.prod(shape), np.dtype(_DTYPES[kind]))
+        values = aligned([math.prod(shape)], np.dtype(_DTYPES[kind]))
         with path.open("rb", buffering=0) as file:
             file.seek(start)
             if _fill(file, values.view(np.uint8)) != values.nbytes:
@@ -106,13 +106,6 @@ class SafetensorsFolder:
     def layout(self, released: Layout) -> Layout:
         """That of the release."""
         return released
-
-
-def _aligned(count: int, dtype: np.dtype) -> np.ndarray:
-    """Numbers that are not set yet, where `jax.device_put` on a CPU takes them without a copy."""
-    raw = np.empty(count * dtype.itemsize + _ALIGNMENT, np.uint8)
-    first = -raw.ctypes.data % _ALIGNMENT
-    return raw[first : first + count * dtype.itemsize].view(dtype)
 
 
 def _fill(file: io.FileIO, values: np.ndarray) -> int:

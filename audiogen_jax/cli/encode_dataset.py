@@ -1,7 +1,7 @@
 """`audiogen encode-dataset`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -49,6 +49,13 @@ def encode_dataset(
             "thinker) make of its prompt.",
         ),
     ] = None,
+    posterior: Annotated[
+        Literal["sample", "mean"] | None,
+        typer.Option(
+            help="Of a codec that makes a distribution of latents (Audio-Omni's): draw them, by "
+            "the clip's id, or take their mean. [default: sample]"
+        ),
+    ] = None,
     share: ShareText = None,
     shard: ShardText = None,
     distributed: Distributed = False,
@@ -74,6 +81,7 @@ def encode_dataset(
             max_seconds=max_seconds,
             pad_seconds=pad_seconds,
             prompts_with=prompts_with,
+            posterior=posterior,
             share=this_share,
             report=report,
         )

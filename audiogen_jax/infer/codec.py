@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, ArrayLike, DTypeLike, Float, Float32, Int
+from jaxtyping import Array, ArrayLike, DTypeLike, Float, Float32, Int, Key
 
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
@@ -18,7 +18,7 @@ from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.codec_programs import CodecPrograms, codec_programs
 from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.infer.layout import Layout, inference_mesh
-from audiogen_jax.models.protocols import AudioCodec
+from audiogen_jax.models.protocols import AudioCodec, VariationalCodec
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.types import Latents, Params, as_float32, compute_dtype, parse_dtype
 
@@ -170,12 +170,20 @@ class Codec:
             )
         return np.asarray(latents)[0, : self.latent_length(samples.shape[1])]
 
-    def encode_split(self, audio: ArrayLike, lengths: ArrayLike) -> Latents:
+    @property
+    def varies(self) -> bool:
+        """Has a clip many latents, of which `encode` gives the mean?"""
+        return isinstance(self.codec, VariationalCodec)
+
+    def encode_split(
+        self, audio: ArrayLike, lengths: ArrayLike, keys: Key[Array, " b"] | None = None
+    ) -> Latents:
         """Encodes on all devices of `mesh`, each its own rows; returns before they are done.
 
         Args:
           audio: as `encode` takes it, b a multiple of the devices.
           lengths: int [b], valid samples per clip.
+          keys: of clips whose latents are drawn, for a codec that `varies`; means if None.
 
         Returns:
           Float [b t c], each row as `encode` gives it, and zeros to the end of the padded shape.
@@ -188,7 +196,10 @@ class Codec:
             raise ValueError(f"{len(samples)} rows do not split over {self.layout.rows} devices")
         rows = jax.device_put((self._pad(samples), valid), self.layout.split)
         with self.layout.active():
-            return self._encoding.encode_split(self._encoder, *rows)
+            if keys is None:
+                return self._encoding.encode_split(self._encoder, *rows)
+            data = jax.device_put(jax.random.key_data(keys), self.layout.split)
+            return self._encoding.draw_split(self._encoder, *rows, data)
 
     def decode(self, latents: ArrayLike) -> Float[Array, "b n ..."]:
         """Decodes latents; one program is compiled per shape.

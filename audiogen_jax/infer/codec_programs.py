@@ -3,13 +3,15 @@
 import functools
 from collections.abc import Sequence
 
+import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt32
 
 from audiogen_jax.infer.compile import Programs
 from audiogen_jax.infer.layout import Layout
-from audiogen_jax.models.protocols import AudioCodec
+from audiogen_jax.infer.noise import clip_noise
+from audiogen_jax.models.protocols import AudioCodec, VariationalCodec
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.types import Latents, Params
 
@@ -20,6 +22,7 @@ class CodecPrograms:
     Attributes:
       encode: parameters, audio and lengths -> latents; static: `quirks`.
       encode_split: the same without quirks, every device its own rows.
+      draw_split: the same of a `VariationalCodec`, and the data of keys -> latents that are drawn.
       decode: parameters and latents -> audio, of a mono codec without the axis of channels.
     """
 
@@ -34,7 +37,9 @@ class CodecPrograms:
         self._codec = codec
         programs = functools.partial(Programs, compiler_options=dict(options))
         self.encode, self.decode = programs(self._encode), programs(self._decode)
-        self.encode_split = programs(Layout(mesh).by_rows(codec.encode, (True, False, False)))
+        by_rows = Layout(mesh).by_rows
+        self.encode_split = programs(by_rows(codec.encode, (True, False, False)))
+        self.draw_split = programs(by_rows(self._draw, (True, False, False, False)))
 
     def _encode(
         self,
@@ -44,6 +49,18 @@ class CodecPrograms:
         quirks: Quirks,
     ) -> Latents:
         return self._codec.with_quirks(quirks).encode(params, audio, lengths)
+
+    def _draw(
+        self,
+        params: Params,
+        audio: Float[Array, "b n a"],
+        lengths: Int[Array, " b"],
+        key_data: UInt32[Array, "b _"],
+    ) -> Latents:
+        assert isinstance(self._codec, VariationalCodec)
+        mean, deviation = self._codec.posterior(params, audio, lengths)
+        keys = jax.random.wrap_key_data(key_data)
+        return mean + deviation * clip_noise(keys, *mean.shape[1:])
 
     def _decode(self, params: Params, latents: Latents) -> Float[Array, "b n ..."]:
         audio = self._codec.decode(params, latents.astype(jnp.float32))

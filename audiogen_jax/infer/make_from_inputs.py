@@ -64,7 +64,7 @@ class InputRequestMaker:
         try:
             if seconds is not None:
                 seconds = check_duration(seconds, generator.latent_rate)
-            read = [self.reader.read(each) for each in kinds]
+            read = [self.reader.read(each, quirks=options.quirks) for each in kinds]
             if seconds is None and read[-1].seconds is not None:
                 seconds = check_duration(read[-1].seconds, generator.latent_rate)
         except ValueError as error:
@@ -89,7 +89,7 @@ class InputRequestMaker:
             windows = windows._replace(prompts=np.arange(len(seen), dtype=np.int32)[None])
             for first, _ in seen[1:]:
                 start = float(first) / generator.latent_rate
-                read += [self.reader.read(each, start) for each in kinds]
+                read += [self.reader.read(each, start, options.quirks) for each in kinds]
         conditions = [self.sampler.condition_alone(each.prompts) for each in read]
         return Request(
             name,

@@ -64,6 +64,8 @@ class DatasetInfo:
       crop: what was kept of each clip: its first `max_seconds`, all of it if None.
       shards: all of them.
       prompts: that are stored with the clips, if any are.
+      posterior: of a codec with many latents for a clip, which are stored: a "sample" or the
+        "mean"; None of other codecs.
     """
 
     tokenizer_sha256: str
@@ -74,6 +76,7 @@ class DatasetInfo:
     shards: tuple[LatentShard, ...]
     dtype: str = DTYPE
     prompts: PromptInfo | None = None
+    posterior: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -115,8 +118,9 @@ class DatasetInfo:
     def to_json(self) -> str:
         """The text of `dataset.json`."""
         values = dataclasses.asdict(self)
-        if self.prompts is None:
-            del values["prompts"]
+        for name in ("prompts", "posterior"):
+            if values[name] is None:
+                del values[name]
         return json.dumps(values, indent=1) + "\n"
 
 

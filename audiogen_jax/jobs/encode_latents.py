@@ -8,12 +8,14 @@ holds little padding, and the shapes of batches are those of a short ladder: few
 import collections
 import concurrent.futures
 import dataclasses
+import functools
 import math
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +26,7 @@ from audiogen_jax.files.jsonl import Row
 from audiogen_jax.files.remote import parse_path, require_local
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.layout import inference_mesh
+from audiogen_jax.infer.noise import clip_keys
 from audiogen_jax.infer.options import as_number, check_count
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import pad_to
@@ -39,6 +42,10 @@ from audiogen_jax.models.prompting import Prompts
 from audiogen_jax.types import compute_dtype, dtype_name
 
 _BATCHES_AHEAD = 2
+_SEED = 0
+"""Of latents that are drawn, beside the clip's id."""
+Posterior: TypeAlias = Literal["sample", "mean"]
+"""Which latents are stored of a codec that makes a distribution of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +101,7 @@ def encode_dataset(
     max_seconds: float | None = None,
     pad_seconds: float | None = None,
     prompts_with: str | Path | None = None,
+    posterior: Posterior | None = None,
     share: Share | None = None,
     report: Callable[[EncodeProgress], None] = lambda progress: None,
 ) -> EncodeProgress:
@@ -113,6 +121,9 @@ def encode_dataset(
       pad_seconds: silence follows shorter clips up to here, for models that know one length.
       prompts_with: a generator or its encoder whose frozen parts read the prompt of every clip,
         to be stored with it; see `PromptEncoder`.
+      posterior: of a codec that makes a distribution of a clip's latents: "sample" draws some, by
+        the clip's id alone, as the release of Audio-Omni trains and encodes; "mean" takes the
+        likeliest. None is "sample" of such a codec.
       share: which shards to make, every n-th from i; of several processes each takes its own by
         default.
       report: called after every batch.
@@ -143,9 +154,22 @@ def encode_dataset(
         _samples(codec, "max_seconds", max_seconds),
         _samples(codec, "pad_seconds", pad_seconds),
     )
+    if posterior is not None and not codec.varies:
+        raise ValueError(
+            f"posterior={posterior!r}: {checkpoint} makes one sequence of latents of a clip"
+        )
+    posterior = (posterior or "sample") if codec.varies else None
     prompter = None
     if prompts_with is not None:
         prompter = PromptEncoder.load(prompts_with, compute_dtype(dtype))
+        several = sum(any(len(t) > 1 for t in clip.record.views.values()) for clip in clips)
+        if several:
+            warnings.warn(
+                f"{several} of {len(clips)} clips have several phrasings of a view, of which the "
+                "first alone is read as a prompt: to train on all, give each a row with an "
+                "audio_id of its own",
+                stacklevel=2,
+            )
     info = DatasetInfo(
         tokenizer_sha256=codec.encoder_sha256,
         sample_rate=codec.sample_rate,
@@ -153,6 +177,7 @@ def encode_dataset(
         channels=codec.latent_dim,
         crop={"max_seconds": max_seconds},
         shards=(),
+        posterior=posterior,
     )
     job = {
         "tokenizer_sha256": info.tokenizer_sha256,
@@ -163,6 +188,8 @@ def encode_dataset(
     }
     if pad_seconds is not None:
         job["pad_seconds"] = info.crop["pad_seconds"] = pad_seconds
+    if posterior is not None:
+        job["posterior"] = posterior
     if prompter is not None:
         job["prompts"] = prompter.sha256
     shards = [clips[start : start + shard_size] for start in range(0, len(clips), shard_size)]
@@ -179,7 +206,8 @@ def encode_dataset(
         rows = -(-batch_size // mesh.size) * mesh.size
         batches = clip_batches(shards, todo, batch_size, max_seconds)
         started = time.monotonic()
-        for made in _encoded(codec, prompter, folder, batches, rows, lengths):
+        submit = functools.partial(_submit, codec, posterior == "sample", rows)
+        for made in _encoded(codec, prompter, folder, batches, submit, lengths):
             now = dataclasses.replace(
                 now,
                 done=now.done + made.clips,
@@ -227,7 +255,7 @@ def _encoded(
     prompter: PromptEncoder | None,
     folder: LatentFolder,
     batches: Iterable[ClipBatch],
-    rows: int,
+    submit_audio: Callable[[Sequence[str], Sequence[Float32[np.ndarray, "n a"]]], jax.Array],
     lengths: _Lengths,
 ) -> Iterator[_Made]:
     """Encodes and writes batches."""
@@ -249,7 +277,8 @@ def _encoded(
     def submit(decoded: _Decoded) -> _Submitted | None:
         if not decoded.audio:
             return None
-        latents = _submit(codec, [audio for _, audio, _ in decoded.audio], rows)
+        names = [clip.record.audio_id for clip, _, _ in decoded.audio]
+        latents = submit_audio(names, [audio for _, audio, _ in decoded.audio])
         prompts = [] if prompter is None else [prompter.submit(p) for _, _, p in decoded.audio]
         return _Submitted(latents, prompts)
 
@@ -288,13 +317,21 @@ def _collect(batch: ClipBatch, decoding: Sequence[concurrent.futures.Future]) ->
     return decoded
 
 
-def _submit(codec: Codec, audio: Sequence[Float32[np.ndarray, "n a"]], rows: int) -> jax.Array:
+def _submit(
+    codec: Codec,
+    draw: bool,
+    rows: int,
+    names: Sequence[str],
+    audio: Sequence[Float32[np.ndarray, "n a"]],
+) -> jax.Array:
     """Starts to encode clips, filled up to `rows` with copies of the last one."""
-    filled = [audio[min(row, len(audio) - 1)] for row in range(rows)]
+    numbers = [min(row, len(audio) - 1) for row in range(rows)]
+    filled = [audio[row] for row in numbers]
+    keys = clip_keys(_SEED, [names[row] for row in numbers]) if draw else None
     lengths = np.array([len(samples) for samples in filled])
     width = int(lengths.max())
     waveforms = np.stack([pad_to(samples, width) for samples in filled])
-    return codec.encode_split(waveforms, lengths).astype(jnp.bfloat16)
+    return codec.encode_split(waveforms, lengths, keys).astype(jnp.bfloat16)
 
 
 class _Writer:

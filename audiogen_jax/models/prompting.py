@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.models.edit_kinds import EditKind
+from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.types import Params, as_float32
 
 Prompts: TypeAlias = Any
@@ -164,12 +165,15 @@ class PromptReader(Protocol):
     @property
     def reference_seconds(self) -> float: ...
 
-    def read(self, inputs: PromptInputs, start: float = 0.0) -> ReadPrompt:
+    def read(
+        self, inputs: PromptInputs, start: float = 0.0, quirks: Quirks = NO_QUIRKS
+    ) -> ReadPrompt:
         """Inputs to arrays, on the host.
 
         Args:
           inputs: of a clip.
           start: seconds of a video before those that are seen.
+          quirks: of the PyTorch release.
 
         Raises:
           ValueError: inputs that the model does not take.

@@ -259,3 +259,17 @@ class AudioCodec(Protocol):
     def decode(self, params: Params, latents: Latents) -> Float[Array, "b n a"]:
         """Latents to waveforms; the parameters of `decoder` are enough."""
         ...
+
+
+@runtime_checkable
+class VariationalCodec(AudioCodec, Protocol):
+    """A codec that makes a distribution of latents of a clip, of which `encode` gives the mean."""
+
+    def posterior(
+        self,
+        params: Params,
+        audio: Float[Array, "b n a"],
+        lengths: Int[Array, " b"] | None = None,
+    ) -> tuple[Latents, Latents]:
+        """Mean and standard deviation of normal latents; as `encode`, both 0 past a clip's end."""
+        ...

@@ -22,6 +22,7 @@ class Quirks:
         batch has one.
       frames_by_number: frames of a video are chosen by their number and not by their time.
       one_second_pairs: a pair of frames is said to last a second, however long it does.
+      short_resampling: sources and voices of another rate go through `files.windowed_sinc`.
     """
 
     cut_timesteps: bool = False
@@ -35,6 +36,7 @@ class Quirks:
     normed_empty_transcript: bool = False
     frames_by_number: bool = False
     one_second_pairs: bool = False
+    short_resampling: bool = False
 
     @classmethod
     def of(cls, compat: str | None) -> Self:

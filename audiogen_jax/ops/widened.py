@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float
 
-_BUFFER = 1 << 17
+_BUFFER = 1 << 16
 """Numbers that are widened at a time."""
 _ROWS = 256
 """Rows of weights at a time, where the sums of many vectors are read and written for each time."""

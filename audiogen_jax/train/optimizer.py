@@ -26,6 +26,8 @@ class OptimizerConfig:
       b2: decay of the second moment.
       weight_decay: of kernels.
       clip_norm: longest gradient.
+      first_moment_dtype: of what is kept of the first moment: "bfloat16" takes half the memory,
+        and rounds what each step adds to it; the second, which divides, is float32 in any.
     """
 
     learning_rate: Positive
@@ -34,6 +36,14 @@ class OptimizerConfig:
     b2: Decay
     weight_decay: NotNegative
     clip_norm: Positive
+    first_moment_dtype: str = "float32"
+
+    def __post_init__(self):
+        if self.first_moment_dtype not in ("float32", "bfloat16"):
+            raise ValueError(
+                f"optimizer.first_moment_dtype={self.first_moment_dtype!r}: expected float32 or "
+                "bfloat16"
+            )
 
     def schedule(self, total_steps: int) -> optax.Schedule:
         """The learning rate after so many steps that counted, of a training of so many."""
@@ -85,6 +95,7 @@ def make_optimizer(
             config.schedule(total_steps),
             b1=config.b1,
             b2=config.b2,
+            mu_dtype=config.first_moment_dtype,
             weight_decay=config.weight_decay,
             mask=lambda params: _matching(params, (r".*/?kernel",)),
         ),

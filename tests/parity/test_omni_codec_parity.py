@@ -15,7 +15,7 @@ from tests.parity.golden import FOLDER, error, golden
 from tests.parity.omni import oobleck_folder
 
 TOLERANCE = 2e-5
-IO = golden("audio_omni", "vae.io")
+IO, E2E = golden("audio_omni", "vae.io"), golden("audio_omni", "e2e.io")
 
 
 def rows(name):
@@ -56,6 +56,16 @@ def test_decode(codec):
     np.testing.assert_allclose(decoded, rows("out.decode.out"), atol=2e-5, rtol=0)
     one = codec.decode(rows("in.latent")[:1, :1])
     np.testing.assert_allclose(one, rows("out.decode_one_frame.out"), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("case", ["edit", "tts", "v2a"])
+def test_waveforms_of_whole_generations(codec, case):
+    """Latents of the release's calls, see `test_omni_parity`, to its waveforms and 16 bits."""
+    decoded = codec.decode(E2E[f"out.{case}.latents"].swapaxes(1, 2))
+    assert error(decoded, E2E[f"out.{case}.wav"].swapaxes(1, 2)) < TOLERANCE
+    whole = np.asarray(decoded[0]).T
+    steps = np.trunc(whole / np.abs(whole).max() * 32767) - E2E[f"out.{case}.pcm16"]
+    assert np.abs(steps).max() <= 1
 
 
 def without_exponentials(monkeypatch):

@@ -15,14 +15,16 @@ from audiogen_jax.checkpoints.omni_generator import load_omni
 from audiogen_jax.checkpoints.registry import PROMPTS, load_generator
 from audiogen_jax.cli import main
 from audiogen_jax.files.content_hashes import HASHES
+from audiogen_jax.infer.codec import Codec
 from audiogen_jax.input.latent_dataset import LatentDataset
+from audiogen_jax.jobs.encode_latents import encode_dataset
 from audiogen_jax.models.omni.conditioners.mel import draw_span, hide_span
 from audiogen_jax.models.omni.encoded_prompts import MEL, SYNC, TRANSCRIPT
 from audiogen_jax.models.omni.instructions import FILE
 from audiogen_jax.models.prompting import PromptInputs, Ragged
 from audiogen_jax.train.batches import host_batch, open_batches
 from audiogen_jax.train.config import load_config
-from audiogen_jax.train.objectives.flow_matching import FlowMatching, drop
+from audiogen_jax.train.objectives.flow_matching import FlowMatching, replaced
 from audiogen_jax.train.stages import parse_config
 from tests import tiny_omni
 from tests.films import write_video
@@ -73,6 +75,39 @@ def encode(folder, model, name) -> int:
         *("--checkpoint", folder / "model" / "codec", "--prompts-with", model),
         *("--max-seconds", SECONDS, "--pad-seconds", SECONDS),
     )
+
+
+def test_latents_are_drawn_as_the_release_does_or_are_means(folder):
+    codec = Codec.load(folder / "model" / "codec")
+    audio = soundfile.read(folder / "long.wav", dtype="float32")[0]
+    posterior = codec.codec.posterior(codec._encoder, jnp.asarray(audio[None]))
+    mean, deviation = (np.asarray(each)[0] for each in posterior)
+    rows = [{"audio_id": n, "path": "long.wav", "duration": 0.5, "caption": n} for n in "ab"]
+    (folder / "twice.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    made = {}
+    for name, options in {"drawn": (), "again": (), "mean": ("--posterior", "mean")}.items():
+        command = ("encode-dataset", folder / "twice.jsonl", "-o", folder / name, *options)
+        assert run(*command, "--checkpoint", folder / "model" / "codec") == 0
+        dataset = LatentDataset(folder / name)
+        assert dataset.info.posterior == ("mean" if name == "mean" else "sample")
+        made[name] = [dataset.read(i).latents.astype(np.float32) for i in range(2)]
+    assert np.abs(made["mean"] - mean).max() < 0.02 * np.abs(mean).max()
+    np.testing.assert_array_equal(made["drawn"], made["again"])
+    scores = (np.array(made["drawn"]) - mean) / deviation
+    assert 0.8 < scores.std() < 1.2 and abs(np.corrcoef(*scores.reshape(2, -1))[0, 1]) < 0.3
+
+
+def test_of_several_phrasings_the_first_is_read_and_said_to_be(folder):
+    with pytest.warns(UserWarning, match="1 of 8 clips have several phrasings"):
+        done = encode_dataset(
+            [folder / "clips.jsonl"],
+            folder / "latents",
+            checkpoint=folder / "model" / "codec",
+            prompts_with=folder / "model",
+            max_seconds=SECONDS,
+            pad_seconds=SECONDS,
+        )
+    assert done.made == 0  # all are there already
 
 
 def overrides(folder, model="model") -> list[str]:
@@ -237,7 +272,8 @@ def test_only_voices_are_hidden(objective, batch):
     changed = {name for name, a, b in zip(ids, first, second, strict=True) if (a != b).any()}
     assert changed == {"words", "said"} & {*ids} and changed
     condition = condition(jax.random.key(0))
-    dropped = drop(generator, condition, jnp.ones(8, bool))
+    without = generator.unconditional(condition)
+    dropped = replaced(condition, without, jnp.ones(8, bool))
     assert not np.asarray(dropped.context).any()
     np.testing.assert_array_equal(dropped.prefix, condition.prefix)
 

@@ -1,5 +1,7 @@
 """Schedule and frozen parameters."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -68,3 +70,24 @@ def test_no_moments_of_frozen_parameters():
     state = make_optimizer(CONFIG, 10, frozen=("encoder/.*",)).init(PARAMS)
     sizes = [leaf.size for leaf in jax.tree.leaves(state)]
     assert sum(sizes) < 2 * 6 + 10  # two moments of the decoder, and counters
+
+
+def test_a_first_moment_in_half_precision():
+    config = dataclasses.replace(CONFIG, first_moment_dtype="bfloat16", learning_rate=1e-3)
+    gradients = jax.tree.map(lambda leaf: 0.1 * leaf + 0.01, PARAMS)
+
+    def moved(config: OptimizerConfig):
+        optimizer = make_optimizer(config, 10)
+        state = optimizer.init(PARAMS)
+        for _ in range(3):
+            updates, state = optimizer.update(gradients, state, PARAMS)
+        return updates, sorted({str(leaf.dtype) for leaf in jax.tree.leaves(state)})
+
+    (half, kinds), (full, _) = (
+        moved(config),
+        moved(dataclasses.replace(config, first_moment_dtype="float32")),
+    )
+    assert kinds == ["bfloat16", "float32", "int32"]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0.02), half, full)
+    with pytest.raises(ValueError, match="first_moment_dtype='float16'"):
+        dataclasses.replace(CONFIG, first_moment_dtype="float16")

@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.files.audio import convert
 from audiogen_jax.files.video import video_times
+from audiogen_jax.files.windowed_sinc import windowed_sinc
 from audiogen_jax.models.language_model import Recording, TextReader
 from audiogen_jax.models.omni.conditioners.characters import transcript_ids
 from audiogen_jax.models.omni.config import OmniConfig
@@ -22,7 +23,7 @@ from audiogen_jax.models.omni.thinker.inputs import Sound as ThinkerSound
 from audiogen_jax.models.omni.thinker.thinker import Thinker
 from audiogen_jax.models.omni.video import read_seen_film, read_sync_frames
 from audiogen_jax.models.prompting import Edit, PromptInputs, ReadPrompt, Sound
-from audiogen_jax.models.quirks import NO_QUIRKS
+from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.types import Tokens
 
 VOICE = 0.6
@@ -58,7 +59,9 @@ class OmniReader:
     def reference_seconds(self) -> float:
         return self.config.reference_samples / self.config.sample_rate
 
-    def read(self, inputs: PromptInputs, start: float = 0.0) -> ReadPrompt:
+    def read(
+        self, inputs: PromptInputs, start: float = 0.0, quirks: Quirks = NO_QUIRKS
+    ) -> ReadPrompt:
         """See `PromptReader.read`.
 
         Raises:
@@ -69,7 +72,7 @@ class OmniReader:
             words = inputs.caption.asr
         reference, lead = np.zeros(self.config.reference_samples, np.float32), 0.0
         if inputs.edit is not None:
-            heard = self._mono(inputs.edit.source)
+            heard = self._mono(inputs.edit.source, quirks)
             if len(heard) > len(reference):
                 raise ValueError(
                     f"a source of {len(heard) / self.config.sample_rate:.2f} s: at most "
@@ -77,15 +80,15 @@ class OmniReader:
                 )
             reference[: len(heard)] = heard
         if inputs.voice is not None:
-            heard = self._mono(inputs.voice)[-round(VOICE * len(reference)) :]
+            heard = self._mono(inputs.voice, quirks)[-round(VOICE * len(reference)) :]
             reference[: len(heard)] = heard
             lead = len(heard) / self.config.sample_rate
             words = f"{inputs.voice_text}. {words}"
         sync = np.zeros((self.config.sync_length, self.config.sync_dim), np.float32)
         seconds = None
         if inputs.video is not None:
-            sync, seconds = self._seen(inputs.video, start), _duration(inputs.video)
-        instruction = self._instruction(inputs, words, start)
+            sync, seconds = self._seen(inputs.video, start, quirks), _duration(inputs.video)
+        instruction = self._instruction(inputs, words, start, quirks)
         length = self.thinker.prompt_length(instruction)
         padded = _SMALLEST_PROMPT * -(-length // _SMALLEST_PROMPT)
         prompts = OmniPrompts(
@@ -132,7 +135,11 @@ class OmniReader:
         return Tokens(ids, mask)
 
     def _instruction(
-        self, inputs: PromptInputs, words: str | None, start: float = 0.0
+        self,
+        inputs: PromptInputs,
+        words: str | None,
+        start: float = 0.0,
+        quirks: Quirks = NO_QUIRKS,
     ) -> list[Part]:
         """What the thinker is told."""
         if inputs.edit is not None:
@@ -146,14 +153,14 @@ class OmniReader:
         user: list[str | ThinkerSound | Pictures] = [wording.format(**fields)]
         if inputs.video is not None:
             seconds, vision = self.reference_seconds, self.thinker.config.vision
-            film = read_seen_film(inputs.video, seconds, vision, NO_QUIRKS, start)
+            film = read_seen_film(inputs.video, seconds, vision, quirks, start)
             user.append(self.thinker.pictures(film))
         if inputs.audio is not None:
-            mono = _at_rate(inputs.audio, self.thinker.sample_rate)
+            mono = _at_rate(inputs.audio, self.thinker.sample_rate, quirks)
             user.append(self.thinker.sound(Recording(mono)))
         return chat(self.text, user, system)
 
-    def _seen(self, video: str | Path, start: float) -> Float32[np.ndarray, "s d"]:
+    def _seen(self, video: str | Path, start: float, quirks: Quirks) -> Float32[np.ndarray, "s d"]:
         """Visual features of some seconds of a video."""
         if self.see is None:
             raise ValueError(
@@ -163,15 +170,15 @@ class OmniReader:
                 "HKUSTAudio/Audio-Omni synchformer_state_dict.pth --local-dir FOLDER`"
             )
         size, seconds = self.frame_size, self.reference_seconds
-        frames = read_sync_frames(video, seconds, size, NO_QUIRKS, start)
+        frames = read_sync_frames(video, seconds, size, quirks, start)
         features = self.see(frames)
         expected = (self.config.sync_length, self.config.sync_dim)
         if features.shape != expected:
             raise ValueError(f"{video}: visual features {features.shape}: expected {expected}")
         return features
 
-    def _mono(self, sound: Sound) -> Float32[np.ndarray, " n"]:
-        return _at_rate(sound, self.config.sample_rate)
+    def _mono(self, sound: Sound, quirks: Quirks = NO_QUIRKS) -> Float32[np.ndarray, " n"]:
+        return _at_rate(sound, self.config.sample_rate, quirks)
 
 
 def description(caption: StructuredCaption) -> str:
@@ -202,5 +209,8 @@ def _named(edit: Edit) -> dict[str, str]:
     return {"text": "", "what": edit.what, "to": edit.to or ""}
 
 
-def _at_rate(sound: Sound, rate: int) -> Float32[np.ndarray, " n"]:
-    return convert(sound.samples, sound.sample_rate, rate, 1, "audio")[0][:, 0]
+def _at_rate(sound: Sound, rate: int, quirks: Quirks) -> Float32[np.ndarray, " n"]:
+    samples, given = sound.samples, sound.sample_rate
+    if quirks.short_resampling and given != rate:
+        samples, given = windowed_sinc(samples, given, rate), rate
+    return convert(samples, given, rate, 1, "audio")[0][:, 0]
