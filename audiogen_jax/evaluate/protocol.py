@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jax
 
-PACKAGES = ("jax", "jaxlib", "flax", "numpy", "librosa", "optax", "pesq", "pystoi", "soxr")
+PACKAGES = ("jax", "jaxlib", "flax", "jiwer", "numpy", "librosa", "optax", "pesq", "pystoi", "soxr")
 
 
 def environment() -> dict[str, object]:

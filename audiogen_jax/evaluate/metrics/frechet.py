@@ -1,9 +1,12 @@
 """Frechet distance between two sets of embeddings, and beside the floor of real clips."""
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Float
 
 from audiogen_jax.evaluate.embedders.embedder import Embeddings, check_comparable
+from audiogen_jax.evaluate.metrics.inputs import sorted_rows, two_sets
 
 SPLITS = 20
 
@@ -12,25 +15,40 @@ def frechet_distance(a: Embeddings, b: Embeddings) -> float:
     """Squared Frechet distance of the Gaussians fitted to two sets (Dowson & Landau 1982, eq. 4).
 
     Small sets are biased upwards, so give it beside the distance of two halves of real clips.
+    Defined for fewer clips than dimensions too, and for constant embeddings; in any order the same.
 
     Args:
       a: n >= 2 clips.
       b: m >= 2 clips, by the same embedder.
 
     Raises:
-      ValueError: different embedders or widths, or fewer than two embeddings in a set.
+      ValueError: different embedders or widths, fewer than two embeddings in a set, or NaN.
     """
     check_comparable(a, b)
-    x, y = np.asarray(a.values, np.float64), np.asarray(b.values, np.float64)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or min(len(x), len(y)) < 2:
-        raise ValueError(f"embeddings {x.shape} and {y.shape}: expected [n d] and [m d], n, m > 1")
-    difference = x.mean(0) - y.mean(0)
-    cov_x, cov_y = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
-    cov_x, cov_y = np.atleast_2d(cov_x), np.atleast_2d(cov_y)
+    x, y = two_sets(a.values, b.values, "embeddings", least=2)
+    return gaussian_distance(moments(sorted_rows(x)), moments(sorted_rows(y)))
+
+
+class Moments(NamedTuple):
+    """Mean float [d] and unbiased covariance float [d d] of a set of embeddings."""
+
+    mean: Float[np.ndarray, " d"]
+    covariance: Float[np.ndarray, "d d"]
+
+
+def moments(values: Float[np.ndarray, "n d"]) -> Moments:
+    """Moments of n >= 2 embeddings."""
+    return Moments(values.mean(0), np.atleast_2d(np.cov(values, rowvar=False)))
+
+
+def gaussian_distance(a: Moments, b: Moments) -> float:
+    """|m_a - m_b|^2 + tr(A + B - 2 sqrt(A B)), not negative."""
+    difference = a.mean - b.mean
     # tr sqrt(A B) = tr sqrt(sqrt(A) B sqrt(A)): symmetric, so eigh, which rank loss cannot break.
-    root = _sqrt(cov_x)
-    cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ cov_y @ root), 0.0, None)).sum()
-    return float(difference @ difference + np.trace(cov_x) + np.trace(cov_y) - 2.0 * cross)
+    root = _sqrt(a.covariance)
+    cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ b.covariance @ root), 0.0, None)).sum()
+    traces = np.trace(a.covariance) + np.trace(b.covariance)
+    return max(0.0, float(difference @ difference + traces - 2.0 * cross))
 
 
 def frechet_beside_floor(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
+from audiogen_jax.evaluate.metrics.inputs import signals
 from audiogen_jax.evaluate.waveforms import resample
 
 PESQ_RATE = 16000
@@ -23,12 +24,16 @@ def stoi(
       sample_rate: Hz.
 
     Returns:
-      About 0 to 1; None if the reference has less than the 0.4 s of speech that STOI needs.
+      About 0 to 1; None if the reference is silent, or has less than the 0.4 s of speech that
+      STOI needs.
 
     Raises:
-      ValueError: the `eval` extra is not installed.
+      ValueError: different lengths, NaN, or the `eval` extra is not installed.
     """
+    signals(reference, estimate)
     measure = _import("pystoi", "stoi")
+    if not np.any(reference):
+        return None
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Not enough STFT frames", category=RuntimeWarning)
         try:
@@ -51,16 +56,17 @@ def pesq_wb(
       MOS-LQO, about 1 to 4.64; None if P.862 finds no utterance or too little sound in either.
 
     Raises:
-      ValueError: the estimate is silent, or the `eval` extra is not installed.
+      ValueError: different lengths, NaN, a silent estimate, or the `eval` extra is not installed.
     """
+    signals(reference, estimate)
     measure = _import("pesq", "pesq")
     if not np.any(estimate):
         raise ValueError("the estimate is silent: PESQ is not defined")
     from pesq import BufferTooShortError, NoUtterancesError
 
-    signals = [resample(signal, sample_rate, PESQ_RATE) for signal in (reference, estimate)]
+    resampled = [resample(x, sample_rate, PESQ_RATE) for x in (reference, estimate)]
     try:
-        return float(measure(PESQ_RATE, *signals, "wb"))
+        return float(measure(PESQ_RATE, *resampled, "wb"))
     except (NoUtterancesError, BufferTooShortError):
         return None
 

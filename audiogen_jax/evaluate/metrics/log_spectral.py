@@ -4,6 +4,8 @@ import librosa
 import numpy as np
 from jaxtyping import Float
 
+from audiogen_jax.evaluate.metrics.inputs import signals
+
 WINDOW, HOP = 2048, 512
 FLOOR = 1e-8
 """Of a power, so that silence has a level."""
@@ -21,13 +23,9 @@ def log_spectral_distance(
     Raises:
       ValueError: signals of different lengths, or not finite.
     """
-    if reference.shape != estimate.shape or reference.ndim != 1 or not len(reference):
-        raise ValueError(f"signals of shape {reference.shape} and {estimate.shape}: expected [n]")
     levels = []
-    for signal in (reference, estimate):
-        if not np.isfinite(signal).all():
-            raise ValueError("a signal holds NaN or infinite values")
-        padded = np.pad(np.asarray(signal, np.float64), (0, max(0, WINDOW - len(signal))))
+    for signal in signals(reference, estimate):
+        padded = np.pad(signal, (0, max(0, WINDOW - len(signal))))
         power = np.abs(librosa.stft(padded, n_fft=WINDOW, hop_length=HOP)) ** 2
         levels.append(10 * np.log10(np.maximum(power, FLOOR)))
     return float(np.sqrt(np.square(levels[0] - levels[1]).mean(axis=0)).mean())

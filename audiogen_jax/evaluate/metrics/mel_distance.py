@@ -4,6 +4,8 @@ import librosa
 import numpy as np
 from jaxtyping import Float
 
+from audiogen_jax.evaluate.metrics.inputs import signals
+
 _FLOOR = 1e-5
 
 
@@ -24,10 +26,8 @@ def mel_distance(
       Distance in nepers; 0 for identical signals.
 
     Raises:
-      ValueError: different lengths.
+      ValueError: different lengths, or NaN.
     """
-    if reference.shape != estimate.shape or reference.ndim != 1:
-        raise ValueError(f"signals of shape {reference.shape} and {estimate.shape}: expected [n]")
     a, b = (
         np.log(
             np.maximum(
@@ -42,6 +42,6 @@ def mel_distance(
                 _FLOOR,
             )
         )
-        for x in (reference, estimate)
+        for x in signals(reference, estimate)
     )
     return float(np.abs(a - b).mean())

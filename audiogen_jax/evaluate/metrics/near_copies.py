@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from audiogen_jax.evaluate.embedders.embedder import Embeddings, check_comparable
+from audiogen_jax.evaluate.metrics.inputs import two_sets
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ def near_copies(
       quantile: share of held-out clips that lie under the threshold.
 
     Raises:
-      ValueError: different embedders.
+      ValueError: different embedders or widths, a set without clips, or NaN.
     """
     check_comparable(generated, training, held_out)
     threshold = float(np.quantile(_nearest(held_out.values, training.values)[1], quantile))
@@ -55,6 +56,7 @@ def _nearest(
     a: Float[np.ndarray, "n d"], b: Float[np.ndarray, "m d"]
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Cosine distance of each row of a to its nearest row of b."""
+    a, b = two_sets(a, b, "embeddings")
     a = a / np.maximum(np.linalg.norm(a, axis=1, keepdims=True), 1e-12)
     b = b / np.maximum(np.linalg.norm(b, axis=1, keepdims=True), 1e-12)
     distances = 1.0 - a @ b.T
