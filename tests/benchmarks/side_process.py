@@ -1,11 +1,22 @@
 """Sides of a benchmark as processes: one waits while the other is measured."""
 
+import importlib
 import multiprocessing
 import os
 import time
 import traceback
 from pathlib import Path
 from typing import Any, Self
+
+SIDES = {
+    "ours": ("audiogen_side", "Ours"),
+    "torch": ("baseline", "Baseline"),
+    "our network": ("omni_sides", "OurNetwork"),
+    "torch network": ("omni_sides", "TorchNetwork"),
+    "our thinker": ("omni_sides", "OurThinker"),
+    "torch thinker": ("omni_sides", "TorchThinker"),
+}
+"""Modules and classes of sides."""
 
 
 class Worker:
@@ -19,7 +30,7 @@ class Worker:
         """Starts the process and waits until the object is there.
 
         Args:
-          side: "ours" or "torch".
+          side: a key of `SIDES`.
           threads: processor cores that the process may run on.
           options: for the object.
         """
@@ -61,15 +72,13 @@ def _serve(side: str, threads: int, options: dict[str, Any], connection: Any) ->
     # XLA starts a thread for every core that it may use.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     try:
-        if side == "ours":
-            from tests.benchmarks.audiogen_side import Ours as Side
-        else:
-            from tests.benchmarks.baseline import Baseline as Side
-
+        module, name = SIDES[side]
+        kind = getattr(importlib.import_module(f"tests.benchmarks.{module}"), name)
+        if side.startswith("torch"):
             options = {"threads": threads, **options}
         imported = _resident()["VmRSS"]
         start = time.perf_counter()
-        served = Side(**options)
+        served = kind(**options)
         connection.send((time.perf_counter() - start, None))
     except Exception:
         connection.send((None, traceback.format_exc()))
