@@ -129,7 +129,8 @@ def audiogen_layout(config: AudioGenConfig) -> Layout:
         name = "content_encoder.text_encoder.special_token_embedding.weight"
         rules.append(Rule(name, "special_token_embed/embedding"))
     if config.edits:
-        rules.append(Rule("source_proj.weight", "source_proj/kernel", "oi->io"))
+        for name in ("source_proj", "source_embed"):
+            rules.append(Rule(f"{name}.weight", f"{name}/kernel", "oi->io"))
     half = config.dit_depth // 2
     blocks = [f"{side}_blocks.{i}" for side in ("in", "out") for i in range(half)]
     frequencies = inverse_frequencies(config.dit_embed_dim // config.dit_num_heads)

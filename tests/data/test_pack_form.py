@@ -24,8 +24,8 @@ def test_a_full_rank_is_what_was_trained(tiny_checkpoint, tmp_path, capsys):
         lambda leaf: leaf + rng.normal(0, 0.02, leaf.shape).astype(np.float32),
         loaded.params["audiogen"],
     )
-    kernel = rng.normal(0, 0.3, (16, 16)).astype(np.float32)
-    network = {**network, "source_proj": {"kernel": kernel}}
+    for name, shape in (("source_proj", (16, 16)), ("source_embed", (16, 32))):
+        network = {**network, name: {"kernel": rng.normal(0, 0.1, shape).astype(np.float32)}}
     export, base = tmp_path / "export", tmp_path / "base"
     for folder in (export, base):
         shutil.copytree(tiny_checkpoint, folder, ignore=shutil.ignore_patterns("sha256.json"))

@@ -23,8 +23,9 @@ def editor(tiny_checkpoint) -> Pipeline:
     )
     sizes = dataclasses.replace(loaded.generator.config, edits=True, dit_img_size=13)
     generator = dataclasses.replace(loaded.generator, config=sizes)
-    kernel = np.random.default_rng(0).normal(0, 0.3, (16, 16)).astype(np.float32)
-    network = {**loaded.params["audiogen"], "source_proj": {"kernel": kernel}}
+    rng, network = np.random.default_rng(0), loaded.params["audiogen"]
+    for name, shape in (("source_proj", (16, 16)), ("source_embed", (16, 32))):
+        network = {**network, name: {"kernel": rng.normal(0, 0.3, shape).astype(np.float32)}}
     params = {**loaded.params, "audiogen": network}
     return Pipeline(dataclasses.replace(loaded, generator=generator, params=params))
 

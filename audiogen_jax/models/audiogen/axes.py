@@ -22,7 +22,7 @@ NETWORK: AxisRules = (
     (r"content_adapter/duration_fc1/kernel", ("embed", "mlp")),
     (r"content_adapter/duration_fc2/kernel", ("mlp", "embed")),
     (r"content_adapter/(content_out|local_duration/(conv_\d+|out))/kernel", ("embed", None)),
-    (r"(text|source)_proj/kernel", ("embed", None)),
+    (r"(text_proj|source_proj|source_embed)/kernel", ("embed", None)),
     (r"instruction", (None, "embed")),
     (r"special_token_embed/embedding", (None, None)),
     (r"(.*/)?(bias|scale|no_time_aligned|no_context)", (None,)),

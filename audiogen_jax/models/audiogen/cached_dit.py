@@ -106,6 +106,7 @@ def cached_velocity(
     context_mask: TokenMask,
     x_mask: Bool[Array, "rows t"] | None,
     unmasked_final_convolution: bool = False,
+    beside: Float[Array, "rows t d"] | None = None,
 ) -> Callable[[Latents, LevelCache], Latents]:
     """The velocity as a function of noisy latents and one noise level.
 
@@ -115,12 +116,12 @@ def cached_velocity(
       text: from `prepare_text`.
       context_mask: True at tokens, of the clips that have a text.
       x_mask: True at valid frames, of every row.
-      unmasked_final_convolution: see `DiT`.
+      unmasked_final_convolution, beside: see `DiT`.
     """
     block, half = _block(dit), len(params["blocks"]) // 2
 
     def velocity(x: Latents, level: LevelCache) -> Latents:
-        h, skips = _ends(dit, params, x, method="embed_latents"), []
+        h, skips = _ends(dit, params, x, beside, method="embed_latents"), []
         for i, layer in enumerate(params["blocks"]):
             skip = skips.pop() if i > half else None
             layer = after(h, layer)

@@ -191,6 +191,7 @@ class DiT(nn.Module):
         x_mask: FrameMask | None,
         unmasked_final_convolution: bool = False,
         jump: Jump | None = None,
+        beside: Float[Array, "b t d"] | None = None,
     ) -> Latents:
         """Predicts the velocity d x / d sigma, or a flow map its mean over a jump.
 
@@ -207,10 +208,11 @@ class DiT(nn.Module):
           unmasked_final_convolution: lets masked frames into the final convolution, as the PyTorch
             release does: they change the last valid frame.
           jump: of a flow map.
+          beside: added to the embedded latents.
         """
         time, context = self.embed_time(timestep, jump), self.embed_context(context)
         shared = (time, context, time_aligned, x_mask, context_mask)
-        x, skips = self.in_blocks(self.patch_embed(x), None, *shared)
+        x, skips = self.in_blocks(self.embed_latents(x, beside), None, *shared)
         x, _ = self.mid_block(x, None, *shared)
         x, _ = self.out_blocks(x, skips[::-1], *shared)
         mask = None if unmasked_final_convolution else x_mask
@@ -231,9 +233,12 @@ class DiT(nn.Module):
         """The context at the width of the blocks."""
         return self.context_fc2(nn.silu(self.context_fc1(context)))
 
-    def embed_latents(self, x: Latents) -> Float[Array, "b t d"]:
-        """Noisy latents at the width of the blocks."""
-        return self.patch_embed(x)
+    def embed_latents(
+        self, x: Latents, beside: Float[Array, "b t d"] | None = None
+    ) -> Float[Array, "b t d"]:
+        """Noisy latents, and what is beside them, at the width of the blocks."""
+        embedded = self.patch_embed(x)
+        return embedded if beside is None else embedded + beside
 
     def modulate_final(self, time: Float[Array, "n d"]) -> Float[Array, "n two_d"]:
         """Shift and scale of the last norm at embedded times."""

@@ -47,9 +47,7 @@ class Condition(NamedTuple):
       log_duration: predicted ln(seconds + duration_offset).
       spans: seconds from when to when each token sounds, 0 and 0 where that is not said; None:
         nothing is said of any, or `time_aligned` tells it already.
-      source: content of every frame of the recording to change; None of new clips. It is added to
-        `time_aligned`, the slot of the architecture for what goes along with the frames, with or
-        without a text.
+      source: latents of the recording to change, with or without a text; None of new clips.
     """
 
     context: Float[Array, "b l d"]
@@ -57,7 +55,7 @@ class Condition(NamedTuple):
     time_aligned: Float[Array, "b _ d"]
     log_duration: Float[Array, " b"]
     spans: Float[Array, "b l 2"] | None = None
-    source: Float[Array, "b t d"] | None = None
+    source: Latents | None = None
 
 
 class Cache(NamedTuple):
@@ -66,10 +64,12 @@ class Cache(NamedTuple):
     Attributes:
       blocks: of every block of the DiT.
       context_mask: True at tokens, of the rows that have a prompt.
+      beside: what recordings to change add to the embedded latents of all rows.
     """
 
     blocks: tuple[TextCache, ...]
     context_mask: TokenMask
+    beside: Float[Array, "rows t d"] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,8 +208,7 @@ class DashengAudioGen:
         spans = None if prompts.spans is None else jnp.asarray(prompts.spans)
         source = None
         if prompts.source is not None:
-            latents = jnp.asarray(prompts.source, jnp.float32)
-            source = apply(network, weights, latents, method="read_source")
+            source = jnp.asarray(prompts.source, jnp.float32)
         return Condition(
             adapted.content, token_mask, aligned, adapted.global_duration, spans, source
         )
@@ -254,9 +253,6 @@ class DashengAudioGen:
         jump: Jump | None = None,
     ) -> Latents:
         condition = self.on_frames(condition, 0, x.shape[1])
-        aligned = condition.time_aligned
-        if condition.source is not None:
-            aligned = aligned + condition.source
         return apply(
             self._network,
             params["audiogen"],
@@ -264,10 +260,11 @@ class DashengAudioGen:
             self._timestep(sigma),
             condition.context,
             condition.context_mask,
-            aligned,
+            condition.time_aligned,
             frame_mask,
             self.quirks.unmasked_final_convolution,
             jump,
+            condition.source,
             method="velocity",
         )
 
@@ -281,10 +278,13 @@ class DashengAudioGen:
         aligned, source = condition.time_aligned, condition.source
         nothing = jnp.zeros((unconditional, *aligned.shape[1:]), aligned.dtype)
         aligned = jnp.concatenate([nothing, aligned])
+        beside = None
         if source is not None:
-            aligned = aligned + jnp.concatenate([source[:unconditional], source])
+            rows = jnp.concatenate([source[:unconditional], source])
+            read = apply(self._network, params["audiogen"], rows, method="read_source")
+            aligned, beside = aligned + read[0], read[1]
         blocks = prepare_text(self._dit, params["audiogen"]["dit"], condition.context, aligned)
-        return Cache(blocks, condition.context_mask)
+        return Cache(blocks, condition.context_mask, beside)
 
     def levels(
         self, params: Params, sigmas: Float[Array, " n"], jump: Jump | None = None
@@ -306,6 +306,7 @@ class DashengAudioGen:
             cache.context_mask,
             frame_mask,
             self.quirks.unmasked_final_convolution,
+            cache.beside,
         )
         return velocity(x, level)
 
@@ -315,9 +316,9 @@ class DashengAudioGen:
 
 
 def _frames_of(
-    content: Float[Array, "b t d"], first: int | Int[Array, " b"], frames: int
-) -> Float[Array, "b n d"]:
-    """Content of some frames; past its end, where masks hide it, that of the last one."""
+    latents: Latents, first: int | Int[Array, " b"], frames: int
+) -> Float[Array, "b n c"]:
+    """Some frames; past the end, where masks hide it, the last one again."""
     index = jnp.reshape(jnp.asarray(first), (-1, 1)) + jnp.arange(frames)
-    index = jnp.broadcast_to(jnp.minimum(index, content.shape[1] - 1), (len(content), frames))
-    return jnp.take_along_axis(content, index[:, :, None], axis=1)
+    index = jnp.broadcast_to(jnp.minimum(index, latents.shape[1] - 1), (len(latents), frames))
+    return jnp.take_along_axis(latents, index[:, :, None], axis=1)

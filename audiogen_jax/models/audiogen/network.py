@@ -52,8 +52,12 @@ class AudioGen(nn.Module):
         ):
             setattr(self, name, self.param(name, EMBED_INIT, (width,), self.param_dtype))
         if c.edits:  # begins as the generator that it is trained from
-            width, zeros = c.dit_ta_context_dim, nn.initializers.zeros
-            self.source_proj = nn.Dense(width, use_bias=False, kernel_init=zeros, **dtypes)
+            zeros = nn.initializers.zeros
+            for name, width in (
+                ("source_proj", c.dit_ta_context_dim),
+                ("source_embed", c.dit_embed_dim),
+            ):
+                setattr(self, name, nn.Dense(width, use_bias=False, kernel_init=zeros, **dtypes))
         self.dit = DiT(c, remat=self.remat, unroll=self.unroll, **dtypes)
 
     def replace_special_tokens(
@@ -102,9 +106,14 @@ class AudioGen(nn.Module):
         """Time-aligned content of clips without any, the same at every frame."""
         return jnp.broadcast_to(self.no_time_aligned, (batch, 1, self.no_time_aligned.shape[0]))
 
-    def read_source(self, latents: Latents) -> Float[Array, "b t d"]:
-        """Latents of recordings to content of every frame, beside the time-aligned; 0 of zeros."""
-        return self.source_proj(latents)
+    def read_source(self, latents: Latents) -> tuple[Float[Array, "b t e"], Float[Array, "b t d"]]:
+        """Latents of recordings as the DiT takes them, both 0 of zeros.
+
+        Returns:
+          What is added to the time-aligned content of every frame, which all blocks see, and to
+          the embedded noisy latents, whose way to the output is short: most of a recording stays.
+        """
+        return self.source_proj(latents), self.source_embed(latents)
 
     def velocity(
         self,
@@ -116,6 +125,7 @@ class AudioGen(nn.Module):
         x_mask: FrameMask | None,
         unmasked_final_convolution: bool = False,
         jump: Jump | None = None,
+        source: Latents | None = None,
     ) -> Latents:
         """Velocity d x / d sigma of noisy latents.
 
@@ -128,7 +138,12 @@ class AudioGen(nn.Module):
           x_mask: True at valid frames.
           unmasked_final_convolution: see `Quirks`.
           jump: of a flow map.
+          source: latents of the recordings to change.
         """
+        beside = None
+        if source is not None:
+            aligned, beside = self.read_source(source)
+            time_aligned = time_aligned + aligned
         return self.dit(
             x,
             timestep,
@@ -138,6 +153,7 @@ class AudioGen(nn.Module):
             x_mask,
             unmasked_final_convolution,
             jump,
+            beside,
         )
 
     def __call__(
@@ -156,9 +172,9 @@ class AudioGen(nn.Module):
             )
         adapted = self.adapt(self.encode_text(text_hidden), token_mask)
         aligned = self.time_aligned_stand_in(x.shape[0])
-        if self.config.edits:
-            aligned = aligned + self.read_source(x)
         zeros = jnp.zeros(x.shape[0])
         jump = Jump(zeros, zeros) if self.config.flow_map else None
-        content = adapted.content
-        return self.velocity(x, zeros, content, token_mask, aligned, x_mask, jump=jump)
+        content, source = adapted.content, x if self.config.edits else None
+        return self.velocity(
+            x, zeros, content, token_mask, aligned, x_mask, jump=jump, source=source
+        )

@@ -21,7 +21,10 @@ def trained(params):
     """Parameters of an editor that does not ignore recordings."""
     shapes = jax.eval_shape(EDITOR.init, jax.random.key(0))["audiogen"]
     added = leaves_beyond(shapes, params["audiogen"])
-    assert list(added) == ["source_proj"] and list(added["source_proj"]) == ["kernel"]
+    assert {name: list(leaves) for name, leaves in added.items()} == {
+        "source_proj": ["kernel"],
+        "source_embed": ["kernel"],
+    }
     rng = np.random.default_rng(0)
     added = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), added)
     return {**params, "audiogen": with_leaves(params["audiogen"], added)}
@@ -52,8 +55,9 @@ def new(params):
 
 
 def test_an_editor_begins_as_its_generator(trained, velocity, new):
-    kernel = np.zeros_like(trained["audiogen"]["source_proj"]["kernel"])
-    began = {**trained, "audiogen": {**trained["audiogen"], "source_proj": {"kernel": kernel}}}
+    network = trained["audiogen"]
+    added = {name: network[name] for name in ("source_proj", "source_embed")}
+    began = {**trained, "audiogen": {**network, **jax.tree.map(np.zeros_like, added)}}
     np.testing.assert_allclose(velocity(began, SOURCE)[0], new, atol=1e-5)
 
 

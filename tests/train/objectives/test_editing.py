@@ -18,6 +18,9 @@ from audiogen_jax.train.stages import load_objective, parse_config
 from tests.configs.test_configs import FOLDER
 from tests.train.conftest import CLIPS
 
+ADDED = {"source_proj": (16, 16), "source_embed": (16, 32)}
+"""What an editor of the tiny generator has beyond it."""
+
 
 def editing(init, manifest, *overrides):
     """The smoke config on a manifest of single clips."""
@@ -61,7 +64,7 @@ def test_an_editor_begins_as_the_generator_at_init(objective):
     shapes = jax.eval_shape(objective.init_state, jax.random.key(0))
     state = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
     network = objective.prepare(state).params["audiogen"]
-    assert not network["source_proj"]["kernel"].any()
+    assert not any(network[name]["kernel"].any() for name in ADDED)
     for layer in ("patch_embed", "final_linear"):
         loaded = objective.loaded["audiogen"]["dit"][layer]["kernel"]
         np.testing.assert_array_equal(network["dit"][layer]["kernel"], loaded)
@@ -72,18 +75,19 @@ def test_adapters_leave_the_base_and_train_what_it_has_not(tiny_checkpoint, soun
     adapted = load_objective(config)
     shapes = jax.eval_shape(adapted.init_state, jax.random.key(0)).params
     assert sorted(shapes) == ["adapters", "audiogen"]
-    assert sorted(shapes["audiogen"]) == ["source_proj"]
+    assert sorted(shapes["audiogen"]) == sorted(ADDED)
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes)
     whole = adapted.assemble(zeros, adapted.frozen)
-    assert sorted(whole["audiogen"]) == sorted([*adapted.loaded["audiogen"], "source_proj"])
+    assert sorted(whole["audiogen"]) == sorted([*adapted.loaded["audiogen"], *ADDED])
 
 
 def test_losses_depend_on_the_source_unless_it_is_dropped(objective):
     batch = host_batch(next(iter(open_batches(objective.config.data, "train", 0)))).arrays
     assert batch.source is not None and batch.source.shape == batch.audio.shape
     key, loaded = jax.random.key(0), objective.loaded
-    kernel = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32)
-    network = {**loaded["audiogen"], "source_proj": {"kernel": kernel}}
+    rng = np.random.default_rng(0)
+    added = {name: {"kernel": rng.normal(size=shape)} for name, shape in ADDED.items()}
+    network = {**loaded["audiogen"], **jax.tree.map(np.float32, added)}
     params = objective.assemble({"audiogen": network}, objective.frozen)
 
     @jax.jit
@@ -99,8 +103,8 @@ def test_losses_depend_on_the_source_unless_it_is_dropped(objective):
 
 def test_what_is_exported_edits_and_is_no_generator(objective, sounds, tmp_path):
     loaded = objective.loaded
-    kernel = np.zeros((16, 16), np.float32)
-    network = {**loaded["audiogen"], "source_proj": {"kernel": kernel}}
+    added = {name: {"kernel": np.zeros(shape, np.float32)} for name, shape in ADDED.items()}
+    network = {**loaded["audiogen"], **added}
     objective.export({"audiogen": network}, tmp_path / "export")
     editor = ag.load(tmp_path / "export")
     assert editor.generator.edits and editor.edits
