@@ -21,6 +21,8 @@ EXAMPLES = 8
 """Recordings of a sound that its spectra are learned of."""
 EXAMPLE_FRAMES = 1500
 ITERATIONS = 80
+FREE_SPECTRA = 4
+"""Of the rest; with more they explain the named sound, too."""
 _EPSILON = 1e-8
 
 
@@ -58,7 +60,7 @@ class FactorizationSeparator:
         Args:
           examples: whose label and phrases are the names that it knows.
           cache: decodes them; of the rate of what is separated.
-          spectra: of a sound, and as many again and half of the rest.
+          spectra: of a sound.
         """
         self._cache, self._spectra = cache, spectra
         self._examples: dict[str, list[AudioRecord]] = {}
@@ -78,7 +80,7 @@ class FactorizationSeparator:
         spectrum = librosa.stft(np.ascontiguousarray(audio.T), n_fft=WINDOW, hop_length=HOP)
         magnitude = np.abs(spectrum).mean(axis=0).astype(np.float64) + _EPSILON
         rng = _rng(name)
-        free = rng.uniform(0.5, 1.5, (len(magnitude), self._spectra * 3 // 2))
+        free = rng.uniform(0.5, 1.5, (len(magnitude), FREE_SPECTRA))
         spectra, activations = factorize(
             magnitude, np.concatenate([learned, free], axis=1), rng, fixed=self._spectra
         )
