@@ -17,6 +17,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Float
 
 from audiogen_jax.checkpoints.adapters import Adapters, Form, save_adapters
+from audiogen_jax.checkpoints.forms import form_of
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import load_generator
 from audiogen_jax.files.atomic import check_writable
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_writable(arguments.out)
     (base, params), (trained, others) = (_read(arguments.base), _read(arguments.export))
     name = base.network
-    adapters, lost = pack(params[name], others[name], arguments.rank, _form(trained))
+    adapters, lost = pack(params[name], others[name], arguments.rank, form_of(trained))
     save_adapters(arguments.out, adapters)
     size = arguments.out.stat().st_size / 1e6
     print(f"{arguments.out}: {size:.1f} MB; {lost:.2%} of the energy of the difference is left out")
@@ -90,10 +91,6 @@ def _read(source: str) -> tuple[Generator, Params]:
         source, dtype=np.float32, param_dtype=np.float32, put=on_host, for_sampling=False
     )
     return loaded.generator, jax.tree.map(np.asarray, loaded.params)
-
-
-def _form(generator: Generator) -> Form:
-    return "flow_map" if generator.flow_map else "edits" if generator.edits else ""
 
 
 def _shape(leaf: np.ndarray | None) -> tuple[int, ...] | None:

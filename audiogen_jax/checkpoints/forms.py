@@ -6,13 +6,13 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from flax.traverse_util import flatten_dict, unflatten_dict
 
 from audiogen_jax.checkpoints.adapters import Form, load_adapters
 from audiogen_jax.checkpoints.family import LoadedGenerator
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import load_generator
 from audiogen_jax.models import lora
+from audiogen_jax.models.parameter_trees import with_leaves
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.types import Params, path_name
 
@@ -26,6 +26,11 @@ FORMS_BESIDE: Mapping[str, str] = {
 def has_form(folder: Path, form: Form) -> bool:
     """Is there a file that makes a generator of this form of the one in a folder?"""
     return (folder / FORMS_BESIDE[form]).is_file()
+
+
+def form_of(generator: Generator) -> Form:
+    """That a generator has."""
+    return "flow_map" if generator.flow_map else "edits" if generator.edits else ""
 
 
 def load_form(base: LoadedGenerator, form: Form) -> LoadedGenerator:
@@ -55,8 +60,7 @@ def load_form(base: LoadedGenerator, form: Form) -> LoadedGenerator:
         merged = lora.merge(read.params[name], adapters.matrices, adapters.scale)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    leaves = flatten_dict(dict(merged)) | flatten_dict(dict(adapters.added))
-    network: Params = unflatten_dict(leaves)
+    network = with_leaves(merged, adapters.added)
     _check_shapes(path, network, jax.eval_shape(generator.init, jax.random.key(0))[name])
     network = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), network)
     params = generator.for_sampling({**base.params, name: network})

@@ -7,8 +7,7 @@ is added is mixed into the recording, which stays as it is wherever that is sile
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import scipy.ndimage
@@ -46,22 +45,6 @@ _GATE_SECONDS, _GATE_DB = 0.02, -45.0
 _Run = Callable[[Sequence[Request], int, SamplingOptions, bool], list[Clip | ClipError]]
 
 
-class _Asked(NamedTuple):
-    """One part of a recording and what is asked of it.
-
-    Attributes:
-      id: fixes the noise, with the seed.
-      caption: says what.
-      audio: at the rate of the codec.
-      timeline: when what is named sounds, if that is asked for.
-    """
-
-    id: str
-    caption: StructuredCaption
-    audio: Float32[np.ndarray, " n"]
-    timeline: Timeline
-
-
 @dataclasses.dataclass(frozen=True)
 class LatentEditor:
     """A generator that `edits`, with what it stands on.
@@ -87,15 +70,22 @@ class LatentEditor:
         id: str,
     ) -> Float32[np.ndarray, "n a"]:
         """Changes a recording, outside of some seconds not at all; see `Inputs.edit`."""
+        _check(options)
         source, adding = edit.source, options or ADDING
         if edit.kind == "add":
             return self._with(source, edit.what, between, seed, adding, id)
         listening = options or LISTENING
-        named, rest = self._shared(source, ("extract", "remove"), edit.what, seed, listening, id)
+        kinds: tuple[EditKind, ...] = ("extract", "remove")
+        asked: dict[str, tuple[EditKind, str]] = {
+            f"{id}/{kind}": (kind, edit.what) for kind in kinds
+        }
+        named, rest = self._shared(source, asked, seed, listening)
         span = _heard(named, source)
         if span is None:
             warnings.warn(f"{edit.what!r} is not heard in the recording", stacklevel=3)
-            return np.zeros_like(source.samples) if edit.kind == "extract" else source.samples
+            return (
+                np.zeros_like(source.samples) if edit.kind == "extract" else source.samples.copy()
+            )
         weight = inside(between, len(source.samples), source.sample_rate)
         named = named * weight
         if edit.kind == "extract":
@@ -111,75 +101,86 @@ class LatentEditor:
         self, source: Sound, seed: int, options: SamplingOptions | None, id: str
     ) -> dict[str, Float32[np.ndarray, "n a"]]:
         """Voice, events, music and ambience of a recording; they sum to it."""
-        mono = _mono(source, self.codec.sample_rate)
-        copies = [
-            self._copy(mono, "extract", what, seed, options or LISTENING, f"{id}/{name}")
-            for name, what in STEMS.items()
-        ]
-        parts = separate(source.samples, source.sample_rate, copies, self.codec.sample_rate)
+        _check(options)
+        asked: dict[str, tuple[EditKind, str]] = {
+            f"{id}/{name}": ("extract", what) for name, what in STEMS.items()
+        }
+        parts = self._shared(source, asked, seed, options or LISTENING)
         return dict(zip(STEMS, parts, strict=True))
 
     def _shared(
         self,
         source: Sound,
-        kinds: Sequence[EditKind],
-        what: str,
+        asked: Mapping[str, tuple[EditKind, str]],
         seed: int,
         options: SamplingOptions,
-        id: str,
     ) -> list[Float32[np.ndarray, "n a"]]:
-        """The recording shared out among what edits of some kinds would leave of it."""
-        mono = _mono(source, self.codec.sample_rate)
-        copies = [self._copy(mono, kind, what, seed, options, f"{id}/{kind}") for kind in kinds]
+        """The recording shared out among what edits would leave of it; see `_copies`."""
+        copies = self._copies(_mono(source, self.codec.sample_rate), asked, seed, options)
         return separate(source.samples, source.sample_rate, copies, self.codec.sample_rate)
 
-    def _copy(
+    def _copies(
         self,
         mono: Float32[np.ndarray, " n"],
-        kind: EditKind,
-        what: str,
+        asked: Mapping[str, tuple[EditKind, str]],
         seed: int,
         options: SamplingOptions,
-        id: str,
         span: tuple[float, float] | None = None,
-    ) -> Float32[np.ndarray, " n"]:
-        """What a model makes of a recording, part by part, at the rate of the codec."""
+    ) -> list[Float32[np.ndarray, " n"]]:
+        """What the model makes of a recording, at the rate of the codec, part by part and together.
+
+        Args:
+          mono: the recording.
+          asked: by ids, which fix the noise with the seed: what is done with which sound.
+          seed, options: of all.
+          span: seconds in which what is named sounds.
+        """
         generator, rate = self.sampler.generator, self.codec.sample_rate
-        sound = Sound(mono, rate)
-        parts = parts_of(sound, generator.window / generator.latent_rate)
-        caption, asked = _caption(kind, what), []
-        for i, (first, part) in enumerate(parts):
+        parts = parts_of(Sound(mono, rate), generator.window / generator.latent_rate)
+        timelines: list[Timeline] = []
+        for first, part in parts:
             start, end = first / rate, (first + len(part.samples)) / rate
-            timeline: Timeline = ()
-            if span is not None and generator.timeline and span[0] < end and start < span[1]:
-                times = max(span[0] - start, 0.0), min(span[1], end) - start
-                timeline = (Event(*times, "sfx"),)
-            asked.append(_Asked(f"{id}/{i}", caption, part.samples[:, 0], timeline))
-        made = self._sample(asked, seed, options)
-        pieces = [made[each.id][:, None] for each in asked]
-        return joined(pieces, [start for start, _ in parts], len(mono))[:, 0]
+            timed = span is not None and generator.timeline and span[0] < end and start < span[1]
+            event = None
+            if timed and span is not None:
+                event = Event(max(span[0] - start, 0.0), min(span[1], end) - start, "sfx")
+            timelines.append(() if event is None else (event,))
+        made = self._sample(
+            [part.samples[:, 0] for _, part in parts], timelines, asked, seed, options
+        )
+        starts = [start for start, _ in parts]
+        return [
+            joined([piece[:, None] for piece in pieces], starts, len(mono))[:, 0] for pieces in made
+        ]
 
     def _sample(
-        self, asked: Sequence[_Asked], seed: int, options: SamplingOptions
-    ) -> dict[str, Float32[np.ndarray, " n"]]:
-        """The results by id, each as long as its part."""
+        self,
+        parts: Sequence[Float32[np.ndarray, " n"]],
+        timelines: Sequence[Timeline],
+        asked: Mapping[str, tuple[EditKind, str]],
+        seed: int,
+        options: SamplingOptions,
+    ) -> list[list[Float32[np.ndarray, " n"]]]:
+        """Of everything that is asked, the results of all parts, each as long as its part."""
         generator = self.sampler.generator
-        latents = [self.codec.encode_clip(self._long_enough(each.audio)) for each in asked]
+        latents = [self.codec.encode_clip(self._long_enough(part)) for part in parts]
         frames = [max(len(each), generator.min_frames) for each in latents]
-        source = np.zeros(
-            (len(asked), padded_frames(max(frames), generator.window), generator.latent_dim),
-            np.float32,
-        )
+        longest = padded_frames(max(frames), generator.window)
+        source = np.zeros((len(parts), longest, generator.latent_dim), np.float32)
         for row, each in zip(source, latents, strict=True):
             row[: len(each)] = each
-        timelines = [each.timeline for each in asked]
+        rows = [(name, part) for name in asked for part in range(len(parts))]
+        texts = [_caption(*asked[name]).format() for name, _ in rows]
         timed = any(timelines)
-        texts = [each.caption.format() for each in asked]
-        tokens = self.tokenize(texts, *([timelines] if timed else []))
-        conditions = condition_texts(self.sampler, tokens._replace(source=source))
+        times = [[timelines[part] for _, part in rows]] if timed else []
+        tokens = self.tokenize(texts, *times)
+        tokens = tokens._replace(source=source[[part for _, part in rows]])
+        conditions = condition_texts(self.sampler, tokens)
         requests = [
-            Request(each.id, text, count, len(each.audio), [condition], timed=timed)
-            for each, text, count, condition in zip(asked, texts, frames, conditions, strict=True)
+            Request(
+                f"{name}/{part}", text, frames[part], len(parts[part]), [condition], timed=timed
+            )
+            for (name, part), text, condition in zip(rows, texts, conditions, strict=True)
         ]
         results = {}
         for batch in batches(requests):
@@ -187,7 +188,7 @@ class LatentEditor:
                 if isinstance(clip, ClipError):
                     raise clip
                 results[clip.id] = clip.audio if clip.audio.ndim == 1 else clip.audio.mean(axis=1)
-        return results
+        return [[results[f"{name}/{part}"] for part in range(len(parts))] for name in asked]
 
     def _long_enough(self, audio: Float32[np.ndarray, " n"]) -> Float32[np.ndarray, " m"]:
         return np.pad(audio, (0, max(0, self.codec.min_samples - len(audio))))
@@ -204,11 +205,17 @@ class LatentEditor:
         """A recording with a sound more, which stays as it is where that is silent."""
         samples, rate = source.samples, source.sample_rate
         mono = _mono(source, self.codec.sample_rate)
-        copy = self._copy(mono, "add", what, seed, options, id, span)
+        (copy,) = self._copies(mono, {id: ("add", what)}, seed, options, span)
         added, _ = convert(copy[:, None], self.codec.sample_rate, rate, 1, "the added sound")
         added = np.pad(added[: len(samples)], ((0, max(0, len(samples) - len(added))), (0, 0)))
         added = added * inside(span, len(samples), rate) * _gate(added[:, 0], rate)[:, None]
         return _within_full_scale(added, samples)
+
+
+def _check(options: SamplingOptions | None) -> None:
+    """Refuses what an instruction has no place for."""
+    if options is not None and (options.negative is not None or options.view_guidance):
+        raise ValueError("an edit takes neither a negative prompt nor view_guidance")
 
 
 def _caption(kind: EditKind, what: str) -> StructuredCaption:

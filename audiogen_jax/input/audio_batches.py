@@ -19,6 +19,7 @@ from audiogen_jax.input.mixture import (
     Bucket,
     RowsOf,
     check_crop,
+    check_format,
     check_weighted,
     collate_condition,
     first_shares,
@@ -72,9 +73,7 @@ class DataConfig(BatchConfig):
             )
         check_weighted("manifests", self.manifests)
         check_crop(self.crop, CROPS)
-        for name in ("sample_rate", "channels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        check_format(self.sample_rate, self.channels)
 
     @property
     def timeline(self) -> bool:

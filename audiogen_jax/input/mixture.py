@@ -139,6 +139,13 @@ def first_shares(shares: Sequence[float], count: int) -> tuple[float, ...]:
     return (*shares[: count - 1], sum(shares[count - 1 :]))
 
 
+def check_format(sample_rate: int, channels: int) -> None:
+    """Raises ValueError unless audio can be of this rate and so many channels."""
+    for name, value in (("sample_rate", sample_rate), ("channels", channels)):
+        if value < 1:
+            raise ValueError(f"{name}={value}: expected at least 1")
+
+
 def check_weighted(name: str, pairs: Sequence[tuple[str, float]]) -> None:
     """Raises ValueError unless a setting of this name is (path, weight above 0) pairs."""
     if not pairs:

@@ -13,7 +13,7 @@ from audiogen_jax.checkpoints.convert import convert_checkpoint
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.jobs.generate_clips import BatchSettings, run_batch
 from audiogen_jax.models import lora
-from audiogen_jax.train.objectives.added_parameters import leaves_beyond
+from audiogen_jax.models.parameter_trees import leaves_beyond
 
 RAIN = "<|caption|> rain"
 SAMPLING = dict(duration=0.3, seed=1)

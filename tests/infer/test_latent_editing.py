@@ -88,6 +88,7 @@ def test_silence(editor):
     with pytest.warns(UserWarning, match="'rain' is not heard"):
         removed = editor.edit("remove", silence, what="rain", options=QUICK)
     np.testing.assert_array_equal(removed.audio, silence.samples)
+    assert not np.shares_memory(removed.audio, silence.samples)  # a clip may be changed
     added = editor.edit("add", silence, what="rain", options=QUICK)
     assert np.isfinite(added.audio).all() and np.abs(added.audio).max() > 0
 
@@ -98,6 +99,17 @@ def test_channels_that_cancel_are_heard(editor):
     clip = editor.edit("extract", against, what="rain", options=QUICK)
     assert np.abs(clip.audio).max() > 1e-3
     np.testing.assert_allclose(clip.audio[:, 0], -clip.audio[:, 1], atol=1e-6)
+
+
+def test_options_without_a_place(editor):
+    for options in (
+        SamplingOptions(negative="<|caption|> noise"),
+        SamplingOptions(view_guidance={"sfx": 3.0}),
+    ):
+        with pytest.raises(ValueError, match="neither a negative prompt nor view_guidance"):
+            editor.edit("remove", noise(0.3), what="rain", options=options)
+        with pytest.raises(ValueError, match="neither a negative prompt"):
+            editor.stems(noise(0.3), options=options)
 
 
 def test_stems_sum_to_the_recording(editor):

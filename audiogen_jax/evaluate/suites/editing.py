@@ -167,8 +167,6 @@ def _scores(
 
 def floored_si_sdr(reference: Samples, estimate: Samples) -> float:
     """SI-SDR within `LIMITS_DB`: silence, where there should be a sound, counts as the lowest."""
-    if not np.any(estimate):
-        return LIMITS_DB[0]
     return float(np.clip(si_sdr(reference, estimate), *LIMITS_DB))
 
 

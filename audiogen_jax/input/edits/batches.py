@@ -21,6 +21,7 @@ from audiogen_jax.input.mixture import (
     Bucket,
     RowsOf,
     check_crop,
+    check_format,
     check_weighted,
     collate_condition,
     first_shares,
@@ -81,9 +82,7 @@ class EditDataConfig(BatchConfig):
         for name in ("source_dropout", "span_share"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name}={getattr(self, name)}: expected a number in [0, 1]")
-        for name in ("sample_rate", "channels"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)}: expected at least 1")
+        check_format(self.sample_rate, self.channels)
 
     @property
     def timeline(self) -> bool:
@@ -110,7 +109,7 @@ class _Example(NamedTuple):
 
 
 class _Request(NamedTuple):
-    """What is request for, and the probability that its span is told."""
+    """What is asked for, and the probability that its span is told."""
 
     pair_id: str
     instruction: str

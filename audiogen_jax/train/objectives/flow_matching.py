@@ -16,6 +16,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from audiogen_jax.checkpoints.adapters import ADAPTERS, Adapters, save_adapters
+from audiogen_jax.checkpoints.forms import form_of
 from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.checkpoints.registry import LoadedCodec
 from audiogen_jax.flow.guidance import Guidance
@@ -25,6 +26,7 @@ from audiogen_jax.flow.schedules import SCHEDULES
 from audiogen_jax.flow.solvers import SOLVERS
 from audiogen_jax.models import lora
 from audiogen_jax.models.guided_velocity import guided_velocity
+from audiogen_jax.models.parameter_trees import leaves_beyond, with_leaves
 from audiogen_jax.models.prompting import Prompts, ReadsAhead
 from audiogen_jax.models.protocols import AudioCodec, Condition, Generator
 from audiogen_jax.ops.masks import length_mask
@@ -33,7 +35,6 @@ from audiogen_jax.train.batches import AudioBatch, Batch
 from audiogen_jax.train.gradients import Metrics, value_and_gradients
 from audiogen_jax.train.guarded_update import guarded_update
 from audiogen_jax.train.objective import OpenAudio, SamplingObjective
-from audiogen_jax.train.objectives.added_parameters import leaves_beyond, with_leaves
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.objectives.generator_files import (
     from_base,
@@ -352,9 +353,7 @@ class FlowMatching(SamplingObjective[Batch]):
         whole = jax.tree.map(np.asarray, self.assemble(params, self.frozen))
         write_generator(folder, self.config, self.generator, self.codec, whole)
         if "adapters" in params:
-            form = (
-                "flow_map" if self.generator.flow_map else "edits" if self.generator.edits else ""
-            )
+            form = form_of(self.generator)
             added = params.get(self.generator.network, {})
             adapters = Adapters(params["adapters"], self.config.adapter_scale, added, form)
             save_adapters(folder / ADAPTERS, adapters)

@@ -7,7 +7,7 @@ import pytest
 
 from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.models.guided_velocity import guided_velocity
-from audiogen_jax.train.objectives.added_parameters import leaves_beyond, with_leaves
+from audiogen_jax.models.parameter_trees import leaves_beyond, with_leaves
 from tests.models.audiogen.test_generator import FRAMES, GENERATOR, PROMPTS, SIGMA, X
 from tests.models.audiogen.test_generator import params as params
 

@@ -1,4 +1,4 @@
-"""Parameters that a generator has beyond those of the one that it is trained from."""
+"""Trees of parameters with leaves of others: what a generator has beyond the one it comes from."""
 
 from flax.traverse_util import flatten_dict, unflatten_dict
 
