@@ -6,10 +6,12 @@ import shutil
 import jax
 import numpy as np
 import pytest
+import soundfile
 
 import audiogen_jax as ag
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import GENERATORS, load_generator
+from audiogen_jax.cli import main
 from audiogen_jax.infer.options import SamplingOptions
 from data import pack_form
 
@@ -49,6 +51,28 @@ def test_a_full_rank_is_what_was_trained(tiny_checkpoint, tmp_path, capsys):
         distances.append(np.abs(edit(base) - trained).max() / np.abs(trained).max())
     assert distances[1] < 0.05 < distances[0]
     assert "of the energy of the difference is left out" in capsys.readouterr().out
+    on_the_command_line(base, noise, tmp_path)
+
+
+def on_the_command_line(base, noise, folder):
+    """Stems that sum to the recording, and an edit that stays within its seconds."""
+    recording = folder / "in.wav"
+    soundfile.write(recording, noise, 16000, "FLOAT")
+    how = ("--checkpoint", str(base), "--steps", "2", "--guidance", "1")
+    for command in (
+        ("stems", recording, "-o", folder / "stems", *how),
+        ("edit", "remove", recording, "--what", "rain", "--between", "0.1:0.2",
+         "-o", folder / "out.wav", *how),
+    ):  # fmt: skip
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in command])
+        assert not ended.value.code
+    stems = [soundfile.read(path)[0] for path in sorted((folder / "stems").iterdir())]
+    assert len(stems) == 4
+    np.testing.assert_allclose(np.sum(stems, axis=0), noise, atol=1e-5)
+    edited = soundfile.read(folder / "out.wav", dtype="float32")[0]
+    changed = np.flatnonzero(edited != noise) / 16000
+    assert 0.1 <= changed.min() and changed.max() <= 0.2
 
 
 def test_another_generator():
