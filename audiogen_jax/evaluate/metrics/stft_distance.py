@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import librosa
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
@@ -62,10 +63,7 @@ def magnitudes(
     signal: Float[np.ndarray, " n"], size: int, window: int, hop: int
 ) -> Float[np.ndarray, "f t"]:
     """Floored magnitudes of the STFT, frames at 0, hop, 2 hop ... as their middles."""
-    left = (size - window) // 2
-    hann = np.zeros(size)
-    hann[left : left + window] = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(window) / window)
-    padded = np.pad(signal, size // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-    power = np.square(np.abs(np.fft.rfft(frames * hann, axis=1))).T
-    return np.sqrt(np.maximum(power, FLOOR))
+    spectrum = librosa.stft(
+        signal, n_fft=size, hop_length=hop, win_length=window, pad_mode="reflect"
+    )
+    return np.sqrt(np.maximum(np.abs(spectrum) ** 2, FLOOR))

@@ -1,6 +1,5 @@
-"""Spectrogram distance against librosa's transform."""
+"""Spectrogram distance against a transform written here."""
 
-import librosa
 import numpy as np
 import pytest
 
@@ -13,16 +12,21 @@ from audiogen_jax.evaluate.metrics.stft_distance import stft_distance
 NOISE, OTHER = np.random.default_rng(0).normal(size=(2, 6001))
 
 
-def test_as_librosa():
+def magnitudes(signal, size, window, hop):
+    """Of frames that are cut one by one."""
+    left = (size - window) // 2
+    taper = np.zeros(size)
+    taper[left : left + window] = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    padded = np.pad(signal, size // 2, mode="reflect")
+    starts = range(0, len(padded) - size + 1, hop)
+    return np.abs([np.fft.rfft(padded[start : start + size] * taper) for start in starts])
+
+
+def test_against_frames_cut_by_hand():
     x, y = NOISE, 0.5 * NOISE + 0.1 * OTHER
     convergences, logs = [], []
-    for size, window, hop in ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50)):
-        a, b = (
-            np.abs(
-                librosa.stft(z, n_fft=size, hop_length=hop, win_length=window, pad_mode="reflect")
-            )
-            for z in (x, y)
-        )
+    for resolution in ((1024, 600, 120), (2048, 1200, 240), (512, 240, 50)):
+        a, b = (magnitudes(z, *resolution) for z in (x, y))
         convergences.append(np.sqrt(np.square(a - b).sum() / np.square(a).sum()))
         a, b = np.maximum(a, 1e-7**0.5), np.maximum(b, 1e-7**0.5)
         logs.append(np.abs(np.log(a / b)).mean())
