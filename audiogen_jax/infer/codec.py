@@ -18,7 +18,7 @@ from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.codec_programs import CodecPrograms, codec_programs
 from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.infer.layout import Layout, inference_mesh
-from audiogen_jax.models.protocols import AudioCodec, VariationalCodec
+from audiogen_jax.models.protocols import AudioCodec, LayeredCodec, VariationalCodec
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.types import Latents, Params, as_float32, compute_dtype, parse_dtype
 
@@ -168,6 +168,35 @@ class Codec:
             latents = self._encoding.encode(
                 self._encoder, self._pad(samples), valid + padding, quirks=Quirks()
             )
+        return np.asarray(latents)[0, : self.latent_length(samples.shape[1])]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of what `encode_layer` gives; the last is what `encode` gives."""
+        return self.codec.layers if isinstance(self.codec, LayeredCodec) else ("latents",)
+
+    def encode_layer(self, audio: ArrayLike, layer: str) -> Float32[np.ndarray, "t c"]:
+        """Encodes one clip to what its latents are made of, or to these.
+
+        Args:
+          audio: float [n] of a mono codec, else [n a], at `sample_rate`.
+          layer: of `layers`.
+
+        Returns:
+          Its `latent_length(n)` frames: samples that fill no frame are left out.
+
+        Raises:
+          ValueError: as `encode`, or there is no such layer.
+        """
+        if layer not in self.layers:
+            raise ValueError(f"layer {layer!r}: this codec has {', '.join(self.layers)}")
+        samples, valid = self._check_audio(as_float32(audio, "audio")[None], None)
+        padded = self._pad(samples)
+        with self.layout.active():
+            if layer == self.layers[-1]:
+                latents = self._encoding.encode(self._encoder, padded, valid, quirks=Quirks())
+            else:
+                latents = self._encoding.encode_layer(self._encoder, padded, valid, layer=layer)
         return np.asarray(latents)[0, : self.latent_length(samples.shape[1])]
 
     @property

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, UInt32
 from audiogen_jax.infer.compile import Programs
 from audiogen_jax.infer.layout import Layout
 from audiogen_jax.infer.noise import clip_noise
-from audiogen_jax.models.protocols import AudioCodec, VariationalCodec
+from audiogen_jax.models.protocols import AudioCodec, LayeredCodec, VariationalCodec
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.types import Latents, Params
 
@@ -21,6 +21,7 @@ class CodecPrograms:
 
     Attributes:
       encode: parameters, audio and lengths -> latents; static: `quirks`.
+      encode_layer: the same of a `LayeredCodec` without quirks; static: `layer`.
       encode_split: the same without quirks, every device its own rows.
       draw_split: the same of a `VariationalCodec`, and the data of keys -> latents that are drawn.
       decode: parameters and latents -> audio, of a mono codec without the axis of channels.
@@ -37,6 +38,7 @@ class CodecPrograms:
         self._codec = codec
         programs = functools.partial(Programs, compiler_options=dict(options))
         self.encode, self.decode = programs(self._encode), programs(self._decode)
+        self.encode_layer = programs(self._encode_layer)
         by_rows = Layout(mesh).by_rows
         self.encode_split = programs(by_rows(codec.encode, (True, False, False)))
         self.draw_split = programs(by_rows(self._draw, (True, False, False, False)))
@@ -49,6 +51,12 @@ class CodecPrograms:
         quirks: Quirks,
     ) -> Latents:
         return self._codec.with_quirks(quirks).encode(params, audio, lengths)
+
+    def _encode_layer(
+        self, params: Params, audio: Float[Array, "b n a"], lengths: Int[Array, " b"], layer: str
+    ) -> Latents:
+        assert isinstance(self._codec, LayeredCodec)
+        return self._codec.encode_layer(params, audio, lengths, layer)
 
     def _draw(
         self,

@@ -273,3 +273,25 @@ class VariationalCodec(AudioCodec, Protocol):
     ) -> tuple[Latents, Latents]:
         """Mean and standard deviation of normal latents; as `encode`, both 0 past a clip's end."""
         ...
+
+
+@runtime_checkable
+class LayeredCodec(AudioCodec, Protocol):
+    """A codec whose latents are made of others, each of which says something alone.
+
+    Attributes:
+      layers: names of what `encode_layer` gives; of the last one `encode` gives the same.
+    """
+
+    @property
+    def layers(self) -> tuple[str, ...]: ...
+
+    def encode_layer(
+        self,
+        params: Params,
+        audio: Float[Array, "b n a"],
+        lengths: Int[Array, " b"] | None,
+        layer: str,
+    ) -> Latents:
+        """As `encode`; frames past a clip's end may hold anything."""
+        ...

@@ -64,6 +64,21 @@ class Embedder(Protocol):
         ...
 
 
+class FrameEmbedder(Embedder, Protocol):
+    """An embedder that has a vector for every moment of a clip, too."""
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        ...
+
+    def embed_frames(
+        self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
+    ) -> list[Float[np.ndarray, "t d"]]:
+        """The frames [t d] of each clip, without padding; see `embed`."""
+        ...
+
+
 def check_comparable(*embeddings: Embeddings) -> None:
     """Raises ValueError unless one embedder made them all."""
     first, *others = (each.identity for each in embeddings)

@@ -20,7 +20,7 @@ _SETTINGS = ("embed_dim", "depth", "num_heads", "n_mels_patch", "hop_length")
 
 @dataclasses.dataclass(frozen=True)
 class DashengCodec:
-    """A `models.protocols.AudioCodec`.
+    """A `models.protocols.LayeredCodec`.
 
     Attributes:
       config: its sizes.
@@ -40,6 +40,7 @@ class DashengCodec:
     min_samples = MIN_SAMPLES
     encoder = ("audio_encoder", "acoustic_injection")
     decoder = ("upsampler", "decoder")
+    layers = ("semantic", "acoustic", "unified")
     axes = AXES
 
     @property
@@ -86,6 +87,18 @@ class DashengCodec:
         lengths: Int[Array, " b"] | None = None,
     ) -> Latents:
         return apply(self.network, params, audio[:, :, 0], lengths, self.quirks, method="encode")
+
+    def encode_layer(
+        self,
+        params: Params,
+        audio: Float[Array, "b n 1"],
+        lengths: Int[Array, " b"] | None,
+        layer: str,
+    ) -> Latents:
+        """The semantic encoder's tokens, the acoustic injection, or their sum, the latents."""
+        if layer == "unified":
+            return self.encode(params, audio, lengths)
+        return apply(self.network, params, audio[:, :, 0], lengths, method=layer)
 
     def decode(self, params: Params, latents: Latents) -> Float[Array, "b n 1"]:
         return apply(self.network, params, latents, method="decode")[:, :, None]
