@@ -66,11 +66,12 @@ class TorchFile:
       path: of the file.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, under: str = "state_dict"):
         """Reads what tensors there are.
 
         Args:
-          path: of a file that holds a dictionary of tensors, or one under "state_dict".
+          path: of a file that holds a dictionary of tensors, or one in another.
+          under: the name of the inner dictionary.
 
         Raises:
           FileNotFoundError: there is no such file.
@@ -90,7 +91,7 @@ class TorchFile:
             ) from None
         except ValueError as error:
             raise ValueError(f"{self.path}: {error}") from None
-        self._tensors = _tensors(self.path, pickled)
+        self._tensors = _tensors(self.path, pickled, under)
         self._contents = ContentCheck(self.path.parent, [self.path.name])
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -216,7 +217,7 @@ def _rebuild_parameter(tensor: TensorView, requires_grad: bool = False, hooks: o
     return tensor
 
 
-def _tensors(path: Path, pickled: bytes) -> dict[str, TensorView]:
+def _tensors(path: Path, pickled: bytes, under: str) -> dict[str, TensorView]:
     """Runs the pickle.
 
     Raises:
@@ -229,7 +230,7 @@ def _tensors(path: Path, pickled: bytes) -> dict[str, TensorView]:
             f"{path}: its data.pkl cannot be read as a list of tensors: {error}. Nothing in it was "
             "run; take a file of safetensors, or one whose origin you know"
         ) from None
-    if isinstance(content, dict) and isinstance(inner := dict.get(content, "state_dict"), dict):
+    if isinstance(content, dict) and isinstance(inner := dict.get(content, under), dict):
         content = inner
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds a {type(content).__name__}: expected tensors by name")

@@ -28,12 +28,12 @@ class _StreamUnpickler(TensorUnpickler):
         return super().persistent_load(pid)
 
 
-def read_torch_stream(path: str | Path, name: str) -> dict[str, np.ndarray]:
-    """The tensors of one dictionary of the file.
+def read_torch_stream(path: str | Path, name: str | None = None) -> dict[str, np.ndarray]:
+    """The tensors of a file.
 
     Args:
-      path: of the file, which holds a dictionary of dictionaries.
-      name: of the one that is read.
+      path: of the file, which holds a dictionary of tensors, or of such dictionaries.
+      name: of the dictionary that is read; that of the file itself if None.
 
     Raises:
       ValueError: it is no such file, was cut short, or does more than name tensors.
@@ -51,12 +51,13 @@ def read_torch_stream(path: str | Path, name: str) -> dict[str, np.ndarray]:
         ) from None
 
 
-def _read(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
+def _read(file: BinaryIO, name: str | None) -> dict[str, np.ndarray]:
     magic, protocol, system = (TensorUnpickler(file).load() for _ in range(3))
     if magic != MAGIC or protocol != PROTOCOL or system.get("little_endian") is not True:
         raise ValueError("it begins otherwise than those do")
     reader = _StreamUnpickler(file)
-    tensors = dict(reader.load()[name])
+    content = reader.load()
+    tensors = dict(content if name is None else content[name])
     numbers: dict[str, np.ndarray] = {}
     for key in TensorUnpickler(file).load():
         storage = reader.storages[key]
@@ -67,7 +68,7 @@ def _read(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     arrays = {}
     for key, tensor in tensors.items():
         if not isinstance(tensor, TensorView):
-            raise ValueError(f"{key!r:.80} of {name!r} is a {type(tensor).__name__}, not a tensor")
+            raise ValueError(f"{key!r:.80} is a {type(tensor).__name__}, not a tensor")
         flat = numbers[tensor.storage.key]
         strides = [step * flat.itemsize for step in tensor.strides]
         arrays[key] = np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, strides)

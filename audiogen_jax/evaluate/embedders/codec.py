@@ -1,7 +1,6 @@
 """What a codec's encoder says of clips: its latents, or what these are made of."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -19,7 +18,7 @@ class CodecEmbedder:
     """
 
     def __init__(self, codec: Codec, layer: str | None = None):
-        """Nothing is read yet.
+        """Reads the parameters of the encoder.
 
         Args:
           codec: whose encoder it is.
@@ -33,23 +32,19 @@ class CodecEmbedder:
         self.layer = layer or codec.layers[-1]
         if self.layer not in codec.layers:
             raise ValueError(f"layer {layer!r}: this codec has {', '.join(codec.layers)}")
+        self.identity = Identity(
+            name=type(codec.codec).__name__,
+            weights_sha256=codec.encoder_sha256,
+            sample_rate=codec.sample_rate,
+            resampler=RESAMPLER,
+            layer=self.layer,
+            pooling="mean of valid frames",
+        )
 
     @property
     def frame_rate(self) -> float:
         """Frames per second."""
         return self._codec.latent_rate
-
-    @cached_property
-    def identity(self) -> Identity:
-        """What it is as an embedder."""
-        return Identity(
-            name=type(self._codec.codec).__name__,
-            weights_sha256=self._codec.encoder_sha256,
-            sample_rate=self._codec.sample_rate,
-            resampler=RESAMPLER,
-            layer=self.layer,
-            pooling="mean of valid frames",
-        )
 
     def embed_frames(
         self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int

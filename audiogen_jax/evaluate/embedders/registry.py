@@ -3,13 +3,21 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from audiogen_jax.evaluate.embedders.cnn14 import Cnn14Embedder
 from audiogen_jax.evaluate.embedders.codec import CodecEmbedder
 from audiogen_jax.evaluate.embedders.embedder import Embedder
+from audiogen_jax.evaluate.embedders.vggish import VggishEmbedder
 from audiogen_jax.evaluate.embedders.voice import VoiceEmbedder
 from audiogen_jax.infer.codec import Codec
 
 INSTALLED: Mapping[str, Callable[[], Embedder]] = {"resemblyzer": VoiceEmbedder}
 """Those whose weights come with a package."""
+FROM_FILE: Mapping[str, Callable[[str], Embedder]] = {
+    "vggish": VggishEmbedder,
+    "cnn14": Cnn14Embedder,
+}
+"""Those whose weights the user has: a path, a URL, or owner/name/file of a hub repository."""
+EXPECTED = ", ".join([*INSTALLED, *(f"{name}=FILE" for name in FROM_FILE)])
 CODECS = "nano, a codec's folder or hub name (owner/name); with :LAYER one of its layers"
 
 
@@ -17,14 +25,20 @@ def embedder(name: str) -> Embedder:
     """An embedder, its weights found or refused.
 
     Args:
-      name: of `INSTALLED`; or a codec that `Codec.load` takes, and after a colon its layer, as in
-        "nano:semantic".
+      name: of `INSTALLED`; or of `FROM_FILE` and where its weights are, as in
+        "vggish=weights/vggish.pth"; or a codec that `Codec.load` takes, and after a colon its
+        layer, as in "nano:semantic".
 
     Raises:
-      ValueError: there is none of that name, or its weights are not here; says how to get them.
+      ValueError: there is none of that name, or its weights are not here or of another network;
+        says how to get them.
+      OSError: a file cannot be read.
     """
     if name in INSTALLED:
         return INSTALLED[name]()
+    kind, equals, source = name.partition("=")
+    if equals and kind in FROM_FILE:
+        return FROM_FILE[kind](source)
     return _codec_embedder(name)
 
 
@@ -33,7 +47,5 @@ def _codec_embedder(name: str) -> CodecEmbedder:
     if not colon or "/" in layer:  # a whole URL, a whole path
         source, layer = name, ""
     if source != "nano" and "/" not in source and not Path(source).is_dir():
-        raise ValueError(
-            f"no embedder {name!r}: expected {', '.join(INSTALLED)}; or a codec: {CODECS}"
-        )
+        raise ValueError(f"no embedder {name!r}: expected {EXPECTED}; or a codec: {CODECS}")
     return CodecEmbedder(Codec.load(source), layer or None)

@@ -1,7 +1,6 @@
 """Who speaks: embeddings of voices by a network that nobody here trained."""
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ from audiogen_jax.checkpoints.parameter_hash import params_sha256
 from audiogen_jax.checkpoints.torch_stream import read_torch_stream
 from audiogen_jax.evaluate.embedders.embedder import Embeddings, Identity
 from audiogen_jax.evaluate.recognisers.wheel_weights import weights_in_wheel
-from audiogen_jax.evaluate.waveforms import RESAMPLER, resample
+from audiogen_jax.evaluate.waveforms import RESAMPLER, clips_at
 from audiogen_jax.types import Params
 
 SAMPLE_RATE = 16000
@@ -49,11 +48,7 @@ class VoiceEmbedder:
             name: value for name, value in read.items() if name.startswith(("lstm.", "linear."))
         }
         self._apply = jax.jit(_embed)
-
-    @cached_property
-    def identity(self) -> Identity:
-        """What it is as an embedder."""
-        return Identity(
+        self.identity = Identity(
             name="resemblyzer GE2E",
             weights_sha256=params_sha256(self._params),
             sample_rate=SAMPLE_RATE,
@@ -63,8 +58,16 @@ class VoiceEmbedder:
         )
 
     def embed(self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int) -> Embeddings:
-        """Embeddings [b 256] of mono clips, whose pauses are not cut out."""
-        cuts = [_windows(resample(clip, sample_rate, SAMPLE_RATE)) for clip in clips]
+        """Embeddings [b 256] of mono clips, whose pauses are not cut out.
+
+        Args:
+          clips: float [n] each.
+          sample_rate: of the clips, Hz.
+
+        Raises:
+          ValueError: there are no clips, or one is no mono clip of finite floats.
+        """
+        cuts = [_windows(clip) for clip in clips_at(SAMPLE_RATE, clips, sample_rate)]
         stacked = np.concatenate(cuts)
         heard = []
         for start in range(0, len(stacked), _CHUNK):
@@ -78,7 +81,6 @@ class VoiceEmbedder:
 
 def _windows(samples: Float[np.ndarray, " n"]) -> Float[np.ndarray, "w t f"]:
     """Mel power in windows (25 ms frames, 10 ms apart, 40 bands)."""
-    samples = np.asarray(samples, np.float32)
     samples = samples * max(1.0, RMS / max(float(np.sqrt(np.mean(samples**2))), 1e-9))
     if len(samples) < WINDOW * HOP:
         samples = np.resize(samples, WINDOW * HOP)

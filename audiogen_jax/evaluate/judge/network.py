@@ -68,11 +68,15 @@ class Judge:
         return jax.jit(lambda params, power: net.apply({"params": params}, normalise(power)))
 
     @cached_property
+    def _sha256(self) -> str:
+        return params_sha256(self.params)
+
+    @property
     def identity(self) -> Identity:
         """What it is as an embedder."""
         return Identity(
             name="judge",
-            weights_sha256=params_sha256(self.params),
+            weights_sha256=self._sha256,
             sample_rate=SAMPLE_RATE,
             resampler=RESAMPLER,
             layer="embedding",
