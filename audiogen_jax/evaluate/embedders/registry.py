@@ -3,18 +3,25 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from audiogen_jax.evaluate.embedders.clap import ClapEmbedder
 from audiogen_jax.evaluate.embedders.cnn14 import Cnn14Embedder
 from audiogen_jax.evaluate.embedders.codec import CodecEmbedder
 from audiogen_jax.evaluate.embedders.embedder import Embedder
+from audiogen_jax.evaluate.embedders.onnx import OnnxEmbedder, OnnxSpec
 from audiogen_jax.evaluate.embedders.vggish import VggishEmbedder
 from audiogen_jax.evaluate.embedders.voice import VoiceEmbedder
 from audiogen_jax.infer.codec import Codec
 
+UTMOS = OnnxSpec("UTMOS", 16000, layer="rating")
+"""Saeki et al. 2022 (arXiv:2204.02152): a waveform of 16 kHz to how listeners would rate it."""
 INSTALLED: Mapping[str, Callable[[], Embedder]] = {"resemblyzer": VoiceEmbedder}
 """Those whose weights come with a package."""
 FROM_FILE: Mapping[str, Callable[[str], Embedder]] = {
     "vggish": VggishEmbedder,
     "cnn14": Cnn14Embedder,
+    "clap": ClapEmbedder,
+    "utmos": lambda source: OnnxEmbedder(source, UTMOS),
+    "onnx": OnnxEmbedder,
 }
 """Those whose weights the user has: a path, a URL, or owner/name/file of a hub repository."""
 EXPECTED = ", ".join([*INSTALLED, *(f"{name}=FILE" for name in FROM_FILE)])

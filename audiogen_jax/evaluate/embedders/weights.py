@@ -1,7 +1,8 @@
 """Weights of networks that others trained, in files of the user."""
 
 import zipfile
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from safetensors import SafetensorError
@@ -29,14 +30,34 @@ def find_file(source: str | Path) -> Path:
         return path
     if is_remote(source):
         return local_copy(source)
-    owner, _, rest = str(source).partition("/")
-    name, _, file = rest.partition("/")
-    if path.is_absolute() or not file or not HUB_NAME.fullmatch(f"{owner}/{name}"):
+    repository, file = "/".join(path.parts[:2]), "/".join(path.parts[2:])
+    if not file or not HUB_NAME.fullmatch(repository):
         raise FileNotFoundError(f"no file at {source}, nor owner/name/file of a hub repository")
-    found = download_files(f"{owner}/{name}", [file, f"{file}/*"]) / file
-    if not found.exists():
-        raise FileNotFoundError(f"no file at {source}, and hub repository {owner}/{name} has none")
+    beside = str(PurePosixPath(file).with_suffix(".json"))
+    found = download_files(repository, [f"{file}*", beside]) / file
+    if not found.is_file():
+        raise FileNotFoundError(f"no file at {source}, and hub repository {repository} has none")
     return found
+
+
+def find_folder(source: str | Path, files: Sequence[str]) -> Path:
+    """A folder that is here, in an object store or a repository of the hub.
+
+    Args:
+      source: a path, a URL, or owner/name, which the hub is asked for where there is no such path.
+      files: that are read of it; those of a repository may be patterns.
+
+    Raises:
+      FileNotFoundError: there is none.
+      ValueError: the hub or the store does not have it, or cannot be reached.
+    """
+    if is_remote(source):
+        return local_copy(source)
+    if Path(source).is_dir():
+        return Path(source)
+    if not HUB_NAME.fullmatch(str(source)):
+        raise FileNotFoundError(f"no folder {source}, nor owner/name of a hub repository")
+    return download_files(str(source), files)
 
 
 def read_weights(path: Path, under: str | None = None) -> dict[str, np.ndarray]:

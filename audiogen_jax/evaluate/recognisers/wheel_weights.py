@@ -32,12 +32,12 @@ def weights_in_wheel(package: str, file: str, install: str) -> Path:
     raise NotInstalledError(f"{file} of {package!r} is not installed: {install}")
 
 
-@functools.lru_cache(maxsize=4)
-def onnx_session(path: Path) -> "onnxruntime.InferenceSession":
+def open_onnx(path: Path) -> "onnxruntime.InferenceSession":
     """A model ready to run on the CPU, in one thread: results do not depend on the machine's cores.
 
     Raises:
       NotInstalledError: onnxruntime is not installed.
+      ValueError: the file holds no model that it runs.
     """
     try:
         import onnxruntime
@@ -47,6 +47,13 @@ def onnx_session(path: Path) -> "onnxruntime.InferenceSession":
         ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(
-        str(path), sess_options=options, providers=["CPUExecutionProvider"]
-    )
+    try:
+        return onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # onnxruntime has its own, of no common class
+        raise ValueError(f"{path} is no model that onnxruntime runs: {error}") from None
+
+
+onnx_session = functools.lru_cache(maxsize=4)(open_onnx)
+"""The same, opened once for each path: of files that do not change."""
