@@ -77,6 +77,19 @@ def counted_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextlib.contextmanager
+def counted_steps() -> Iterator[Callable[[str, int, int], None]]:
+    """Bars on stderr, one after another, moved by giving them (what, done, all of them)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task("loading", total=None)
+
+        def report(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=done, total=total)
+
+        yield report
+
+
+@contextlib.contextmanager
 def job_progress(what: str) -> Iterator["Callable[[JobProgress], None]"]:
     """A bar on stderr that is moved by giving it the `Progress` of a job."""
     columns = (

@@ -1,60 +1,158 @@
 """`audiogen evaluate`."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from audiogen_jax.cli.app import app
-from audiogen_jax.cli.options import Checkpoint, sampling_options
+from audiogen_jax.cli.app import app, check_output, counted_steps
+from audiogen_jax.cli.options import Checkpoint, Overwrite, sampling_options
 from audiogen_jax.infer.options import SamplingOptions
+
+_suite = functools.partial(typer.Option, rich_help_panel="Suites of prompts")
+_nano = functools.partial(typer.Option, rich_help_panel="Suite nano")
 
 
 @app.command(
     epilog="Example: `audiogen evaluate clips/manifest.jsonl --part reconstruction "
-    "--output nano.json`"
+    "--output nano.json`. A folder of audio that any system made: `audiogen evaluate --suite "
+    "audiocaps --audio FOLDER --references REFS.jsonl --embedder nano:semantic -o report.json`. "
+    "What a checkpoint makes of prompts: `… --suite mecat --prompts PROMPTS.jsonl --checkpoint "
+    "FOLDER`. With a judge that listens: `… --judge http://localhost:8000/v1 --judge-model MODEL`"
 )
 @sampling_options
 def evaluate(
     options: SamplingOptions,
-    manifest: Annotated[Path, typer.Argument(help="Real recordings (jsonl), train and val split.")],
+    manifest: Annotated[
+        Path | None,
+        typer.Argument(help="Suite nano: real recordings (jsonl), train and val split."),
+    ] = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The report with its protocol, .json")
     ] = Path("evaluation.json"),
     checkpoint: Checkpoint = "nano",
+    suite: Annotated[
+        str,
+        typer.Option(
+            help="nano, audiocaps, musiccaps, libritts, seedtts, mecat, mmag, tta-bench, audioedit"
+        ),
+    ] = "nano",
+    audio: Annotated[
+        str | None, _suite(help="Clips that any system made: a folder, or a list (jsonl).")
+    ] = None,
+    prompts: Annotated[
+        str | None, _suite(help="Of the clips, by id: .jsonl, .csv or .parquet.")
+    ] = None,
+    references: Annotated[
+        str | None, _suite(help="Recordings: a folder, or a list (jsonl).")
+    ] = None,
+    embedder: Annotated[
+        list[str] | None,
+        _suite(help="Whose distances are measured, such as nano:semantic; repeatable."),
+    ] = None,
+    transcripts: Annotated[
+        str | None, _suite(help="What a recogniser heard: jsonl of audio_id, text, model.")
+    ] = None,
+    scores: Annotated[
+        list[str] | None,
+        _suite(help="Scores of others: jsonl of audio_id and numbers; repeatable."),
+    ] = None,
+    judge: Annotated[
+        str | None, _suite(help="Who listens: an OpenAI-like http://HOST/v1, or understand.")
+    ] = None,
+    judge_model: Annotated[
+        str | None, _suite(help="Of the judge: its name, or the checkpoint that understands.")
+    ] = None,
+    dry_run: Annotated[
+        bool, _suite("--dry-run", help="Say what the judge would be sent, and stop.")
+    ] = False,
+    partial: Annotated[
+        bool, _suite("--partial", help="Score the clips that have prompt and reference.")
+    ] = False,
+    draws: Annotated[int, _suite(help="Resamples for intervals of distances of sets.")] = 100,
+    system: Annotated[str | None, _suite(help="Name of what made the clips.")] = None,
+    duration: Annotated[
+        float | None, _suite(help="Seconds of the clips that the checkpoint makes.")
+    ] = None,
+    overwrite: Overwrite = False,
     part: Annotated[
         list[str] | None,
-        typer.Option(
+        _nano(
             help="reconstruction, generation, mixtures, wording, timing, scene, "
             "editing, enhancement; repeatable, default: all"
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Draws clips, phrasings and noise.")] = 0,
-    per_group: Annotated[int, typer.Option(help="Clips to rebuild of each group.")] = 50,
-    per_class: Annotated[int, typer.Option(help="Clips to generate of each class.")] = 10,
-    pairs: Annotated[int, typer.Option(help="Mixtures of each kind to make.")] = 100,
-    timed: Annotated[int, typer.Option(help="Words and events to ask for at a time.")] = 60,
-    seeds: Annotated[int, typer.Option(help="Seeds of the demo's scene.")] = 10,
-    edits: Annotated[int, typer.Option(help="Edits of each kind to make.")] = 50,
-    noisy: Annotated[int, typer.Option(help="Sentences to clean.")] = 42,
-    cache: Annotated[Path, typer.Option(help="Folder that keeps the trained judge.")] = Path(
-        "runs/judge"
-    ),
+    seed: Annotated[int, typer.Option(help="Draws clips, phrasings, noise and resamples.")] = 0,
+    per_group: Annotated[int, _nano(help="Clips to rebuild of each group.")] = 50,
+    per_class: Annotated[int, _nano(help="Clips to generate of each class.")] = 10,
+    pairs: Annotated[int, _nano(help="Mixtures of each kind to make.")] = 100,
+    timed: Annotated[int, _nano(help="Words and events to ask for at a time.")] = 60,
+    seeds: Annotated[int, _nano(help="Seeds of the demo's scene.")] = 10,
+    edits: Annotated[int, _nano(help="Edits of each kind to make.")] = 50,
+    noisy: Annotated[int, _nano(help="Sentences to clean.")] = 42,
+    cache: Annotated[
+        Path, typer.Option(help="Folder that keeps the trained judge, and answers of others.")
+    ] = Path("runs/judge"),
 ) -> None:
-    """Measure a checkpoint on held-out recordings and write one report."""
-    from audiogen_jax.evaluate.registry import possible, select
-    from audiogen_jax.evaluate.run import evaluate_checkpoint
+    """Measure a checkpoint, or clips of any system, and write one report."""
+    if suite == "nano":
+        given = {
+            "--audio": audio, "--prompts": prompts, "--references": references,
+            "--embedder": embedder, "--transcripts": transcripts, "--scores": scores,
+            "--judge": judge, "--dry-run": dry_run,
+        }  # fmt: skip
+        if foreign := [name for name, value in given.items() if value]:
+            raise ValueError(f"{', '.join(foreign)}: name the suite that they are for, --suite")
+        if manifest is None:
+            raise ValueError("suite nano: give the manifest of its recordings")
+        from audiogen_jax.evaluate.registry import possible, select
+        from audiogen_jax.evaluate.run import evaluate_checkpoint
 
-    suites = select(
-        part or possible(checkpoint),
-        per_group=per_group,
-        per_class=per_class,
-        pairs=pairs,
-        timed=timed,
-        seeds=seeds,
-        edits=edits,
-        noisy=noisy,
+        suites = select(
+            part or possible(checkpoint),
+            per_group=per_group,
+            per_class=per_class,
+            pairs=pairs,
+            timed=timed,
+            seeds=seeds,
+            edits=edits,
+            noisy=noisy,
+        )
+        evaluate_checkpoint(
+            checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options
+        )
+        return
+    if manifest is not None or part:
+        raise ValueError(f"suite {suite}: a manifest and --part are for suite nano")
+    from audiogen_jax.evaluate.benchmarks.generation import Generation
+    from audiogen_jax.evaluate.benchmarks.options import SuiteOptions
+    from audiogen_jax.evaluate.benchmarks.run import evaluate_suite, plan_judging
+
+    chosen = SuiteOptions(
+        suite=suite,
+        audio=audio,
+        prompts=prompts,
+        references=references,
+        embedders=tuple(embedder or ()),
+        transcripts=transcripts,
+        scores=tuple(scores or ()),
+        partial=partial,
+        draws=draws,
+        seed=seed,
+        system=system,
+        judge=judge,
+        judge_model=judge_model,
     )
-    evaluate_checkpoint(
-        checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options
-    )
+    if dry_run:
+        plan = plan_judging(chosen, cache)
+        typer.echo(
+            f"{plan.clips - plan.kept} of {plan.clips} clips to ask of, {plan.kept} answers kept, "
+            f"{plan.bytes} bytes of sound to send"
+        )
+        return
+    for path in (output, output.with_suffix(".md")):
+        check_output(path, overwrite)
+    made = None if audio is not None else Generation(checkpoint, options, duration)
+    with counted_steps() as report:
+        evaluate_suite(chosen, output, generation=made, cache=cache, report=report)

@@ -24,15 +24,19 @@ PROTOCOL_FIELDS = (
 
 
 def write_report(
-    path: str | Path, protocol: Mapping[str, object], results: Mapping[str, object]
+    path: str | Path,
+    protocol: Mapping[str, object],
+    results: Mapping[str, object],
+    fields: Sequence[str] = PROTOCOL_FIELDS,
 ) -> None:
     """Writes `{"protocol": …, "results": …}`; the file is whole or absent.
 
     Args:
       path: `.json`; missing folders are made.
-      protocol: at least the fields of `PROTOCOL_FIELDS`.
+      protocol: at least these fields.
       results: nested mappings and lists of numbers, strings and dataclasses of them; a number that
         is not finite becomes null, which JSON can hold.
+      fields: without which a number is no result.
 
     Raises:
       ValueError: a field of the protocol is missing, or another suffix.
@@ -41,7 +45,7 @@ def write_report(
     path = Path(path)
     if path.suffix != ".json":
         raise ValueError(f"{path}: the report is written as .json")
-    if missing := [name for name in PROTOCOL_FIELDS if name not in protocol]:
+    if missing := [name for name in fields if name not in protocol]:
         raise ValueError(f"the protocol lacks {missing}: a number without them is no result")
     report = {"protocol": _plain(protocol), "results": _plain(results)}
     text = json.dumps(report, indent=1, allow_nan=False) + "\n"
@@ -57,13 +61,14 @@ def print_report(
     for table in tables:
         printed = rich.table.Table(*table.columns, title=table.title)
         for row in table.rows:
-            printed.add_row(*map(_text, row))
+            printed.add_row(*map(shown, row))
         console.print(printed)
     for note in notes:
         console.print(note, markup=False, highlight=False)
 
 
-def _text(value: str | float | None) -> str:
+def shown(value: str | float | None) -> str:
+    """A cell of a table: numbers with three decimals, "-" where there is none."""
     if isinstance(value, float):
         return f"{value:.3f}"
     return "-" if value is None else str(value)
