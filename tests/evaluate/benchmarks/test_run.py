@@ -1,0 +1,132 @@
+"""`audiogen evaluate --suite`: one command from a folder to the report."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from audiogen_jax.cli import main
+from audiogen_jax.evaluate.benchmarks.options import SuiteOptions
+from audiogen_jax.evaluate.benchmarks.run import evaluate_suite
+from audiogen_jax.evaluate.embedders import registry
+from tests.evaluate.benchmarks.sounds import MelEmbedder, write_folder
+
+SEEDS = range(4)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with clips, recordings and prompts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(registry, "embedder", MelEmbedder)
+    write_folder(tmp_path / "made", SEEDS)
+    write_folder(tmp_path / "real", [seed + 9 for seed in SEEDS])
+    rows = [{"audio_id": str(n), "path": f"real/{n}.wav"} for n in SEEDS]
+    write_lines(tmp_path / "refs.jsonl", rows)
+    rows = [{"audio_id": str(n), "caption": f"a tone {n}", "asr": "good day"} for n in SEEDS]
+    write_lines(tmp_path / "prompts.jsonl", rows)
+    return tmp_path
+
+
+def write_lines(path: Path, rows: list[dict]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture
+def audiogen(capfd):
+    def run(*arguments):
+        with pytest.raises(SystemExit) as exit_info:
+            main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return int(exit_info.value.code or 0), out, err
+
+    return run
+
+
+FOLDER = (
+    "evaluate", "--suite", "audiocaps", "--audio", "made", "--references", "refs.jsonl",
+    "--embedder", "nano:semantic", "-o", "report.json",
+)  # fmt: skip
+
+
+def test_a_folder_and_nothing_else(folder, audiogen):
+    code, out, err = audiogen(*FOLDER)
+    assert code == 0, err
+    report = json.loads((folder / "report.json").read_text())
+    protocol, results = report["protocol"], report["results"]["audiocaps"]
+    assert protocol["suite"] == "audiocaps" and "checkpoint" not in protocol
+    assert protocol["options"] == json.loads(json.dumps(vars(SuiteOptions(
+        "audiocaps", audio="made", references="refs.jsonl", embedders=("nano:semantic",)
+    ))))  # fmt: skip
+    assert protocol["audio"]["files"] == {str(n): f"{n}.wav" for n in SEEDS}
+    assert protocol["references"]["files"]["3"] == "real/3.wav"
+    assert protocol["audio"]["sounds_sha256"] != protocol["references"]["sounds_sha256"]
+    assert protocol["audio"]["sample_rates"] == {"16000": 4}
+    assert protocol["embedders"]["nano:semantic"]["name"] == "nano:semantic"
+    (row,) = results["rows"]
+    cell = row["cells"]["FD (nano:semantic)"]
+    assert 0 < cell["low"] < cell["value"] < cell["high"] and cell["clips"] == 4
+    assert len(results["published"]) == 8
+    markdown = (folder / "report.md").read_text()
+    assert "| system | clips |" in markdown and "| made | 4 to 4 |" in markdown
+    assert "| TangoFlux |" in markdown and "arXiv:2608.11804" in markdown
+    assert "FD (nano:semantic)" in out
+    code, _, err = audiogen(*FOLDER)
+    assert code == 2 and "report.json exists" in err
+    again = evaluate_suite(SuiteOptions(**protocol["options"]), folder / "again.json")
+    assert json.loads((folder / "again.json").read_text())["results"] == report["results"]
+    assert again.keys() == {"audiocaps"}
+
+
+def test_a_checkpoint_makes_the_clips(folder, audiogen, tiny_checkpoint):
+    arguments = (
+        "evaluate", "--suite", "audiocaps", "--prompts", "prompts.jsonl", "--checkpoint",
+        tiny_checkpoint, "--steps", 1, "--duration", 0.5, "--references", "real", "--embedder", "e",
+        "-o", "tiny.json",
+    )  # fmt: skip
+    code, _, err = audiogen(*arguments)
+    assert code == 0, err
+    report = json.loads((folder / "tiny.json").read_text())
+    assert len(report["protocol"]["checkpoint_sha256"]) == 64
+    assert report["protocol"]["generation"]["options"]["steps"] == 1
+    assert report["protocol"]["audio"]["seconds"]["most"] == pytest.approx(0.5, abs=0.05)
+    assert report["results"]["audiocaps"]["rows"][0]["clips"] == 4
+    assert sorted(path.name for path in folder.glob("tiny_clips/*.wav")) == [
+        f"{n}.wav" for n in SEEDS
+    ]
+
+
+def test_a_dry_run_writes_nothing(folder, audiogen):
+    before = sorted(folder.rglob("*"))
+    code, out, err = audiogen(
+        "evaluate", "--suite", "audiocaps", "--audio", "made", "--prompts", "prompts.jsonl",
+        "--judge", "http://127.0.0.1:9/v1", "--judge-model", "ears", "--dry-run",
+    )  # fmt: skip
+    assert code == 0, err
+    size = 4 * (44 + 2 * 4800)
+    assert f"4 of 4 clips to ask of, 0 answers kept, {-(-size // 3) * 4} bytes" in out
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--suite", "speed", "--audio", "made"), "expected nano or one of audiocaps"),
+        (("--suite", "audiocaps"), "a checkpoint needs --prompts"),
+        (("--suite", "audiocaps", "refs.jsonl"), "are for suite nano"),
+        (("--audio", "made"), "--audio: name the suite"),
+        ((), "give the manifest"),
+        (("--suite", "audiocaps", "--audio", "made"), "nothing to measure: FAD (vggish) is not"),
+        (("--suite", "audiocaps", "--audio", "gone"), "no folder or list of audio at gone"),
+        (("--suite", "mecat", "--audio", "made"), "has no category"),
+        (("--suite", "mmag", "--audio", "made", "--draws", "3"), "at least 20"),
+        (("--suite", "mmag", "--audio", "made", "-o", "a.txt"), "written as .json"),
+        (("--suite", "mmag", "--audio", "made", "--judge", "http://h/v1"), "a judge needs"),
+        (("--suite", "mmag", "--audio", "made", "--dry-run"), "a dry run needs"),
+    ],
+)
+def test_refused_without_a_trace(folder, audiogen, arguments, message):
+    before = sorted(folder.rglob("*"))
+    code, out, err = audiogen("evaluate", *arguments)
+    assert code == 2 and message in err and out == ""
+    assert sorted(folder.rglob("*")) == before
