@@ -46,7 +46,7 @@ def metric(name: str) -> Metric:
 
 
 def title(name: str, backbone: str) -> str:
-    """The head of a column, such as "FD (panns)"; on VGGish a Frechet distance is called FAD."""
+    """The head of a column, such as "FD (cnn14)"; on VGGish a Frechet distance is called FAD."""
     short = metric(name).short
     if backbone == "vggish":
         short = {"FD": "FAD", "FD-inf": "FAD-inf"}.get(short, short)

@@ -17,6 +17,7 @@ from audiogen_jax.evaluate.benchmarks.score import score
 from audiogen_jax.evaluate.benchmarks.table import benchmark
 from audiogen_jax.evaluate.benchmarks.tables import score_table, sources
 from audiogen_jax.evaluate.embedders.embedder import Embedder
+from audiogen_jax.evaluate.embedders.registry import embedder
 from audiogen_jax.evaluate.listening.judge import ListeningJudge
 from audiogen_jax.evaluate.listening.listen import Answers, Plan, plan, rate
 from audiogen_jax.evaluate.listening.load import load_judge
@@ -83,7 +84,7 @@ def evaluate_suite(
     if (options.audio is None) == (generation is None):
         raise ValueError("give --audio, or prompts and a checkpoint that makes clips of them")
     if embedders is None:
-        embedders = _load(options.embedders)
+        embedders = load_embedders(options.embedders)
     scores = _read_scores(options.scores)
     transcripts = None if options.transcripts is None else read_transcripts(options.transcripts)
     audio, made = options.audio, {}
@@ -163,10 +164,17 @@ def plan_judging(options: SuiteOptions, cache: str | Path) -> Plan:
     return plan(sheets_of(benchmark(options.suite), matched), Answers(cache, judge))
 
 
-def _load(names: Sequence[str]) -> dict[str, Embedder]:
-    from audiogen_jax.evaluate.embedders.registry import embedder
+def load_embedders(names: Sequence[str]) -> dict[str, Embedder]:
+    """Embedders by what heads of columns call them: "vggish" of "vggish=FILE".
 
-    return {name: embedder(name) for name in names}
+    Raises:
+      ValueError: see `embedders.registry.embedder`.
+    """
+    kinds = [name.partition("=")[0] for name in names]
+    return {
+        kind if kinds.count(kind) == 1 else name: embedder(name)
+        for kind, name in zip(kinds, names, strict=True)
+    }
 
 
 def _read_scores(paths: Sequence[str]) -> dict[str, Mapping[str, float]]:
