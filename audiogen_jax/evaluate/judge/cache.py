@@ -69,6 +69,31 @@ def load_judge(path: str | Path) -> Judge:
     return Judge(tuple(Task(task["name"], tuple(task["classes"])) for task in tasks), params)
 
 
+def find_judge(source: str | Path) -> Judge:
+    """A judge of the foreground that was trained before.
+
+    Args:
+      source: its file, or a folder that has one such.
+
+    Raises:
+      FileNotFoundError: there is none.
+      ValueError: the folder has several, or the file has changed since it was written.
+    """
+    path = Path(source)
+    if path.is_file():
+        return load_judge(path)
+    judges = {each: load_judge(each) for each in sorted(path.glob("judge-*.safetensors"))}
+    judges = {each: judge for each, judge in judges.items() if judge.tasks[0].name != "background"}
+    if not judges:
+        raise FileNotFoundError(
+            f"no judge at {path}: `audiogen evaluate MANIFEST --part generation --cache {path}` "
+            "trains one on real recordings"
+        )
+    if len(judges) > 1:
+        raise ValueError(f"{path} has several judges, name one: {', '.join(map(str, judges))}")
+    return judges.popitem()[1]
+
+
 def _fingerprint(recordings: Sequence[Recording], training: JudgeTraining) -> str:
     settings = {"version": VERSION, **dataclasses.asdict(training)}
     digest = hashlib.sha256(json.dumps(settings).encode())

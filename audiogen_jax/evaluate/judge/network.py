@@ -14,7 +14,7 @@ from audiogen_jax.checkpoints.parameter_hash import params_sha256
 from audiogen_jax.evaluate.embedders.embedder import Embeddings, Identity
 from audiogen_jax.evaluate.judge.features import SAMPLE_RATE, mel_power, normalise, windows
 from audiogen_jax.evaluate.judge.tasks import Task
-from audiogen_jax.evaluate.waveforms import RESAMPLER
+from audiogen_jax.evaluate.waveforms import RESAMPLER, clips_at
 from audiogen_jax.types import Params
 
 EMBEDDING_DIM = 64
@@ -95,6 +95,9 @@ class Judge:
         Returns:
           Embeddings [b 64] and log-probabilities [b c], classes of all tasks side by side: each
           the weighted mean over the clip's 2-second windows.
+
+        Raises:
+          ValueError: there are no clips, or one is no mono clip of finite floats.
         """
         embeddings, scores, weights = self._windows(clips, sample_rate)
         rows = list(zip(embeddings, scores, weights, strict=True))
@@ -107,7 +110,8 @@ class Judge:
         self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
     ) -> tuple[list[Float[np.ndarray, "w d"]], list[Float[np.ndarray, "w c"]], list[np.ndarray]]:
         """Embeddings, log-probabilities and weights of the windows of each clip."""
-        cuts = [windows(mel_power(clip, sample_rate)) for clip in clips]
+        heard = clips_at(SAMPLE_RATE, clips, sample_rate)
+        cuts = [windows(mel_power(clip, SAMPLE_RATE)) for clip in heard]
         stacked = np.concatenate([power for power, _ in cuts])
         embeddings, logits = [], []
         for start in range(0, len(stacked), _CHUNK):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from audiogen_jax.evaluate.embedders.registry import embedder
 from audiogen_jax.evaluate.judge.cache import cached_judge, load_judge, save_judge
 from audiogen_jax.evaluate.judge.features import WINDOW, mel_power, windows
 from audiogen_jax.evaluate.judge.tasks import tasks_of
@@ -98,6 +99,15 @@ def test_the_cache_gives_the_same_judge_and_notices_other_clips(tmp_path, judge)
     for recordings in (RECORDINGS, RECORDINGS, RECORDINGS[:-2]):
         cached_judge(recordings, tmp_path / "cache", SHORT)
     assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 2
+    with pytest.raises(ValueError, match="cache has several judges, name one: .*judge-"):
+        embedder(f"judge={tmp_path / 'cache'}")
+    file = tmp_path / "judge.safetensors"
+    assert embedder(f"judge={file}").identity == judge.identity
+    (tmp_path / "alone").mkdir()
+    file.rename(tmp_path / "alone" / "judge-0.safetensors")
+    assert embedder(f"judge={tmp_path / 'alone'}").identity == judge.identity
+    with pytest.raises(FileNotFoundError, match="audiogen evaluate MANIFEST --part generation"):
+        embedder(f"judge={tmp_path}")
 
 
 def test_silent_windows_have_no_vote():
