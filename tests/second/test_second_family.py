@@ -10,6 +10,7 @@ import soundfile
 
 import audiogen_jax as ag
 from audiogen_jax.cli import main
+from audiogen_jax.evaluate.embedders.registry import embedder
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.input.latent_dataset import LatentDataset
 from audiogen_jax.plan.sampling import plan_sampling
@@ -58,6 +59,17 @@ def test_the_codec_of_a_generator(checkpoint):
     assert codec.decode(latents).shape == (2, 11 * 441, 2)
     with pytest.raises(ValueError, match=r"audio of shape \(2, 5000\): expected \[b n 2\]"):
         codec.encode(audio[:, :, 0])
+
+
+def test_its_codec_embeds(checkpoint):
+    embeds = embedder(str(checkpoint))
+    clip = np.random.default_rng(0).normal(0, 0.1, 5000).astype(np.float32)
+    (frames,) = embeds.embed_frames([clip], 44100)
+    both = np.stack([clip, clip], axis=1)[None]
+    np.testing.assert_array_equal(frames, ag.load_tokenizer(checkpoint).encode(both)[0])
+    assert embeds.identity.layer == "latents" and embeds.identity.sample_rate == 44100
+    with pytest.raises(ValueError, match="layer 'semantic': this codec has latents"):
+        embedder(f"{checkpoint}:semantic")
 
 
 def test_generate_command(checkpoint, tmp_path):

@@ -141,12 +141,12 @@ def _front_end(read: dict[str, np.ndarray], path: Path) -> FrontEnd:
     if _FILTERS not in read:
         raise ValueError(f"{path} has no {_FILTERS}, which says what sample rate CNN14 hears")
     filters = read[_FILTERS]
-    found = FRONT_ENDS.get(2 * (len(filters) - 1))
-    if found is None or filters.shape != (found.n_fft // 2 + 1, N_MELS):
+    front_end = FRONT_ENDS.get(2 * (len(filters) - 1))
+    if front_end is None or filters.shape != (front_end.n_fft // 2 + 1, N_MELS):
         raise ValueError(f"{path}: {_FILTERS} has shape {filters.shape}, of no release of CNN14")
-    if not np.allclose(filters, found.filters(), atol=1e-4 * filters.max()):
-        raise ValueError(f"{path}: {_FILTERS} holds other bands than CNN14 at {found}")
-    return found
+    if not np.allclose(filters, front_end.filters(), atol=1e-4 * filters.max()):
+        raise ValueError(f"{path}: {_FILTERS} holds other bands than CNN14 at {front_end}")
+    return front_end
 
 
 def _network(

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -64,6 +64,7 @@ class Embedder(Protocol):
         ...
 
 
+@runtime_checkable
 class FrameEmbedder(Embedder, Protocol):
     """An embedder that has a vector for every moment of a clip, too."""
 
@@ -76,6 +77,26 @@ class FrameEmbedder(Embedder, Protocol):
         self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
     ) -> list[Float[np.ndarray, "t d"]]:
         """The frames [t d] of each clip, without padding; see `embed`."""
+        ...
+
+
+@runtime_checkable
+class TextEmbedder(Embedder, Protocol):
+    """An embedder that puts texts beside clips."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Embeddings [b d] of texts; see `clap_scores`."""
+        ...
+
+
+@runtime_checkable
+class Classifier(Embedder, Protocol):
+    """An embedder that also says of what classes a clip is."""
+
+    def logits(
+        self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
+    ) -> Float[np.ndarray, "b c"]:
+        """Logits of independent classes; see `embed`."""
         ...
 
 

@@ -18,7 +18,7 @@ UTMOS = OnnxSpec("UTMOS", 16000, layer="rating")
 """Saeki et al. 2022 (arXiv:2204.02152): a waveform of 16 kHz to how listeners would rate it."""
 JUDGES = "runs/judge"
 """Folder in which `audiogen evaluate` keeps the judge that it trains."""
-HERE: Mapping[str, Callable[[], Embedder]] = {
+OFFLINE: Mapping[str, Callable[[], Embedder]] = {
     "judge": lambda: find_judge(JUDGES),
     "resemblyzer": VoiceEmbedder,
     "musicnn": MusicnnEmbedder,
@@ -34,7 +34,7 @@ FROM_FILE: Mapping[str, Callable[[str], Embedder]] = {
     "onnx": OnnxEmbedder,
 }
 """Those whose weights the user has: a path, a URL, or owner/name/file of a hub repository."""
-EXPECTED = ", ".join([*HERE, *(f"{name}=FILE" for name in FROM_FILE)])
+EXPECTED = ", ".join([*OFFLINE, *(f"{name}=FILE" for name in FROM_FILE)])
 CODECS = "nano, a codec's folder or hub name (owner/name); with :LAYER one of its layers"
 
 
@@ -42,7 +42,7 @@ def embedder(name: str) -> Embedder:
     """An embedder, its weights found or refused.
 
     Args:
-      name: of `HERE`; or of `FROM_FILE` and where its weights are, as in
+      name: of `OFFLINE`; or of `FROM_FILE` and where its weights are, as in
         "vggish=weights/vggish.pth"; or a codec that `Codec.load` takes, and after a colon its
         layer, as in "nano:semantic".
 
@@ -51,8 +51,8 @@ def embedder(name: str) -> Embedder:
         says how to get them.
       OSError: a file cannot be read.
     """
-    if name in HERE:
-        return HERE[name]()
+    if name in OFFLINE:
+        return OFFLINE[name]()
     kind, equals, source = name.partition("=")
     if equals and kind in FROM_FILE:
         return FROM_FILE[kind](source)

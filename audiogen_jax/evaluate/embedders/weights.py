@@ -34,10 +34,10 @@ def find_file(source: str | Path) -> Path:
     if not file or not HUB_NAME.fullmatch(repository):
         raise FileNotFoundError(f"no file at {source}, nor owner/name/file of a hub repository")
     beside = str(PurePosixPath(file).with_suffix(".json"))
-    found = download_files(repository, [f"{file}*", beside]) / file
-    if not found.is_file():
+    downloaded = download_files(repository, [f"{file}*", beside]) / file
+    if not downloaded.is_file():
         raise FileNotFoundError(f"no file at {source}, and hub repository {repository} has none")
-    return found
+    return downloaded
 
 
 def find_folder(source: str | Path, files: Sequence[str]) -> Path:
@@ -65,7 +65,7 @@ def read_weights(path: Path, under: str | None = None) -> dict[str, np.ndarray]:
 
     Args:
       path: of safetensors, or of what torch wrote, which is read without running anything in it.
-      under: a dictionary of torch that holds them, where the file has one of that name.
+      under: the dictionary in a file of torch that holds them; that of the file itself if None.
 
     Raises:
       ValueError: it is no such file, or damaged.

@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from audiogen_jax.evaluate.embedders.cnn14 import FRONT_ENDS, NAMES, Cnn14Embedder
+from audiogen_jax.evaluate.embedders.embedder import Classifier
 from audiogen_jax.evaluate.embedders.registry import embedder
 
 EXPECTED = np.load(Path(__file__).parent / "golden" / "cnn14.npz")
@@ -56,7 +57,7 @@ def test_it_agrees(tmp_path, n_fft):
     rate = cnn14.front_end.sample_rate
     clips = [noise(rate, seconds) for seconds in (1.0, 0.77, 0.35)]
     embeddings, logits = cnn14.embed(clips, rate), cnn14.logits(clips, rate)
-    assert embeddings.identity.sample_rate == rate
+    assert embeddings.identity.sample_rate == rate and isinstance(cnn14, Classifier)
     for row, seconds in enumerate((1.0, 0.77, 0.35)):
         name = f"{rate}_{seconds}"
         mel = cnn14.front_end.log_mel(clips[row])

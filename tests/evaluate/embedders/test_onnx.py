@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from audiogen_jax.evaluate.embedders.embedder import Classifier, TextEmbedder
 from audiogen_jax.evaluate.embedders.front_ends import clap_log_mel, whisper_log_mel
 from audiogen_jax.evaluate.embedders.onnx import OnnxEmbedder, OnnxSpec
 from audiogen_jax.evaluate.embedders.registry import embedder
@@ -95,6 +96,7 @@ def test_clap(tmp_path):
     windows = [clap_log_mel(each).mean(axis=0) for each in (tone[:480000], tone[-480000:])]
     units = [each / np.linalg.norm(each) for each in windows]
     np.testing.assert_allclose(values[0], sum(units) / np.linalg.norm(sum(units)), atol=1e-6)
+    assert isinstance(clap, TextEmbedder) and not isinstance(clap, Classifier)
     texts = clap.embed_texts(["a dog barks", "a"])
     np.testing.assert_allclose(texts.values[0, :4], [0, 3**-0.5, 3**-0.5, 3**-0.5], atol=1e-6)
     assert texts.identity.weights_sha256 == clap.identity.weights_sha256
