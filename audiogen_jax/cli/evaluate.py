@@ -52,11 +52,12 @@ def evaluate(
         _suite(help="Whose distances are measured, such as nano:semantic; repeatable."),
     ] = None,
     transcripts: Annotated[
-        str | None, _suite(help="What a recogniser heard: jsonl of audio_id, text, model.")
+        str | None,
+        _suite(help="What a recogniser heard: jsonl of audio_id, text, model; or whisper=FOLDER."),
     ] = None,
     scores: Annotated[
         list[str] | None,
-        _suite(help="Scores of others: jsonl of audio_id and numbers; repeatable."),
+        _suite(help="Scores: jsonl of audio_id and numbers, or utmos=FILE; repeatable."),
     ] = None,
     judge: Annotated[
         str | None, _suite(help="Who listens: an OpenAI-like http://HOST/v1, or understand.")

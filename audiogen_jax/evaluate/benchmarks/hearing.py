@@ -2,35 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
 from audiogen_jax.evaluate.benchmarks.benchmark import Benchmark
 from audiogen_jax.evaluate.benchmarks.clip_files import ClipFile
-from audiogen_jax.evaluate.embedders.embedder import Embedder, Embeddings
+from audiogen_jax.evaluate.embedders.embedder import Classifier, Embedder, Embeddings
 from audiogen_jax.files.audio import SILENCE, convert, read_audio
-
-
-@runtime_checkable
-class Classifier(Embedder, Protocol):
-    """An embedder that knows classes, too."""
-
-    def logits(
-        self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int
-    ) -> Float[np.ndarray, "n k"]:
-        """Logits of the classes of each clip; see `Embedder.embed`."""
-        ...
-
-
-@runtime_checkable
-class TextEmbedder(Embedder, Protocol):
-    """An embedder whose text tower ends in the same space."""
-
-    def embed_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Embeds texts, with the identity of the network."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,8 +18,9 @@ class SuiteOptions:
       prompts: of the clips, see `read_prompts`.
       references: recordings, as a folder or a list.
       embedders: names, see `embedders.registry`.
-      transcripts: what a recogniser heard, see `read_transcripts`.
-      scores: of other judges, see `read_scores`.
+      transcripts: what a recogniser heard, see `read_transcripts`; or the recogniser, see
+        `transcriber`.
+      scores: of other judges, see `read_scores`; or an embedder of one value, as "utmos=FILE".
       partial: score the clips that have all of these.
       draws: resamples for the intervals of distances of sets.
       seed: in [0, 2**32); draws resamples, splits, and the noise of what a checkpoint makes.

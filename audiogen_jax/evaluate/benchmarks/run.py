@@ -6,10 +6,15 @@ from functools import partial
 from pathlib import Path
 
 from audiogen_jax.evaluate.benchmarks.clip_files import read_clip_files
-from audiogen_jax.evaluate.benchmarks.clip_values import read_scores, read_transcripts
+from audiogen_jax.evaluate.benchmarks.clip_values import Transcripts, read_scores, read_transcripts
 from audiogen_jax.evaluate.benchmarks.generation import Generation, generate
 from audiogen_jax.evaluate.benchmarks.judging import judging, sheets_of
 from audiogen_jax.evaluate.benchmarks.matching import Matched, match
+from audiogen_jax.evaluate.benchmarks.network_answers import (
+    load_networks,
+    with_answers,
+    without_networks,
+)
 from audiogen_jax.evaluate.benchmarks.options import SuiteOptions
 from audiogen_jax.evaluate.benchmarks.protocol import clips_protocol
 from audiogen_jax.evaluate.benchmarks.published import published
@@ -85,8 +90,8 @@ def evaluate_suite(
         raise ValueError("give --audio, or prompts and a checkpoint that makes clips of them")
     if embedders is None:
         embedders = load_embedders(options.embedders)
-    scores = _read_scores(options.scores)
-    transcripts = None if options.transcripts is None else read_transcripts(options.transcripts)
+    networks = load_networks(options)
+    _read_lists(without_networks(options))  # refused before clips are made
     audio, made = options.audio, {}
     if generation is not None:
         if options.prompts is None:
@@ -97,6 +102,14 @@ def evaluate_suite(
         made = generate(generation, options.prompts, audio, options.seed, options.partial)
     assert audio is not None
     matched = read_matched(options, audio)
+    heard = itertools.count(1)
+    total = len(matched.clips) * (1 + len(networks)) + len(matched.references or ())
+
+    def advance() -> None:
+        report("listening", next(heard), total)
+
+    options = with_answers(options, networks, matched.clips, out, advance)
+    scores, transcripts = _read_lists(options)
     if judge is None and options.judge is not None:
         judge = load_judge(options.judge, options.judge_model)
     failures: Mapping[str, str] = {}
@@ -105,8 +118,6 @@ def evaluate_suite(
         ratings = rate(judge, sheets, Answers(cache, judge), report=partial(report, "judging"))
         scores |= ratings.scores(str(judge.identity["model"]))
         failures = ratings.failures
-    total = len(matched.clips) + len(matched.references or ())
-    heard = itertools.count(1)
     measured = score(
         row,
         matched,
@@ -115,7 +126,7 @@ def evaluate_suite(
         scores,
         draws=options.draws,
         seed=options.seed,
-        advance=lambda: report("listening", next(heard), total),
+        advance=advance,
     )
     system = options.system or (
         Path(generation.checkpoint).name if generation else Path(audio).resolve().name
@@ -177,14 +188,18 @@ def load_embedders(names: Sequence[str]) -> dict[str, Embedder]:
     }
 
 
-def _read_scores(paths: Sequence[str]) -> dict[str, Mapping[str, float]]:
+def _read_lists(
+    options: SuiteOptions,
+) -> tuple[dict[str, Mapping[str, float]], Transcripts | None]:
+    """Scores by name, and transcripts."""
+    transcripts = None if options.transcripts is None else read_transcripts(options.transcripts)
     scores: dict[str, Mapping[str, float]] = {}
-    for path in paths:
+    for path in options.scores:
         read = read_scores(path)
         if twice := sorted(scores.keys() & read.keys()):
             raise ValueError(f"{path}: {', '.join(twice)} are in another file of scores too")
         scores |= read
-    return scores
+    return scores, transcripts
 
 
 def _unrated(failures: Mapping[str, str]) -> list[str]:

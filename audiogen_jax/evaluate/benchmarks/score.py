@@ -8,10 +8,10 @@ import numpy as np
 from audiogen_jax.evaluate.benchmarks.benchmark import Benchmark, Column
 from audiogen_jax.evaluate.benchmarks.clip_values import Transcripts
 from audiogen_jax.evaluate.benchmarks.group import Cell, Group, UndefinedError, caption_of
-from audiogen_jax.evaluate.benchmarks.hearing import Heard, TextEmbedder, hear, read_clip
+from audiogen_jax.evaluate.benchmarks.hearing import Heard, hear, read_clip
 from audiogen_jax.evaluate.benchmarks.matching import Matched
 from audiogen_jax.evaluate.benchmarks.metrics import BESIDE, metric, title
-from audiogen_jax.evaluate.embedders.embedder import Embedder, Embeddings
+from audiogen_jax.evaluate.embedders.embedder import Embedder, Embeddings, TextEmbedder
 from audiogen_jax.evaluate.metrics.log_spectral import log_spectral_distance
 
 LONGEST_DIFFERENCE = 0.1

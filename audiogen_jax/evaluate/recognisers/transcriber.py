@@ -1,7 +1,7 @@
 """What writes down speech, and transcribers by name."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from audiogen_jax.evaluate.embedders.embedder import Identity
 
 
+@runtime_checkable
 class Transcriber(Protocol):
     """A recogniser of any words."""
 

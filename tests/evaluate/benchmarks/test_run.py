@@ -3,15 +3,19 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from audiogen_jax.cli import main
 from audiogen_jax.evaluate.benchmarks import run
 from audiogen_jax.evaluate.benchmarks.options import SuiteOptions
 from audiogen_jax.evaluate.benchmarks.run import evaluate_suite, load_embedders
+from audiogen_jax.files.jsonl import read_rows
 from audiogen_jax.jobs import generate_clips
 from audiogen_jax.jobs.job import Progress
-from tests.evaluate.benchmarks.sounds import MelEmbedder, write_folder
+from tests.evaluate.benchmarks.sounds import RATE, MelEmbedder, sound, write_folder
+from tests.evaluate.embedders.graphs import save_levels, save_whisper
+from tests.evaluate.recognisers.test_whisper import FOLLOWS, GENERATION, WORDS
 
 SEEDS = range(4)
 
@@ -78,6 +82,31 @@ def test_a_folder_and_nothing_else(folder, audiogen):
     again = evaluate_suite(SuiteOptions(**protocol["options"]), folder / "again.json")
     assert json.loads((folder / "again.json").read_text())["results"] == report["results"]
     assert again.keys() == {"audiocaps"}
+
+
+def test_networks_in_the_place_of_lists(folder, audiogen):
+    save_whisper(folder / "tiny", FOLLOWS, WORDS, **GENERATION)
+    save_levels(folder / "levels.onnx")
+    (folder / "levels.json").write_text(json.dumps({"name": "frames", "sample_rate": RATE}))
+    arguments = (
+        "evaluate", "--suite", "libritts", "--audio", "made", "--prompts", "prompts.jsonl",
+        "--transcripts", "whisper=tiny", "-o", "report.json",
+    )  # fmt: skip
+    code, _, err = audiogen(*arguments, "--scores", "onnx=levels.onnx")
+    assert code == 2 and "made/0.wav: onnx gives 2 values: a score is one" in err
+    spec = {"name": "frames", "sample_rate": RATE, "output": "frames"}
+    (folder / "levels.json").write_text(json.dumps(spec))
+    code, _, err = audiogen(*arguments, "--scores", "onnx=levels.onnx")
+    assert code == 0, err
+    report = json.loads((folder / "report.json").read_text())
+    heard = read_rows(folder / "report_whisper.jsonl")
+    assert [row["text"] for row in heard] == ["hello world"] * 4
+    assert heard[0]["identity"]["name"] == "Whisper" and heard[0]["model"] == "tiny"
+    assert report["protocol"]["transcripts"]["path"] == "report_whisper.jsonl"
+    (row,) = report["results"]["libritts"]["rows"]
+    assert row["cells"]["WER (tiny)"]["value"] == 1.0
+    score = np.mean([sound(seed).mean() for seed in SEEDS])
+    assert row["cells"]["onnx"]["value"] == pytest.approx(score, rel=1e-3)
 
 
 @pytest.mark.slow
