@@ -1,5 +1,6 @@
-"""Trains the text tokenizer of a small generator on the captions of manifests.
+"""Trains the text tokenizer of a small generator on texts, or on the captions of manifests.
 
+    python -m data.train_text_tokenizer --out tokenizer.json --texts corpus.txt
     python -m data.train_text_tokenizer --out tokenizer.json manifests/singles.jsonl ...
 
 Byte-level BPE: any text encodes, nothing is unknown. `<pad>` is 0, `</s>` 1 (appended to every
@@ -26,7 +27,7 @@ from audiogen_jax.caption import VIEWS
 from audiogen_jax.files.atomic import write_text
 from audiogen_jax.input.manifest import read_manifest
 
-VOCAB_SIZE = 512
+VOCAB_SIZE = 4096
 END = "</s>"
 SPECIAL_TOKENS = ("<pad>", END, "<unk>", *(f"<|{view}|>" for view in VIEWS))
 
@@ -73,12 +74,16 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m data.train_text_tokenizer", description=__doc__
     )
-    parser.add_argument("manifests", type=Path, nargs="+", help="audio manifests (jsonl)")
+    parser.add_argument("manifests", type=Path, nargs="*", help="audio manifests (jsonl)")
+    parser.add_argument("--texts", type=Path, help="a file with one text a line")
     parser.add_argument("--out", type=Path, required=True, help="the tokenizer.json to write")
     parser.add_argument("--vocab-size", type=int, default=VOCAB_SIZE)
     args = parser.parse_args(argv)
+    if not args.manifests and args.texts is None:
+        parser.error("no texts: name manifests, or a file of texts by --texts")
     try:
-        tokenizer = train(training_texts(args.manifests), args.vocab_size)
+        texts = [] if args.texts is None else args.texts.read_text(encoding="utf-8").splitlines()
+        tokenizer = train([*texts, *training_texts(args.manifests)], args.vocab_size)
         write_text(args.out, tokenizer.to_str(pretty=True) + "\n")
     except (ValueError, OSError) as error:
         parser.exit(2, f"error: {error}\n")

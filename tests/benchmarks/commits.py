@@ -29,6 +29,10 @@ from tests.benchmarks.workload import write_checkpoint
 
 ROOT = Path(__file__).parents[2]
 MAIN = "from audiogen_jax.cli import main; main()"
+TEXT_ENCODER = dict(vocab_size=4096, d_model=256, d_kv=64, d_ff=768, num_layers=6, num_heads=4)
+WIDTHS = ("content_dim", "task_instruction_dim", "dit_context_dim", "dit_ta_context_dim")
+AUDIOGEN = dict(dit_embed_dim=320, dit_num_heads=5) | dict.fromkeys(WIDTHS, 256)
+"""What is trained: the embedded generator, whatever the config of a commit says."""
 PROMPT = "<|caption|> A dog barks. <|sfx|> a dog barking"
 CLIPS = """
 import sys
@@ -109,12 +113,15 @@ def training(trees: Sequence[Path], folder: Path, repeats: int) -> dict[str, Any
         "log_every": 2,
         "eval.every": 100,
         "sample_every": 0,
+        **{f"model.text_encoder.{name}": value for name, value in TEXT_ENCODER.items()},
+        **{f"model.audiogen.{name}": value for name, value in AUDIOGEN.items()},
     }
+    new = {"model.audiogen.timeline": False, "data.scenes": "", "data.num_workers": 0}
 
     def measure(side: int) -> float:
         workdir = Path(tempfile.mkdtemp(dir=folder))
         command = ["train", "--config", "configs/nano_generator.py", "--workdir", str(workdir)]
-        for name, value in settings.items():
+        for name, value in (settings | (new if side == 0 else {})).items():
             command += ["--set", f"{name}={value}"]
         run(trees[side], command)
         logged = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]

@@ -1,10 +1,10 @@
 """Scenes per second that one core mixes while a training runs.
 
 The recordings of a manifest, decoded once and kept in memory, become scenes of 2 and of 5 seconds
-(`SceneMixer.draw`), beside reading one clip of such a bucket (a crop and padding), and rendering a
-scene beforehand with `data.scene_builder`, its file left out. Then whole batches with tokens are
-drawn from the pipeline of a training, half of whose clips are scenes, and none. All in one thread,
-in turns; on an otherwise idle machine, from the root of the repository (about a minute):
+(`SceneMixer.draw`), beside reading one clip of such a bucket (a crop and padding). Then whole
+batches with tokens are drawn from the pipeline of a training, half of whose clips are scenes, and
+none. All in one thread, in turns; on an otherwise idle machine, from the root of the repository
+(about a minute):
 
     python -m tests.benchmarks.scene_mixing datasets/manifests/singles.jsonl
 
@@ -24,7 +24,6 @@ import numpy as np
 
 from audiogen_jax.checkpoints.locate import NANO
 from audiogen_jax.evaluate.protocol import environment
-from audiogen_jax.files.jsonl import read_rows
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import crop_window, pad_to
@@ -32,7 +31,6 @@ from audiogen_jax.input.manifest import read_manifest
 from audiogen_jax.input.scenes.config import SceneConfig
 from audiogen_jax.input.scenes.library import SceneLibrary
 from audiogen_jax.input.scenes.mixer import SceneMixer
-from data.scene_builder import CATEGORIES, SceneBuilder
 
 RATE = 16000
 SECONDS = (2.0, 5.0)
@@ -45,18 +43,12 @@ def ways(manifest: Path) -> dict[str, Callable[[int], object]]:
     cache = AudioCache(RATE, 4 << 30)
     config = SceneConfig(weight=1.0, buckets=(1.0,), manifests=((str(manifest), 1.0),))
     mixer = SceneMixer(config, SceneLibrary([(clips, 1.0)]), cache)
-    rows = [{**row, "path": str(manifest.parent / row["path"])} for row in read_rows(manifest)]
     found: dict[str, Callable[[int], object]] = {}
     for seconds in SECONDS:
-        builder = SceneBuilder(rows, "train", seconds)
         length = round(seconds * RATE)
 
         def mix(number: int, seconds: float = seconds) -> object:
             return mixer.draw(0.5, seconds, np.random.default_rng(number))
-
-        def render(number: int, builder: SceneBuilder = builder) -> object:
-            category = CATEGORIES[number % len(CATEGORIES)]
-            return builder.build(category, np.random.default_rng(number))
 
         def read(number: int, length: int = length) -> object:
             rng = np.random.default_rng(number)
@@ -65,7 +57,6 @@ def ways(manifest: Path) -> dict[str, Callable[[int], object]]:
             return pad_to(window, length, 0.0)
 
         found[f"mixed while it runs, {seconds:g} s"] = mix
-        found[f"rendered beforehand, {seconds:g} s"] = render
         found[f"one clip read, {seconds:g} s"] = read
     return found
 
@@ -125,8 +116,8 @@ def main() -> None:
     ratios = {}
     for seconds in SECONDS:
         mixed = rate[f"mixed while it runs, {seconds:g} s"]
-        for name in ("rendered beforehand", "one clip read"):
-            ratios[f"mixed / {name}, {seconds:g} s"] = mixed / rate[f"{name}, {seconds:g} s"]
+        read = rate[f"one clip read, {seconds:g} s"]
+        ratios[f"mixed / one clip read, {seconds:g} s"] = mixed / read
     half, alone = (
         rate[name] for name in ("batches, half of them scenes", "batches of clips alone")
     )

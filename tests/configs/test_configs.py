@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parents[2] / "configs"
 ARGUMENTS = {
     "nano_encoder": ("", "smoke"),
     "nano_tokenizer": ("", "smoke"),
-    "nano_generator": ("", "mixtures", "scenes", "speech", "smoke"),
+    "nano_generator": ("", "speech", "smoke"),
     "nano_few_steps": ("",),
     "nano_editor": ("", "smoke"),
     "xl": ("", "finetune", "lora", "few_steps", "smoke"),

@@ -57,3 +57,14 @@ def test_command_line(singles, tmp_path, capsys):
     assert stop.value.code == 2
     assert "256 bytes + 9 special tokens" in capsys.readouterr().err
     assert out.read_bytes() == first
+
+
+def test_texts_of_a_file(tmp_path, capsys):
+    texts, out = tmp_path / "corpus.txt", tmp_path / "tokenizer.json"
+    texts.write_text("\n".join(TEXTS))
+    main(["--texts", str(texts), "--out", str(out), "--vocab-size", "300"])
+    assert out.read_text() == train(TEXTS, 300).to_str(pretty=True) + "\n"
+    with pytest.raises(SystemExit) as stop:
+        main(["--out", str(out)])
+    assert stop.value.code == 2
+    assert "no texts: name manifests" in capsys.readouterr().err

@@ -16,7 +16,7 @@ from audiogen_jax.train.config import load_config
 from audiogen_jax.train.stages import STAGES, parse_config
 from audiogen_jax.types import Range
 
-CONFIGS = ("nano_encoder:smoke", "nano_tokenizer:smoke", "nano_generator:scenes", "xl:smoke")
+CONFIGS = ("nano_encoder:smoke", "nano_tokenizer:smoke", "nano_generator", "xl:smoke")
 
 
 class Setting(NamedTuple):

@@ -121,11 +121,13 @@ def test_words_that_the_base_does_not_know(tiny_checkpoint, tmp_path):
 
 def test_times_are_for_a_model_that_takes_them(tiny_checkpoint):
     """A base without them may learn them."""
-    scenes = SceneConfig(weight=1.0, buckets=(1.0, 0.0, 0.0, 0.0), manifests=(("s.jsonl", 1.0),))
-    overrides = ["tokenizer=nano", "init=nano", f"data.text_tokenizer={NANO / 'tokenizer.json'}"]
+    scenes = SceneConfig(weight=1.0, buckets=(1.0, 0.0, 0.0), manifests=(("s.jsonl", 1.0),))
+    words = tiny_checkpoint / "tokenizer.json"
+    overrides = [f"{key}={tiny_checkpoint}" for key in ("init", "tokenizer")]
+    overrides.append(f"data.text_tokenizer={words}")
     config = parse_config(load_config("nano_generator", overrides))
     assert isinstance(config, FlowMatchingConfig) and isinstance(config.data, DataConfig)
-    sizes = GENERATORS["dasheng_audiogen"].sizes(CheckpointFolder(NANO))
+    sizes = GENERATORS["dasheng_audiogen"].sizes(CheckpointFolder(tiny_checkpoint))
 
     def with_scenes(model: object, timeline: float) -> FlowMatchingConfig:
         drawn = dataclasses.replace(scenes, timeline=timeline)
