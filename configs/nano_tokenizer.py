@@ -5,6 +5,9 @@ r"""Stage (b) of the nano model: acoustic injection and decoder, the semantic en
 
 The sizes are those of the encoder's export. Two CPU cores: 5 steps/s without the adversary, so 17
 minutes for the first 5000 steps. Expected validation mel distance: 0.29 at step 5000, 0.29 at 5500.
+`:mel` is the baseline of the reconstruction table, Vocos on mel: the same decoder on latents that
+are mel patches through one linear layer, as many values per second; about as long, and
+`audiogen evaluate MANIFEST --part reconstruction --checkpoint WORKDIR/export` measures it.
 `:smoke` is a two-step check, one step without and one with the adversary.
 """
 
@@ -14,9 +17,9 @@ from .common import adamw, check_argument, smoke, training
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    check_argument(arg, ("", "smoke"))
+    check_argument(arg, ("", "mel", "smoke"))
     config = training("tokenizer", steps=7000, export_every=1500, eval=dict(batches=4))
-    config.init = ConfigDict(dict(encoder=config_dict.placeholder(str)))
+    config.init = ConfigDict(dict(encoder=config_dict.placeholder(str), silent=False))
     config.freeze_injection_after = 2500  # steps; latents stay as they are from then on
     config.ema_decay = 0.999
     config.statistics_batches = 100
@@ -41,6 +44,9 @@ def get_config(arg: str = "") -> ConfigDict:
     config.gan = ConfigDict(dict(start_step=5000, n_ffts=(1024, 512, 256), channels=16))
     config.gan.optimizer = adamw(3e-4, warmup_steps=200, weight_decay=0.0, **moments)
 
+    if arg == "mel":
+        config.init.silent = True
+        config.weights.semantic = 0.0
     if arg == "smoke":
         smoke(config)
         config.gan.update(start_step=1, n_ffts=(256, 128), channels=4)

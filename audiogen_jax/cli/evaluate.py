@@ -81,7 +81,7 @@ def evaluate(
         list[str] | None,
         _nano(
             help="reconstruction, generation, mixtures, wording, timing, scene, "
-            "editing, enhancement; repeatable, default: all"
+            "editing, enhancement, understanding; repeatable, default: all"
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Draws clips, phrasings, noise and resamples.")] = 0,
@@ -92,8 +92,18 @@ def evaluate(
     seeds: Annotated[int, _nano(help="Seeds of the demo's scene.")] = 10,
     edits: Annotated[int, _nano(help="Edits of each kind to make.")] = 50,
     noisy: Annotated[int, _nano(help="Sentences to clean.")] = 42,
+    mode: Annotated[
+        str, _nano(help="Of understanding: strict, or paper with the traps of X-ARES.")
+    ] = "strict",
+    head_seeds: Annotated[int, _nano(help="Seeds of each linear head.")] = 3,
+    xares: Annotated[
+        Path | None, _nano(help="Folder of X-ARES data, a folder of tar files a task.")
+    ] = None,
+    bert: Annotated[
+        Path | None, _nano(help="tokenizer.json of bert-base-uncased, for clotho of X-ARES.")
+    ] = None,
     cache: Annotated[
-        Path, typer.Option(help="Folder that keeps the trained judge, and answers of others.")
+        Path, typer.Option(help="Folder that keeps the trained judge, frames, answers of others.")
     ] = Path("runs/judge"),
 ) -> None:
     """Measure a checkpoint, or clips of any system, and write one report."""
@@ -119,6 +129,10 @@ def evaluate(
             seeds=seeds,
             edits=edits,
             noisy=noisy,
+            mode=mode,
+            head_seeds=head_seeds,
+            xares=xares,
+            bert=bert,
         )
         evaluate_checkpoint(
             checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options

@@ -26,6 +26,7 @@ class Recording:
       category: letters of the views that sound: S speech, M music, A sound.
       held_out: for "val", what training never saw: "speaker", "recording" or only this "take".
       speaker: who speaks, if the manifest says so.
+      recording: what it was cut from; clips of one recording sound alike.
     """
 
     audio_id: str
@@ -38,6 +39,7 @@ class Recording:
     category: str | None = None
     held_out: str | None = None
     speaker: str | None = None
+    recording: str | None = None
 
     @property
     def word(self) -> str | None:
@@ -51,7 +53,7 @@ def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
 
     Args:
       manifest: jsonl as `read_manifest` takes it; `label`, `source`, `category`, `held_out`,
-        `speaker` and `synthetic` are read too.
+        `speaker`, `recording` and `synthetic` are read too.
       sample_rate: to read them at, Hz.
 
     Raises:
@@ -73,6 +75,7 @@ def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
                     row.get("category"),
                     row.get("held_out"),
                     row.get("speaker"),
+                    row.get("recording"),
                 )
             )
     if not recordings:

@@ -16,6 +16,7 @@ from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
 from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
 from audiogen_jax.evaluate.suites.timing import Timing
+from audiogen_jax.evaluate.suites.understanding import Understanding
 
 _ALL: tuple[Suite, ...] = (
     Reconstruction(),
@@ -26,6 +27,7 @@ _ALL: tuple[Suite, ...] = (
     DemoScene(),
     Editing(),
     Enhancement(),
+    Understanding(),
 )
 SUITES = {suite.name: suite for suite in _ALL}
 

@@ -12,7 +12,7 @@ from audiogen_jax.train.stages import parse_config
 FOLDER = Path(__file__).parents[2] / "configs"
 ARGUMENTS = {
     "nano_encoder": ("", "smoke"),
-    "nano_tokenizer": ("", "smoke"),
+    "nano_tokenizer": ("", "mel", "smoke"),
     "nano_generator": ("", "speech", "smoke"),
     "nano_few_steps": ("",),
     "nano_editor": ("", "smoke"),

@@ -1,5 +1,7 @@
 """Suites by name, with their settings."""
 
+from pathlib import Path
+
 import pytest
 
 from audiogen_jax.evaluate.registry import SUITES, select
@@ -11,6 +13,7 @@ from audiogen_jax.evaluate.suites.nano_classes import NanoClasses
 from audiogen_jax.evaluate.suites.nano_mixtures import NanoMixtures
 from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
 from audiogen_jax.evaluate.suites.timing import Timing
+from audiogen_jax.evaluate.suites.understanding import Understanding
 
 
 def test_all_in_the_order_of_the_report_and_by_name():
@@ -23,6 +26,7 @@ def test_all_in_the_order_of_the_report_and_by_name():
         DemoScene(),
         Editing(),
         Enhancement(),
+        Understanding(),
     ]
     assert select() == list(SUITES.values()) == suites
     assert [suite.name for suite in select(["mixtures", "reconstruction"])] == [
@@ -49,6 +53,9 @@ def test_each_suite_takes_the_settings_that_it_has():
         ([], {"pairs": 0}, "pairs=0 must be at least 1"),
         ([], {"timed": 0}, "timed=0 must be at least 1"),
         ([], {"seeds": 0}, "seeds=0 must be at least 1"),
+        ([], {"head_seeds": 0}, "head_seeds=0 must be at least 1"),
+        ([], {"mode": "fast"}, "mode='fast': expected one of"),
+        ([], {"xares": Path("absent")}, "xares='absent': no such file or folder"),
     ],
 )
 def test_refusals(names, settings, message):

@@ -110,6 +110,7 @@ def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, ca
         "digits/zero/0", "digits/one/0", "digits/two/0",
     ]  # fmt: skip
     assert report["results"].keys() == {"reconstruction", "generation"} == results.keys()
+    assert report["protocol"]["understanding"]["tasks"] == []  # the melodies are of no data set
     assert report["protocol"]["mixtures"]["prompts"] == {}  # no sounds to mix in
     assert report["protocol"]["scene"]["prompt"].startswith("<|caption|> A man saying")
     assert report["results"]["generation"]["digits"]["accuracy"]["generated_clips"] == 3

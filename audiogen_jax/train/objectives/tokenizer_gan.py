@@ -67,9 +67,12 @@ class EncoderConfig:
     Attributes:
       encoder: the tokenizer whose sizes and semantic encoder are taken over: "nano", a folder in
         Hugging Face layout or a hub name; a generator stands for its codec.
+      silent: the semantic encoder gives zeros, and latents are mel patches through one linear
+        layer: what a decoder of this size makes of a mel alone.
     """
 
     encoder: CheckpointSource | None
+    silent: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +134,11 @@ class TokenizerGANConfig(TrainConfig):
                 "init.encoder is not set: expected the export folder of the encoder stage "
                 "(--set init.encoder=WORKDIR/export)"
             )
+        if self.init.silent and self.weights.semantic:
+            raise ValueError(
+                f"weights.semantic={self.weights.semantic} of an encoder that is init.silent: "
+                "expected 0, there is nothing to preserve"
+            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -156,7 +164,10 @@ class TokenizerGAN(Objective[AudioBatch]):
         """Takes sizes and encoder of the checkpoint at `config.init.encoder`."""
         assert config.init.encoder is not None
         tokenizer, params = load_tokenizer(open_codec_checkpoint(config.init.encoder))
-        return cls(config, tokenizer, params["audio_encoder"], open_data)
+        encoder = params["audio_encoder"]
+        if config.init.silent:
+            encoder = {**encoder, "norm": jax.tree.map(np.zeros_like, encoder["norm"])}
+        return cls(config, tokenizer, encoder, open_data)
 
     @functools.cached_property
     def network(self) -> DashengTokenizer:

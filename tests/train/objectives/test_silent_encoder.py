@@ -1,0 +1,28 @@
+"""The baseline of a decoder on mel alone: a tokenizer whose encoder is silent."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from audiogen_jax.train.stages import load_objective, parse_config
+
+
+def test_latents_are_the_mel_patches_alone(smoke):
+    config = parse_config(smoke("tokenizer", "init.silent=True", "weights.semantic=0"))
+    objective = load_objective(config)
+    network, audio = objective.network, np.random.default_rng(0).normal(size=(1, 1280))
+    audio = jnp.asarray(audio, jnp.float32)
+    params = {
+        **network.init(jax.random.key(0), audio)["params"],
+        "audio_encoder": objective.encoder,
+    }
+    latents = network.apply({"params": params}, audio, method="encode")
+    acoustic = network.apply({"params": params}, audio, method="acoustic")
+    np.testing.assert_array_equal(latents, acoustic)
+    assert np.abs(acoustic).max() > 0
+
+
+def test_nothing_is_to_be_preserved_of_silence(smoke):
+    with pytest.raises(ValueError, match="weights.semantic=1.0 of an encoder that is init.silent"):
+        parse_config(smoke("tokenizer", "init.silent=True"))
