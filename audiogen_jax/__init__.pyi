@@ -4,6 +4,7 @@ from .caption import StructuredCaption as StructuredCaption
 from .caption import compose as compose
 from .caption import parse as parse
 from .checkpoints.convert import convert_checkpoint as convert_checkpoint
+from .evaluate.reproduce import reproduce as reproduce
 from .evaluate.run import evaluate_checkpoint as evaluate_checkpoint
 from .infer.codec import Codec as Codec
 from .infer.load import load as load

@@ -24,6 +24,7 @@ from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     plan,
     reconstruct,
     refine,
+    reproduce,
     train,
     understand,
 )

@@ -16,7 +16,7 @@ _nano = functools.partial(typer.Option, rich_help_panel="Suite nano")
 
 @app.command(
     epilog="Example: `audiogen evaluate clips/manifest.jsonl --part reconstruction "
-    "--output nano.json`. A folder of audio that any system made: `audiogen evaluate --suite "
+    "--output nano.json`. With a page to listen to: `… --html nano.html --examples 5`. A folder of audio that any system made: `audiogen evaluate --suite "
     "audiocaps --audio FOLDER --references REFS.jsonl --embedder nano:semantic -o report.json`. "
     "What a checkpoint makes of prompts: `… --suite mecat --prompts PROMPTS.jsonl --checkpoint "
     "FOLDER`. With a judge that listens: `… --judge http://localhost:8000/v1 --judge-model MODEL`"
@@ -31,6 +31,11 @@ def evaluate(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The report with its protocol, .json")
     ] = Path("evaluation.json"),
+    html: Annotated[
+        Path | None,
+        typer.Option(help="The report as a page with clips to listen to, too, .html"),
+    ] = None,
+    examples: Annotated[int, typer.Option(help="Clips of each kind in the page, at most.")] = 3,
     checkpoint: Checkpoint = "nano",
     suite: Annotated[
         str,
@@ -105,8 +110,20 @@ def evaluate(
     cache: Annotated[
         Path, typer.Option(help="Folder that keeps the trained judge, frames, answers of others.")
     ] = Path("runs/judge"),
+    deterministic: Annotated[
+        bool,
+        typer.Option(
+            "--deterministic",
+            help="The same bits in every run on a GPU, too: deterministic kernels, float32 "
+            "throughout. The report says so.",
+        ),
+    ] = False,
 ) -> None:
     """Measure a checkpoint, or clips of any system, and write one report."""
+    if deterministic:
+        from audiogen_jax.evaluate.determinism import make_deterministic
+
+        make_deterministic()
     if suite == "nano":
         given = {
             "--audio": audio, "--prompts": prompts, "--references": references,
@@ -135,7 +152,15 @@ def evaluate(
             bert=bert,
         )
         evaluate_checkpoint(
-            checkpoint, manifest, output, cache=cache, suites=suites, seed=seed, options=options
+            checkpoint,
+            manifest,
+            output,
+            cache=cache,
+            suites=suites,
+            seed=seed,
+            options=options,
+            html=html,
+            examples=examples,
         )
         return
     if manifest is not None or part:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import jax
 
+from audiogen_jax.evaluate.determinism import numerics
+
 PACKAGES = ("jax", "jaxlib", "flax", "jiwer", "numpy", "librosa", "optax", "pesq", "pystoi", "soxr")
 
 
 def environment() -> dict[str, object]:
-    """Versions, hardware and the git commit that the package runs from."""
+    """Versions, hardware, numerics and the git commit that the package runs from."""
     return {
         "versions": {"python": platform.python_version(), **_versions()},
         "hardware": {
@@ -21,6 +23,7 @@ def environment() -> dict[str, object]:
             "devices": sorted({device.device_kind for device in jax.devices()}),
             "device_count": jax.device_count(),
         },
+        "numerics": numerics(),
         "git_commit": _commit(),
     }
 

@@ -1,6 +1,9 @@
 """Real recordings of a manifest, with what evaluation needs to know about each."""
 
 import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +52,10 @@ class Recording:
 
 
 def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
-    """Reads every real clip of a manifest as mono; rows marked synthetic are left out.
+    """Reads every real clip of a manifest as mono, by the name of the clip.
+
+    Rows marked synthetic are left out. In the order of the names, draws and batches of a suite do
+    not depend on that of the rows.
 
     Args:
       manifest: jsonl as `read_manifest` takes it; `label`, `source`, `category`, `held_out`,
@@ -80,4 +86,14 @@ def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
             )
     if not recordings:
         raise ValueError(f"{manifest} holds no real recordings, only synthetic clips")
-    return recordings
+    return sorted(recordings, key=lambda recording: recording.audio_id)
+
+
+def recordings_sha256(recordings: Sequence[Recording]) -> str:
+    """One hash over what suites know of recordings, the same for any format of equal samples."""
+    digest = hashlib.sha256()
+    for recording in recordings:
+        facts = vars(recording) | {"samples": None}
+        digest.update(json.dumps(facts, sort_keys=True).encode())
+        digest.update(np.ascontiguousarray(recording.samples, np.float32).tobytes())
+    return digest.hexdigest()

@@ -10,7 +10,7 @@ import rich.table
 from rich.console import Console
 
 from audiogen_jax.evaluate.suite import Table
-from audiogen_jax.files.atomic import written_atomically
+from audiogen_jax.files.atomic import check_writable, write_text
 
 PROTOCOL_FIELDS = (
     "checkpoint",
@@ -21,6 +21,18 @@ PROTOCOL_FIELDS = (
     "hardware",
     "git_commit",
 )
+
+
+def check_report_path(path: str | Path, suffix: str) -> None:
+    """Checks, before any work, that a report can be written.
+
+    Raises:
+      ValueError: it has another suffix.
+      OSError: it cannot be written.
+    """
+    if Path(path).suffix != suffix:
+        raise ValueError(f"{path}: the report is written as {suffix}")
+    check_writable(path)
 
 
 def write_report(
@@ -43,14 +55,11 @@ def write_report(
       OSError: the file cannot be written.
     """
     path = Path(path)
-    if path.suffix != ".json":
-        raise ValueError(f"{path}: the report is written as .json")
+    check_report_path(path, ".json")
     if missing := [name for name in fields if name not in protocol]:
         raise ValueError(f"the protocol lacks {missing}: a number without them is no result")
-    report = {"protocol": _plain(protocol), "results": _plain(results)}
-    text = json.dumps(report, indent=1, allow_nan=False) + "\n"
-    with written_atomically(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    report = {"protocol": plain(protocol), "results": plain(results)}
+    write_text(path, json.dumps(report, indent=1, allow_nan=False) + "\n")
 
 
 def print_report(
@@ -74,15 +83,16 @@ def shown(value: str | float | None) -> str:
     return "-" if value is None else str(value)
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """What JSON holds: dataclasses and named tuples become mappings, other numbers null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return _plain(dataclasses.asdict(value))
+        return plain(dataclasses.asdict(value))
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return _plain(value._asdict())  # pyright: ignore
+        return plain(value._asdict())  # pyright: ignore
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

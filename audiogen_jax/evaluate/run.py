@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audiogen_jax.checkpoints.locate import find_checkpoint
+from audiogen_jax.evaluate.html import write_html
 from audiogen_jax.evaluate.protocol import environment
-from audiogen_jax.evaluate.recordings import read_recordings
+from audiogen_jax.evaluate.recordings import read_recordings, recordings_sha256
 from audiogen_jax.evaluate.registry import possible, select
-from audiogen_jax.evaluate.report import print_report, write_report
+from audiogen_jax.evaluate.report import check_report_path, print_report, write_report
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Suite
-from audiogen_jax.files.atomic import check_writable
 from audiogen_jax.files.fingerprint import checkpoint_sha256, sha256
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
@@ -26,6 +26,8 @@ def evaluate_checkpoint(
     suites: Sequence[Suite] | None = None,
     seed: int = 0,
     options: SamplingOptions | None = None,
+    html: str | Path | None = None,
+    examples: int = 3,
 ) -> dict[str, object]:
     """Evaluates a checkpoint, writes the report with its protocol and prints its tables.
 
@@ -38,6 +40,8 @@ def evaluate_checkpoint(
       suites: what is measured; all of `registry.SUITES` that the checkpoint can do if None.
       seed: in [0, 2**32); draws clips, phrasings and noise.
       options: how the generator samples.
+      html: the same report as a page with clips to listen to, `.html`; none is written if None.
+      examples: clips of each kind that are in the page, at most.
 
     Returns:
       The results by the name of the suite.
@@ -50,11 +54,16 @@ def evaluate_checkpoint(
     suites = select(possible(checkpoint)) if suites is None else suites
     if not suites:
         raise ValueError("no suites: name at least one thing to measure")
-    check_writable(out)
+    if examples < 0:
+        raise ValueError(f"examples={examples} must be at least 0")
+    for path, suffix in ((out, ".json"), (html, ".html")):
+        if path is not None:
+            check_report_path(path, suffix)
     read_manifest(manifest)  # a bad one is refused before a model is loaded
     model = _load(checkpoint, any(suite.needs_generator for suite in suites))
     recordings = read_recordings(manifest, model.codec.sample_rate)
-    context = Context(Path(cache), seed, options or SamplingOptions())
+    options = options or SamplingOptions()
+    context = Context(Path(cache), seed, options, examples if html else 0)
     if model.pipeline is not None:
         files_sha256 = model.pipeline.checkpoint_sha256()
     else:
@@ -64,7 +73,15 @@ def evaluate_checkpoint(
         "checkpoint_sha256": files_sha256,
         "manifest": Path(manifest).name,
         "manifest_sha256": sha256(Path(manifest)),
+        "recordings_sha256": recordings_sha256(recordings),
         "seed": seed,
+        "run": {
+            "checkpoint": str(checkpoint),
+            "manifest": str(manifest),
+            "seed": seed,
+            "sampling": options,
+            "suites": {suite.name: suite for suite in suites},
+        },
         **environment(),
     }
     if model.codec.channels > 1:
@@ -82,6 +99,8 @@ def evaluate_checkpoint(
         [table for measurement in measured for table in measurement.tables],
         [measurement.note for measurement in measured if measurement.note],
     )
+    if html is not None:
+        write_html(html, protocol, dict(zip((s.name for s in suites), measured, strict=True)))
     return results
 
 

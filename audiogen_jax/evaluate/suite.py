@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.evaluate.examples import Example
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.waveforms import to_mono
 from audiogen_jax.infer.codec import Codec
@@ -28,11 +29,13 @@ class Context:
       cache: folder for what is made once, such as a trained judge.
       seed: in [0, 2**32); draws clips, phrasings and noise.
       options: how the generator samples.
+      examples: clips of each kind that a suite gives to listen to, at most.
     """
 
     cache: Path
     seed: int = 0
     options: SamplingOptions = SamplingOptions()
+    examples: int = 0
 
     def sampling_protocol(self) -> dict[str, object]:
         """Steps, guidance, solver and schedule, and every other option that was changed."""
@@ -123,12 +126,14 @@ class Measurement:
         recordings gave nothing to measure.
       tables: to print.
       note: a line to print, such as why nothing was measured.
+      examples: to listen to in the HTML report, `Context.examples` of each kind; see `examples_of`.
     """
 
     protocol: Mapping[str, object]
     results: Mapping[str, object]
     tables: Sequence[Table] = ()
     note: str | None = None
+    examples: Sequence[Example] = ()
 
 
 class Suite(Protocol):

@@ -6,7 +6,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from typing import Annotated, TypeVar, get_args, get_origin
+from typing import Annotated, Literal, TypeVar, get_args, get_origin
 
 import numpy as np
 
@@ -82,6 +82,9 @@ def convert(hint: object, value: object, key: str) -> object:
             if len(items) == len(value):
                 pairs = enumerate(zip(items, value, strict=True))
                 return tuple(convert(item, each, f"{key}[{i}]") for i, (item, each) in pairs)
+    elif get_origin(hint) is Literal:
+        if value in get_args(hint):
+            return value
     elif _is_instance(value, get_origin(hint) or hint):
         return value
     raise ValueError(f"config key {key!r}: {value!r} is no {_name(hint)}")

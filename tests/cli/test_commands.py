@@ -15,7 +15,8 @@ from audiogen_jax.files.latents import read_latents, write_latents
 
 COMMANDS = (
     "generate", "edit", "stems", "batch", "encode", "decode", "reconstruct", "encode-dataset",
-    "manifest", "train", "plan", "compile", "convert", "evaluate", "understand", "refine",
+    "manifest", "train", "plan", "compile", "convert", "evaluate", "reproduce", "understand",
+    "refine",
 )  # fmt: skip
 
 
@@ -329,6 +330,8 @@ def test_bad_audio(audiogen, tmp_path, tiny_checkpoint, command: str, name: str,
         (("train", "--config", "absent.py", "--workdir", "runs"), "absent.py"),
         (("evaluate", "absent.jsonl"), "absent.jsonl"),
         (("evaluate", "absent.jsonl", "--part", "speed"), "expected some of"),
+        (("evaluate", "absent.jsonl", "--html", "page.pdf"), "written as .html"),
+        (("reproduce", "absent.json"), "no report at absent.json"),
         (("batch", "p.csv", "-o", "c", "--share", "0/2", "--shard", "0/2"), "--share alone"),
         (
             ("batch", "p.csv", "-o", "c", "--shard", "2/2"),

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-import soundfile
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.evaluate.recognisers.wheel_weights import NotInstalledError
@@ -18,7 +17,7 @@ from audiogen_jax.evaluate.suites import other_judges
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
-from tests.evaluate.melodies import PITCHES, RATE, SHORT, tone
+from tests.evaluate.melodies import RATE, SHORT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,30 +40,6 @@ class Loudness:
             results,
             [Table("Loudness", ["measure", "generated", "real"], rows)],
         )
-
-
-@pytest.fixture(scope="module")
-def manifest(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("melodies")
-    rows = []
-    for word in PITCHES:
-        for seed in range(8):
-            clip = tone(word, seed)
-            soundfile.write(folder / f"{clip.audio_id}.wav", clip.samples, RATE)
-            rows.append(
-                {
-                    "audio_id": clip.audio_id,
-                    "path": f"{clip.audio_id}.wav",
-                    "duration": len(clip.samples) / RATE,
-                    "split": clip.split,
-                    **{view: list(texts) for view, texts in clip.views.items()},
-                    "held_out": clip.held_out,
-                }
-            )
-    rows.append(rows[0] | {"audio_id": "made", "synthetic": True})
-    path = folder / "manifest.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
 
 
 @pytest.fixture

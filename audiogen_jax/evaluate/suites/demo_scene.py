@@ -7,13 +7,20 @@ from typing import ClassVar
 import numpy as np
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.evaluate.examples import examples_of
 from audiogen_jax.evaluate.judge.cache import cached_judge
 from audiogen_jax.evaluate.judge.tasks import tasks_of
 from audiogen_jax.evaluate.judge.training import BACKGROUND, JudgeTraining
 from audiogen_jax.evaluate.recognisers.speech_activity import speech_activity_or_why
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
-from audiogen_jax.evaluate.suites.listeners import Listeners, chances, ratios, shares_heard
+from audiogen_jax.evaluate.suites.listeners import (
+    Listeners,
+    chances,
+    heard_in,
+    ratios,
+    shares_heard,
+)
 from audiogen_jax.evaluate.suites.real_mixtures import Samples, held_out_parts, mix
 from audiogen_jax.evaluate.suites.reconstruction import rebuild
 
@@ -108,6 +115,15 @@ class DemoScene:
         columns = ["heard", "generated", "real", "rebuilt", "chance"]
         title = f"The demo's scene, {self.seeds} seeds"
         table = Table(title, columns, rows)
-        return Measurement(
-            protocol | {"word_heard": note or "where it begins"}, results, [table], note
+        examples = examples_of(
+            context.examples,
+            [f"seed {seed}" for seed in seeds],
+            {"generated": sources["generated"], "real": real},
+            model.codec.sample_rate,
+            [PROMPT.format()] * self.seeds,
+            lambda row: heard_in(
+                sources["generated"][row], EXPECTED, listeners, model.codec.sample_rate
+            ),
         )
+        protocol |= {"word_heard": note or "where it begins"}
+        return Measurement(protocol, results, [table], note, examples)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from rich.console import Console
 from rich.progress import track
 
+from audiogen_jax.evaluate.examples import Example, examples_of
 from audiogen_jax.evaluate.judge.cache import cached_judge
 from audiogen_jax.evaluate.metrics.log_spectral import log_spectral_distance
 from audiogen_jax.evaluate.metrics.means import mean_of
@@ -76,6 +77,7 @@ class Editing:
             return Measurement({"skipped": why}, {}, note=why)
         listeners = Listeners(cached_judge(recordings, context.cache), passing=True)
         results: dict[str, dict] = {}
+        examples: list[Example] = []
         for form, rows in pairs.items():
             systems = {EDITED: edited(pipeline, rows, context.seed, options, form)}
             systems |= without_a_model(model, rows)
@@ -83,6 +85,17 @@ class Editing:
                 system: _scores(rows, clips, listeners, model.codec.sample_rate)
                 for system, clips in systems.items()
             }
+            examples += examples_of(
+                context.examples,
+                [row.id for row in rows],
+                {
+                    "source": systems[NOTHING_DONE],
+                    EDITED: systems[EDITED],
+                    "goal": systems["goal"],
+                },
+                model.codec.sample_rate,
+                [f"{row.pair.kind}: {row.pair.what}" for row in rows],
+            )
         protocol = {
             "sampling": {
                 kind: dataclasses.asdict(options or pipeline.editing_options(kind))
@@ -92,7 +105,7 @@ class Editing:
             "si_sdr_within_db": LIMITS_DB,
             "pairs": {row.id: _facts(row) for rows in pairs.values() for row in rows},
         }
-        return Measurement(protocol, results, _tables(results))
+        return Measurement(protocol, results, _tables(results), examples=examples)
 
 
 def edited(

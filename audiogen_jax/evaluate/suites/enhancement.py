@@ -10,6 +10,7 @@ from jaxtyping import Float
 from rich.console import Console
 from rich.progress import track
 
+from audiogen_jax.evaluate.examples import examples_of
 from audiogen_jax.evaluate.metrics.intelligibility import pesq_wb, stoi
 from audiogen_jax.evaluate.metrics.means import mean_of
 from audiogen_jax.evaluate.recognisers.speech_quality import SpeechRatings
@@ -118,7 +119,15 @@ class Enhancement:
             "what": what,
             "rows": {row.id: {"clips": row.clips, "snr_db": row.snr} for row in rows},
         }
-        return Measurement(protocol, results, [_table(results)], note)
+        examples = examples_of(
+            context.examples,
+            [row.id for row in rows],
+            {name: systems[name] for name in ("noisy", "extracted", "clean")},
+            rate,
+            [what] * len(rows),
+            lambda row: f"voice {rows[row].snr:g} dB above the noise",
+        )
+        return Measurement(protocol, results, [_table(results)], note, examples)
 
 
 def noisy_speech(recordings: Sequence[Recording], count: int, seed: int) -> list[Noisy]:

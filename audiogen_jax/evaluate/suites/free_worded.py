@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
+from audiogen_jax.evaluate.examples import examples_of
 from audiogen_jax.evaluate.judge.cache import cached_judge
 from audiogen_jax.evaluate.judge.network import Judge
 from audiogen_jax.evaluate.judge.tasks import DIGITS
@@ -134,7 +135,18 @@ class FreeWorded:
             )
             clips |= dict(zip(ids, made, strict=True))
         results = heard(asked, clips, judge, SpokenWords(DIGITS), model.codec.sample_rate)
-        return Measurement(protocol | {"not_asked": note}, results, [_table(results)], note)
+        rate, examples = model.codec.sample_rate, []
+        for kind in results:
+            rows = [prompt for prompt in asked if prompt.kind == kind]
+            examples += examples_of(
+                context.examples,
+                [row.id for row in rows],
+                {"generated": [clips[row.id] for row in rows]},
+                rate,
+                [row.prompt.format() for row in rows],
+            )
+        protocol |= {"not_asked": note}
+        return Measurement(protocol, results, [_table(results)], note, examples)
 
 
 def heard(

@@ -122,6 +122,17 @@ def shares_heard(
     return shares
 
 
+def heard_in(
+    clip: Samples, expected: Mapping[str, str], listeners: Listeners, sample_rate: int
+) -> str:
+    """What everybody hears in a clip, in words; see `shares_heard` for the arguments."""
+    texts = []
+    for part, name in expected.items():
+        answers = listeners.answers(part, [clip], sample_rate)
+        texts += [f"{who}: {answer} (asked for: {name})" for who, (answer,) in answers.items()]
+    return "; ".join(texts)
+
+
 def chances(expected: Sequence[Mapping[str, str]], listeners: Listeners) -> dict[str, float]:
     """What `shares_heard` gives for clips of nothing that was asked for, on average."""
     parts = list(dict.fromkeys(part for each in expected for part in each))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.evaluate.examples import Example, examples_of
 from audiogen_jax.evaluate.judge.cache import cached_judge
 from audiogen_jax.evaluate.judge.network import Judge
 from audiogen_jax.evaluate.judge.tasks import Task
@@ -63,6 +64,7 @@ class NanoClasses:
         """
         judge = cached_judge(recordings, context.cache, self.judge)
         tasks, results, missing = {}, {}, {}
+        examples: list[Example] = []
         for task in judge.tasks:
             asked = class_prompts(task, recordings, self.per_class, context.seed)
             tasks[task.name] = {
@@ -80,6 +82,7 @@ class NanoClasses:
                 task, sources, recordings, model.codec.sample_rate
             )
             missing |= dict.fromkeys(absent)
+            examples += _examples(task, sources, asked, judge, model.codec.sample_rate, context)
         protocol = {
             **context.sampling_protocol(),
             "per_class": self.per_class,
@@ -91,7 +94,8 @@ class NanoClasses:
             "tasks": tasks,
         }
         note = "\n".join(f"generation: without {why}" for why in missing) or None
-        return Measurement(protocol, results, [_table(results), _others_table(results)], note)
+        tables = [_table(results), _others_table(results)]
+        return Measurement(protocol, results, tables, note, examples)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -235,6 +239,36 @@ def _sources(
         rebuilt = [rebuild(codec, clip) for clip in clips]
         sources |= {"real_held_out": (clips, labels), "real_held_out_rebuilt": (rebuilt, labels)}
     return sources
+
+
+def _examples(
+    task: Task,
+    sources: Sources,
+    asked: Sequence[ClassPrompt],
+    judge: Judge,
+    sample_rate: int,
+    context: Context,
+) -> list[Example]:
+    """Generated clips, each beside a real one of its class where there is one."""
+    generated = sources["generated"][0]
+    clips, labels = sources.get("real_held_out", ((), ()))
+    real = dict(zip(labels, clips, strict=True))
+
+    def verdict(row: int) -> str:
+        (answer,) = judge.answers(task.name, [generated[row]], sample_rate)
+        return f"asked for: {asked[row].expected}; the judge hears: {answer}"
+
+    heard: dict[str, Sequence[Samples]] = {"generated": generated}
+    if all(clip.expected in real for clip in asked):
+        heard["real, of the same class"] = [real[clip.expected] for clip in asked]
+    return examples_of(
+        context.examples,
+        [clip.id for clip in asked],
+        heard,
+        sample_rate,
+        [clip.prompt.format() for clip in asked],
+        verdict,
+    )
 
 
 def _accuracy(

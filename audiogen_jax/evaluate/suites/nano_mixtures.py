@@ -4,12 +4,20 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from audiogen_jax.evaluate.examples import Example, examples_of
 from audiogen_jax.evaluate.judge.cache import cached_judge
 from audiogen_jax.evaluate.judge.training import BACKGROUND, JudgeTraining
 from audiogen_jax.evaluate.metrics.shares import Share
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
-from audiogen_jax.evaluate.suites.listeners import Listeners, chances, ratios, shares_heard
+from audiogen_jax.evaluate.suites.listeners import (
+    Listeners,
+    Samples,
+    chances,
+    heard_in,
+    ratios,
+    shares_heard,
+)
 from audiogen_jax.evaluate.suites.real_mixtures import (
     KINDS,
     LEVEL_DB,
@@ -58,10 +66,12 @@ class NanoMixtures:
         if parts & {"music", "ambience"}:
             background = cached_judge(recordings, context.cache, self.background)
         listeners = Listeners(judge, background)
-        results = {
-            kind: self._measure(kind, mixed, model, listeners, context)
-            for kind, mixed in asked.items()
-        }
+        results: dict[str, dict[str, Mapping]] = {}
+        examples: list[Example] = []
+        for kind, mixed in asked.items():
+            sources = _sources(kind, mixed, model, context)
+            results[kind] = _measure(mixed, sources, listeners, model.codec.sample_rate)
+            examples += _examples(mixed, sources, listeners, model.codec.sample_rate, context)
         protocol = {
             **context.sampling_protocol(),
             "seconds": SECONDS,
@@ -70,29 +80,51 @@ class NanoMixtures:
             "prompts": {mix.id: mix.prompt.format() for mixed in asked.values() for mix in mixed},
             "real": {mix.id: mix.clips for mixed in asked.values() for mix in mixed},
         }
-        return Measurement(protocol, results, [_table(*item) for item in results.items()])
+        tables = [_table(*item) for item in results.items()]
+        return Measurement(protocol, results, tables, examples=examples)
 
-    def _measure(
-        self,
-        kind: str,
-        asked: Sequence[Mixture],
-        model: Model,
-        listeners: Listeners,
-        context: Context,
-    ) -> dict[str, Mapping]:
-        prompts, ids = [mix.prompt for mix in asked], [mix.id for mix in asked]
-        sources = {
-            "generated": model.generate(prompts, ids, context, kind, SECONDS),
-            "real": [mix.real for mix in asked],
-            "real_rebuilt": [rebuild(model.codec, mix.real) for mix in asked],
-        }
-        expected = [mix.expected for mix in asked]
-        shares = {
-            source: shares_heard(expected, clips, listeners, model.codec.sample_rate)
-            for source, clips in sources.items()
-        }
-        ratio = ratios(shares["generated"], shares["real"])
-        return {**shares, "generated_to_real": ratio, "chance": chances(expected, listeners)}
+
+Sources = Mapping[str, Sequence[Samples]]
+
+
+def _sources(kind: str, asked: Sequence[Mixture], model: Model, context: Context) -> Sources:
+    prompts, ids = [mix.prompt for mix in asked], [mix.id for mix in asked]
+    return {
+        "generated": model.generate(prompts, ids, context, kind, SECONDS),
+        "real": [mix.real for mix in asked],
+        "real_rebuilt": [rebuild(model.codec, mix.real) for mix in asked],
+    }
+
+
+def _measure(
+    asked: Sequence[Mixture], sources: Sources, listeners: Listeners, sample_rate: int
+) -> dict[str, Mapping]:
+    expected = [mix.expected for mix in asked]
+    shares = {
+        source: shares_heard(expected, clips, listeners, sample_rate)
+        for source, clips in sources.items()
+    }
+    ratio = ratios(shares["generated"], shares["real"])
+    return {**shares, "generated_to_real": ratio, "chance": chances(expected, listeners)}
+
+
+def _examples(
+    asked: Sequence[Mixture],
+    sources: Sources,
+    listeners: Listeners,
+    sample_rate: int,
+    context: Context,
+) -> list[Example]:
+    return examples_of(
+        context.examples,
+        [mix.id for mix in asked],
+        {name: sources[name] for name in ("generated", "real")},
+        sample_rate,
+        [mix.prompt.format() for mix in asked],
+        lambda row: heard_in(
+            sources["generated"][row], asked[row].expected, listeners, sample_rate
+        ),
+    )
 
 
 def _table(kind: str, result: Mapping[str, Mapping]) -> Table:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float
 
+from audiogen_jax.evaluate.examples import examples_of
 from audiogen_jax.evaluate.metrics.intelligibility import pesq_wb, stoi
 from audiogen_jax.evaluate.metrics.mel_distance import mel_distance
 from audiogen_jax.evaluate.metrics.si_sdr import si_sdr
@@ -82,7 +83,11 @@ class Reconstruction:
                 griffin_lim, sample_rate=codec.sample_rate, values_per_second=budget
             ),
         }
-        results = {system: _scores(chosen, rebuilt_by) for system, rebuilt_by in systems.items()}
+        rebuilt = {
+            system: [rebuilt_by(clip.samples) for clip in chosen]
+            for system, rebuilt_by in systems.items()
+        }
+        results = {system: _scores(chosen, clips) for system, clips in rebuilt.items()}
         protocol = {
             "split": "val",
             "clips": [clip.audio_id for clip in chosen],
@@ -93,7 +98,17 @@ class Reconstruction:
                 "iterations": ITERATIONS,
             },
         }
-        return Measurement(protocol, results, [_table(results)])
+        examples = []
+        for name in GROUPS:
+            rows = [row for row, clip in enumerate(chosen) if group(clip) == name]
+            clips = {"original": [chosen[row].samples for row in rows]}
+            clips |= {system: [each[row] for row in rows] for system, each in rebuilt.items()}
+            distance = partial(_distances, clips, codec.sample_rate)
+            examples += examples_of(
+                context.examples, [chosen[row].audio_id for row in rows], clips, codec.sample_rate,
+                verdict=distance,
+            )  # fmt: skip
+        return Measurement(protocol, results, [_table(results)], examples=examples)
 
 
 def group(recording: Recording) -> str:
@@ -137,15 +152,20 @@ def rebuild(codec: Codec, samples: Samples) -> Samples:
     return np.pad(audio, (0, len(samples) - len(audio)))
 
 
-def _scores(recordings: Sequence[Recording], rebuilt_by: Rebuild) -> dict[str, dict[str, Score]]:
+def _scores(
+    recordings: Sequence[Recording], rebuilt: Sequence[Samples]
+) -> dict[str, dict[str, Score]]:
     """group -> metric -> score of one system."""
     scores = {}
     for name in GROUPS:
-        clips = [clip for clip in recordings if group(clip) == name]
-        if not clips:
+        pairs = [
+            (clip.samples, after)
+            for clip, after in zip(recordings, rebuilt, strict=True)
+            if group(clip) == name
+        ]
+        if not pairs:
             continue
-        pairs = [(clip.samples, rebuilt_by(clip.samples)) for clip in clips]
-        rate = clips[0].sample_rate
+        rate = recordings[0].sample_rate
         metrics: dict[str, Callable[[Samples, Samples], float | None]] = {
             "mel_distance": partial(mel_distance, sample_rate=rate),
             "si_sdr_db": si_sdr,
@@ -158,6 +178,15 @@ def _scores(recordings: Sequence[Recording], rebuilt_by: Rebuild) -> dict[str, d
             for metric, measure in metrics.items()
         }
     return scores
+
+
+def _distances(clips: Mapping[str, Sequence[Samples]], sample_rate: int, row: int) -> str:
+    """Mel distance of each system, of one clip."""
+    original, *rebuilt = ((name, each[row]) for name, each in clips.items())
+    distances = [
+        f"{name} {mel_distance(original[1], clip, sample_rate):.3f}" for name, clip in rebuilt
+    ]
+    return f"mel distance: {', '.join(distances)}"
 
 
 def _table(results: Mapping[str, Mapping[str, Mapping[str, Score]]]) -> Table:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.evaluate.examples import Example, examples_of
 from audiogen_jax.evaluate.judge.tasks import DIGITS, EVENTS, Task
 from audiogen_jax.evaluate.metrics.onsets import (
     TOLERANCE,
@@ -91,10 +92,20 @@ class Timing:
         asked = {form: timed_clips(form, recordings, self.timed, context.seed) for form in FORMS}
         asked = {form: clips for form, clips in asked.items() if clips}
         results: dict[str, dict] = {}
+        examples: list[Example] = []
         for form, rows in asked.items():
             energy = {} if form == FORMS[2] else {"energy": energy_onsets}
             detectors = energy if form == "event" else energy | words
-            results[form] = measure(form, rows, detectors, model, context)
+            sources = _sources(form, rows, model, context)
+            results[form] = measure(rows, sources, detectors, model.codec.sample_rate)
+            examples += examples_of(
+                context.examples,
+                [row.id for row in rows],
+                {name: sources[name] for name in ("generated", "real")},
+                model.codec.sample_rate,
+                [row.prompt.format() for row in rows],
+                lambda row, rows=rows: f"asked for at {rows[row].asked:.2f} s",
+            )
         protocol = {
             **context.sampling_protocol(),
             "seconds": SECONDS,
@@ -111,7 +122,8 @@ class Timing:
                 for row in rows
             },
         }
-        return Measurement(protocol, results, [_table(results)] if results else [], note)
+        tables = [_table(results)] if results else []
+        return Measurement(protocol, results, tables, note, examples)
 
 
 def energy_onsets(clips: Sequence[Samples], sample_rate: int) -> list[float | None]:
@@ -212,14 +224,10 @@ def _sounding(clip: Recording, seconds: float) -> Samples:
     return clip.samples[first : first + round(seconds * clip.sample_rate)]
 
 
-def measure(
-    form: str,
-    rows: Sequence[Timed],
-    detectors: Mapping[str, Detector],
-    model: Model,
-    context: Context,
-) -> dict[str, object]:
-    """Generates the clips of a form and detects onsets; see `Timing.run`."""
+def _sources(
+    form: str, rows: Sequence[Timed], model: Model, context: Context
+) -> dict[str, Sequence[Samples]]:
+    """Generates the clips of a form; real ones beside."""
     generated = model.generate(
         [row.prompt for row in rows],
         [row.id for row in rows],
@@ -228,17 +236,26 @@ def measure(
         [row.seconds for row in rows],
         [row.timeline for row in rows],
     )
-    sources = {
+    return {
         "generated": generated,
         "real": [row.real for row in rows],
         "real_rebuilt": [rebuild(model.codec, row.real) for row in rows],
     }
+
+
+def measure(
+    rows: Sequence[Timed],
+    sources: Mapping[str, Sequence[Samples]],
+    detectors: Mapping[str, Detector],
+    sample_rate: int,
+) -> dict[str, object]:
+    """Detects onsets in the clips of a form; see `Timing.run`."""
     asked = [row.asked for row in rows]
     result: dict[str, dict[str, dict]] = {}
     for source, clips in sources.items():
         result[source] = {}
         for detector, onsets_of in detectors.items():
-            onsets = onsets_of(clips, model.codec.sample_rate)
+            onsets = onsets_of(clips, sample_rate)
             distances = [
                 abs(on - at) for on, at in zip(onsets, asked, strict=True) if on is not None
             ]
