@@ -6,6 +6,7 @@ import math
 import types
 import typing
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args, get_origin
 
 import numpy as np
@@ -23,7 +24,7 @@ def typed(kind: type[T], values: Mapping[str, object], key: str = "") -> T:
     """Builds a dataclass, and those inside it, from mappings with the names of their fields.
 
     Lists become tuples, whole numbers become floats where one is expected, spellings of a dtype
-    become the dtype, and "" is None where that is allowed.
+    become the dtype, texts a path where one is expected, and "" is None where that is allowed.
 
     Args:
       kind: a dataclass.
@@ -67,6 +68,8 @@ def convert(hint: object, value: object, key: str) -> object:
         return typed(hint, value, key)
     if hint is np.dtype:
         return parse_dtype(value, key)  # pyright: ignore[reportArgumentType]
+    if hint is Path and isinstance(value, str):
+        return Path(value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value) if abs(value) < 2**1023 else math.inf
     if get_origin(hint) is Mapping and isinstance(value, Mapping):

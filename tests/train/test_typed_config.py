@@ -2,6 +2,8 @@
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -40,6 +42,19 @@ VALUES = dict(
     dtype="bf16",
     model={"width": 3},
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    solver: Literal["euler", "heun"] = "euler"
+    folder: Path | None = None
+
+
+def test_choices_and_paths():
+    assert typed(Choice, {"solver": "heun", "folder": "a/b"}) == Choice("heun", Path("a/b"))
+    assert typed(Choice, {"folder": None}) == Choice()
+    with pytest.raises(ValueError, match="config key 'solver': 'newton' is no .*heun"):
+        typed(Choice, {"solver": "newton"})
 
 
 def test_values():
