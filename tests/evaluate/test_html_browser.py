@@ -65,7 +65,7 @@ def test_clips_play_from_the_keyboard(opened):
     players.nth(1).focus()
     page.keyboard.press("Space")
     every = "[...document.querySelectorAll('audio')]"
-    page.wait_for_function(f"{every}.every(each => each.currentTime > 0.1)")
+    page.wait_for_function(f"() => {every}.every(each => each.currentTime > 0.1)")
     durations = players.evaluate_all("all => all.map(each => each.duration)")
     assert durations == pytest.approx([1.0, 1.0], abs=0.01)
     assert said == []
