@@ -16,7 +16,8 @@ _nano = functools.partial(typer.Option, rich_help_panel="Suite nano")
 
 @app.command(
     epilog="Example: `audiogen evaluate clips/manifest.jsonl --part reconstruction "
-    "--output nano.json`. With a page to listen to: `… --html nano.html --examples 5`. A folder of audio that any system made: `audiogen evaluate --suite "
+    "--output nano.json`. With a page to listen to: `… --html nano.html --examples 5`. "
+    "A folder of audio that any system made: `audiogen evaluate --suite "
     "audiocaps --audio FOLDER --references REFS.jsonl --embedder nano:semantic -o report.json`. "
     "What a checkpoint makes of prompts: `… --suite mecat --prompts PROMPTS.jsonl --checkpoint "
     "FOLDER`. With a judge that listens: `… --judge http://localhost:8000/v1 --judge-model MODEL`"
@@ -124,6 +125,10 @@ def evaluate(
         from audiogen_jax.evaluate.determinism import make_deterministic
 
         make_deterministic()
+    beside = None if suite == "nano" else output.with_suffix(".md")
+    for path in (output, beside, html):
+        if path is not None and not dry_run:
+            check_output(path, overwrite)
     if suite == "nano":
         given = {
             "--audio": audio, "--prompts": prompts, "--references": references,
@@ -191,8 +196,14 @@ def evaluate(
             f"{plan.bytes} bytes of sound to send"
         )
         return
-    for path in (output, output.with_suffix(".md")):
-        check_output(path, overwrite)
     made = None if audio is not None else Generation(checkpoint, options, duration)
     with counted_steps() as report:
-        evaluate_suite(chosen, output, generation=made, cache=cache, report=report)
+        evaluate_suite(
+            chosen,
+            output,
+            generation=made,
+            cache=cache,
+            report=report,
+            html=html,
+            examples=examples,
+        )

@@ -11,7 +11,7 @@ from rich.table import Table
 from audiogen_jax.cli.app import app
 
 if TYPE_CHECKING:
-    from audiogen_jax.evaluate.reproduce import Check, Difference
+    from audiogen_jax.evaluate.comparison import Check, Difference
 
 SHOWN = 3
 """Differences of one input that are printed."""

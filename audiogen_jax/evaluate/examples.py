@@ -28,6 +28,11 @@ class Example:
     verdict: str = ""
 
 
+def spread_rows(count: int, rows: int) -> list[int]:
+    """So many numbers of rows at most, evenly from the first to the last."""
+    return np.linspace(0, rows - 1, min(count, rows)).round().astype(int).tolist()
+
+
 def examples_of(
     count: int,
     titles: Sequence[str],
@@ -46,8 +51,6 @@ def examples_of(
       prompts: what was asked for in each row; none if empty.
       verdict: row -> what is said of it; called for the chosen rows alone.
     """
-    rows = np.linspace(0, len(titles) - 1, min(count, len(titles))).round().astype(int)
-    numbers: list[int] = rows.tolist()
     return [
         Example(
             titles[row],
@@ -56,5 +59,5 @@ def examples_of(
             prompts[row] if prompts else "",
             verdict(row),
         )
-        for row in numbers
+        for row in spread_rows(count, len(titles))
     ]

@@ -11,15 +11,10 @@ import soundfile
 
 from audiogen_jax.cli import main
 from audiogen_jax.evaluate import determinism
+from audiogen_jax.evaluate.comparison import Difference, checked, differing_inputs
 from audiogen_jax.evaluate.determinism import DETERMINISTIC_OPS, make_deterministic, numerics
 from audiogen_jax.evaluate.examples import examples_of
-from audiogen_jax.evaluate.reproduce import (
-    Difference,
-    checked,
-    differing_inputs,
-    find_report,
-    reproduce,
-)
+from audiogen_jax.evaluate.reproduce import find_report, reproduce
 from audiogen_jax.evaluate.run import evaluate_checkpoint
 from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
 from audiogen_jax.files.jsonl import read_rows, write_rows
@@ -102,7 +97,7 @@ def test_order_and_format_of_recordings_change_no_bit(made, tiny_checkpoint, man
     assert after["results"] == before["results"]
     assert after["protocol"]["reconstruction"] == before["protocol"]["reconstruction"]
     changed = [each.name for each in differing_inputs(before["protocol"], after["protocol"])]
-    assert changed == ["manifest_sha256", "run.manifest"]
+    assert changed == ["manifest_sha256", "run.manifest", "manifest"]
 
 
 def refuse(report: dict, path: Path, message: str) -> None:
@@ -126,8 +121,8 @@ def test_refused_with_a_reason(made, tmp_path):
     del report["protocol"]["run"]["seed"]
     refuse(report, path, r"lacks \['seed'\]")
     del report["protocol"]["run"]
-    refuse(report, path, "does not say how it was made")
-    refuse({"rows": []}, path, "does not say how it was made")
+    refuse(report, path, "do not say how they were made")
+    refuse({"rows": []}, path, "do not say how they were made")
     with pytest.raises(FileNotFoundError, match="absent"):
         find_report("absent")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from audiogen_jax.evaluate.benchmarks.clip_files import read_clip_files
 from audiogen_jax.evaluate.benchmarks.clip_values import Transcripts, read_scores, read_transcripts
+from audiogen_jax.evaluate.benchmarks.examples import clips_to_hear
 from audiogen_jax.evaluate.benchmarks.generation import Generation, generate
 from audiogen_jax.evaluate.benchmarks.judging import judging, sheets_of
 from audiogen_jax.evaluate.benchmarks.matching import Matched, match
@@ -23,12 +24,14 @@ from audiogen_jax.evaluate.benchmarks.table import benchmark
 from audiogen_jax.evaluate.benchmarks.tables import score_table, sources
 from audiogen_jax.evaluate.embedders.embedder import Embedder
 from audiogen_jax.evaluate.embedders.registry import embedder
+from audiogen_jax.evaluate.html import write_html
 from audiogen_jax.evaluate.listening.judge import ListeningJudge
 from audiogen_jax.evaluate.listening.listen import Answers, Plan, plan, rate
 from audiogen_jax.evaluate.listening.load import load_judge
 from audiogen_jax.evaluate.markdown import write_markdown
 from audiogen_jax.evaluate.protocol import environment
-from audiogen_jax.evaluate.report import print_report, write_report
+from audiogen_jax.evaluate.report import check_report_path, print_report, write_report
+from audiogen_jax.evaluate.suite import Measurement
 from audiogen_jax.files.atomic import check_writable
 from audiogen_jax.input.prompts import read_prompts
 
@@ -60,6 +63,8 @@ def evaluate_suite(
     judge: ListeningJudge | None = None,
     cache: str | Path = "runs/judge",
     report: Callable[[str, int, int], None] = lambda what, done, total: None,
+    html: str | Path | None = None,
+    examples: int = 3,
 ) -> dict[str, object]:
     """Scores clips by a benchmark, writes its table with the protocol, and prints it.
 
@@ -72,6 +77,8 @@ def evaluate_suite(
       judge: in the place of the one that `options` names.
       cache: folder that keeps the judge's answers.
       report: called with what is done, with how much of it, and with all.
+      html: the same report as a page with clips to listen to, `.html`; none is written if None.
+      examples: clips that are in the page, of each category where these are scored apart.
 
     Returns:
       The results as the report holds them.
@@ -81,11 +88,11 @@ def evaluate_suite(
         and a checkpoint both given or both missing.
     """
     out = Path(out)
-    if out.suffix != ".json":
-        raise ValueError(f"{out}: the report is written as .json")
+    check_report_path(out, ".json")
+    if html is not None:
+        check_report_path(html, ".html")
     beside, row = out.with_suffix(".md"), benchmark(options.suite)
-    for path in (out, beside):
-        check_writable(path)
+    check_writable(beside)
     if (options.audio is None) == (generation is None):
         raise ValueError("give --audio, or prompts and a checkpoint that makes clips of them")
     if embedders is None:
@@ -155,6 +162,10 @@ def evaluate_suite(
     write_report(out, protocol, {options.suite: results}, PROTOCOL_FIELDS)
     write_markdown(beside, [table], notes)
     print_report([table], notes)
+    if html is not None:
+        clips = clips_to_hear(row, matched, examples)
+        page = Measurement(protocol["benchmark"], {}, [table], "\n".join(notes), clips)
+        write_html(html, protocol, {options.suite: page})
     return {options.suite: results}
 
 

@@ -1,6 +1,7 @@
 """`audiogen evaluate --suite`: one command from a folder to the report."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,21 @@ FOLDER = (
     "evaluate", "--suite", "audiocaps", "--audio", "made", "--references", "refs.jsonl",
     "--embedder", "nano:semantic", "-o", "report.json",
 )  # fmt: skip
+
+
+def test_a_page_and_the_same_again(folder, audiogen):
+    code, _, err = audiogen(*FOLDER, "--prompts", "prompts.jsonl", "--html", "page.html")
+    assert code == 0, err
+    page = (folder / "page.html").read_text()
+    assert page.count("<audio") == 3 * 2 and "a tone 3" in page  # scored, reference
+    code, out, err = audiogen("reproduce", "report.json")
+    assert code == 0, err
+    assert "nothing that went in differs" in out and ", 0 differ, 0 missing" in out
+    shutil.copy(folder / "real" / "0.wav", folder / "made" / "1.wav")
+    code, out, _ = audiogen("reproduce", "report.json")
+    assert code == 1 and out.index("differs: audio.sounds_sha256: ") < out.index("Reproduced")
+    code, _, err = audiogen("reproduce", "report.json", "--manifest", "refs.jsonl")
+    assert code == 2 and "a manifest is given" in err
 
 
 def test_a_folder_and_nothing_else(folder, audiogen):
