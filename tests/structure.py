@@ -13,12 +13,12 @@ PACKAGE = ROOT / "audiogen_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 ORDER = (
-    "types caption timeline hardware files refiner ops layers sharding flow models input "
+    "types caption timeline chat hardware files refiner ops layers sharding flow models input "
     "checkpoints infer jobs train plan evaluate serve cli"
 ).split()
 """Each folder may use those before it, but for what `NARROWER` says."""
 NARROWER = {
-    "refiner": {"caption", "files", "refiner"},
+    "refiner": {"caption", "timeline", "chat", "files", "refiner"},
     "flow": {"types", "ops", "flow"},
     "layers": {"types", "ops", "sharding", "layers"},  # they pin activations to the mesh
     "input": {"types", "caption", "timeline", "files", "ops", "input"},

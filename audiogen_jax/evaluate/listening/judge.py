@@ -9,14 +9,6 @@ from audiogen_jax.infer.understand import Question, Understanding
 from audiogen_jax.models.language_model import Decoding, Recording
 
 
-class RefusedError(ValueError):
-    """A judge does not answer of this clip; another clip may fare better."""
-
-
-class TransientError(OSError):
-    """A judge does not answer now."""
-
-
 class ListeningJudge(Protocol):
     """What answers questions about a clip."""
 

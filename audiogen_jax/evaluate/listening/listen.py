@@ -8,7 +8,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from audiogen_jax.evaluate.listening.judge import ListeningJudge, RefusedError, TransientError
+from audiogen_jax.chat import RefusedError, TransientError
+from audiogen_jax.evaluate.listening.judge import ListeningJudge
 from audiogen_jax.evaluate.listening.rubric import AnswerError, question, read_answer
 from audiogen_jax.files.atomic import write_bytes
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from audiogen_jax.chat import RefusedError, TransientError
 from audiogen_jax.evaluate.listening.endpoint import KEY, EndpointJudge
-from audiogen_jax.evaluate.listening.judge import RefusedError, TransientError, UnderstandingJudge
+from audiogen_jax.evaluate.listening.judge import UnderstandingJudge
 from audiogen_jax.evaluate.listening.listen import Answers, Sheet, plan, rate
 from audiogen_jax.evaluate.listening.load import load_judge
 

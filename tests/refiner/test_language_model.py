@@ -1,0 +1,214 @@
+"""Language models behind HTTP, in every mood: good, slow, declining, and talking nonsense."""
+
+import http.server
+import json
+import threading
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from audiogen_jax.caption import VIEWS, StructuredCaption
+from audiogen_jax.chat import ChatEndpoint, RefusedError, TransientError
+from audiogen_jax.cli import app
+from audiogen_jax.refiner.direct import direct
+from audiogen_jax.refiner.fallback import LanguageModelOrEmbedded
+from audiogen_jax.refiner.language_model import (
+    SCHEMA,
+    AnswerError,
+    LanguageModelRefiner,
+    read_shots,
+)
+from audiogen_jax.timeline import Event
+
+TEXT = 'A man says "seven" while a dog barks in the rain.'
+SHOT = {
+    "seconds": 4,
+    "caption": "A man says seven while a dog barks in the rain.",
+    **dict.fromkeys(VIEWS[1:]),
+    "speech": "a man",
+    "asr": "Seven.",
+    "sfx": "a dog barks",
+    "env": "rain",
+    "events": [{"start": 1, "end": 2.5, "view": "sfx", "text": "a dog barks"}],
+}
+SCENE = StructuredCaption(SHOT["caption"], "a man", "Seven.", "a dog barks", None, "rain")
+USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "cost": 0.25}
+
+
+def shots(*changes: dict) -> str:
+    return json.dumps({"shots": [{**SHOT, **change} for change in changes or ({},)]})
+
+
+class Stub(http.server.BaseHTTPRequestHandler):
+    """Gives the answers of a list, then the good one."""
+
+    protocol_version = "HTTP/1.1"
+    moods: list = []
+    requests: list[dict] = []
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        Stub.requests.append({"key": self.headers["Authorization"], **body})
+        mood = Stub.moods.pop(0) if Stub.moods else shots()
+        if mood is None:
+            time.sleep(0.3)
+            mood = shots()
+        if isinstance(mood, int):
+            return self.answer(b"no", mood)
+        message = mood if isinstance(mood, dict) else {"content": mood}
+        completion = {"choices": [{"message": message}], "usage": USAGE}
+        self.answer(json.dumps(completion).encode())
+
+    def answer(self, contents: bytes, code: int = 200):
+        try:
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(contents)))
+            self.end_headers()
+            self.wfile.write(contents)
+        except OSError:  # nobody waits any more
+            self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+
+
+@pytest.fixture
+def model(server, monkeypatch):
+    """Makes a refiner whose endpoint has moods before the good answer."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+    def model(*moods, timeout: float = 5.0) -> LanguageModelRefiner:
+        Stub.moods, Stub.requests = [*moods], []
+        endpoint = ChatEndpoint(server, "writer", key="SECRET", timeout=timeout)
+        return LanguageModelRefiner(endpoint, pause=0.001)
+
+    return model
+
+
+def test_what_is_asked_and_read(model, monkeypatch):
+    monkeypatch.setenv("SECRET", "abc")
+    refiner = model()
+    (shot,) = refiner.shots(TEXT)
+    assert (shot.caption, shot.seconds) == (SCENE, 4.0)
+    assert shot.events == (Event(1, 2.5, "sfx", "a dog barks"),)
+    (request,) = Stub.requests
+    assert (request["model"], request["key"]) == ("writer", "Bearer abc")
+    assert request["messages"][-1] == {"role": "user", "content": TEXT}
+    assert request["response_format"]["json_schema"]["schema"] == SCHEMA
+    for example in request["messages"][2::2]:
+        read_shots(example["content"], "")
+
+
+@pytest.mark.parametrize(
+    ("moods", "requests"),
+    [
+        ([f"Here you are:\n```json\n{shots()}\n```"], 1),
+        (["Sure!"], 2),
+        (["[" * 5000, '{"shots": []}'], 3),
+        ([shots({"asr": "eight"})], 2),  # the quoted word is another
+        ([503, 429], 3),
+        ([400], 2),  # a server that knows no schemas
+        ([{"content": None}], 2),
+    ],
+)
+def test_bad_answers_are_asked_again(model, moods, requests):
+    refiner = model(*moods)
+    assert refiner.refine(TEXT) == SCENE
+    assert len(Stub.requests) == requests
+    if moods == ["Sure!"]:
+        assert Stub.requests[1]["messages"][-1]["content"].startswith("this is no JSON")
+    if moods == [400]:
+        assert "response_format" not in Stub.requests[1]
+
+
+def test_several_shots_are_merged(model):
+    refiner = model(shots({}, {"asr": None, "sfx": "thunder"}))
+    merged = refiner.refine(TEXT)
+    assert (merged.caption, merged.asr, merged.sfx) == (TEXT, "Seven.", "a dog barks, thunder")
+
+
+@pytest.mark.parametrize(
+    ("moods", "error", "message"),
+    [
+        ([{"refusal": "I will not"}] * 2, RefusedError, "declines: I will not"),
+        (["no"] * 3, RefusedError, "writer gives no scene: this is no JSON"),
+        ([500] * 3, TransientError, "answers 500"),
+        ([401], ValueError, r"answers 401.*a key is read from SECRET"),
+    ],
+)
+def test_no_answer(model, moods, error, message):
+    with pytest.raises(error, match=message):
+        model(*moods).shots(TEXT)
+
+
+def test_an_endpoint_that_is_slow(model):
+    with pytest.raises(TransientError):
+        model(None, None, None, timeout=0.05).shots(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"caption": " "}, "shot 1: the caption view is empty"),
+        ({"sfx": 7}, "sfx of shot 1 is no text"),
+        ({"music": "<|env|> rain"}, "contains the tag"),
+        ({"seconds": -1}, "seconds of shot 1 is -1"),
+        ({"seconds": True}, "seconds of shot 1 is True"),
+        ({"seconds": float("nan")}, "seconds of shot 1 is nan"),
+        ({"seconds": 2}, "ends after its 2 seconds"),
+        ({"events": "none"}, "are no list"),
+        ({"events": [{"start": 1}]}, "shot 1: "),
+        ({"events": [{"start": 2, "end": 1, "view": "sfx"}]}, "0 <= start < end"),
+        ({"events": [{"start": 0, "end": 1, "view": "music", "text": "a"}]}, "that view is null"),
+    ],
+)
+def test_answers_that_are_no_scene(change, message):
+    with pytest.raises(AnswerError, match=message):
+        read_shots(shots(change), TEXT)
+
+
+def test_the_embedded_refiner_steps_in(model):
+    refiner = LanguageModelOrEmbedded(model(*[500] * 3))
+    for text in (TEXT, "A bell rings."):
+        assert refiner.refine(text).caption == text
+    assert len(Stub.requests) == 3  # an endpoint that is not there is not asked again
+    assert len(refiner.warnings) == 1
+    declining = LanguageModelOrEmbedded(model({"refusal": "no"}, {"refusal": "no"}))
+    assert declining.refine(TEXT).caption == TEXT
+    assert declining.refine(TEXT) == SCENE
+    assert declining.usage() == "1 answers, 100 tokens read, 20 written, cost 0.25"
+
+
+def test_scripts_are_read_by_any_refiner(model):
+    timeline = direct("EXT. YARD\n\nSomething barks.\n\nANNA\nSeven.", model())
+    first, second = (StructuredCaption.parse(str(event.text)) for event in timeline)
+    assert (first, second.asr) == (SCENE, "Seven.")
+
+
+def test_command_line(model, server, tmp_path):
+    runner, asked = CliRunner(), ["--llm", server, "--model", "writer"]
+    model()
+    done = runner.invoke(app, ["refine", TEXT, "--json", *asked])
+    assert done.exit_code == 0, done.output
+    row = json.loads(done.stdout)
+    assert row["asr"] == "Seven." and row["timeline"][0]["end"] == 2.5
+    assert done.stderr == "1 answers, 100 tokens read, 20 written, cost 0.25\n"
+    model(shots({}, {"asr": None}))
+    row = json.loads(runner.invoke(app, ["refine", TEXT, "--json", *asked]).stdout)
+    assert [event["view"] for event in row["timeline"]] == ["caption", "sfx"] * 2
+    script, board = tmp_path / "scene.fountain", tmp_path / "board.json"
+    script.write_text("Rain falls.\n\nANNA\nWe are late.")
+    done = runner.invoke(app, ["refine", "--script", str(script), "-o", str(board)])
+    assert done.exit_code == 0 and done.stdout == f"{board}: 2 shots, 6 s\n"
+    assert [event["end"] for event in json.loads(board.read_text())] == [3.0, 6.0]
+    for wrong in (["--script", str(script)], [TEXT, "--llm", server], [], [TEXT, "-o", "x.json"]):
+        assert isinstance(runner.invoke(app, ["refine", *wrong]).exception, ValueError)
