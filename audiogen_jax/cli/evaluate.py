@@ -103,10 +103,10 @@ def evaluate(
     ] = "strict",
     head_seeds: Annotated[int, _nano(help="Seeds of each linear head.")] = 3,
     xares: Annotated[
-        Path | None, _nano(help="Folder of X-ARES data, a folder of tar files a task.")
+        str | None, _nano(help="Folder of X-ARES data, a folder of tar files a task.")
     ] = None,
     bert: Annotated[
-        Path | None, _nano(help="tokenizer.json of bert-base-uncased, for clotho of X-ARES.")
+        str | None, _nano(help="tokenizer.json of bert-base-uncased, for clotho of X-ARES.")
     ] = None,
     cache: Annotated[
         Path, typer.Option(help="Folder that keeps the trained judge, frames, answers of others.")

@@ -53,20 +53,20 @@ TASKS = [task for task in XARES if task.level in ("clip", "frame")]
 def cached(task: Task, clips: int, seed: int) -> Examples:
     """Embeddings of a task, its classes as centres in noise."""
     rng = np.random.default_rng(seed)
-    clips = max(clips, 2 * task.classes)
     length = FRAMES if task.level == "frame" else 1
-    labels = np.concatenate(
-        [np.arange(clips) % task.classes, rng.integers(task.classes, size=clips * (length - 1))]
-    )
+    count, given = len(task.splits.files), isinstance(task.splits, Given)
+    parts = 4 if given else count
+    clips = max(clips, parts * task.classes) if task.binary else clips
+    labels = rng.integers(task.classes, size=clips * length)
+    labels[::length] = np.arange(clips) % task.classes if task.binary else labels[::length]
     centres = rng.normal(size=(task.classes, WIDTH))
     vectors = centres[labels] + 2 * rng.normal(size=(len(labels), WIDTH))
     targets = labels.astype(np.int32)
     if task.binary:
         targets = np.eye(task.classes, dtype=np.int8)[labels]
-    # A quarter each to choose and to score where splits are given.
-    count = len(task.splits.files)
-    splits = np.arange(clips) // task.classes % (4 if isinstance(task.splits, Given) else count)
-    if isinstance(task.splits, Given):
+    # Half of the clips train where splits are given; each of them has clips of all classes to rank.
+    splits = np.arange(clips) // (task.classes if task.binary else 1) % parts
+    if given:
         splits = np.array([0, min(1, count - 1), 0, count - 1])[splits]
     return Examples(
         vectors.astype(np.float32), np.full(clips, length), targets,

@@ -1,7 +1,5 @@
 """Suites by name, with their settings."""
 
-from pathlib import Path
-
 import pytest
 
 from audiogen_jax.evaluate.registry import SUITES, select
@@ -55,7 +53,7 @@ def test_each_suite_takes_the_settings_that_it_has():
         ([], {"seeds": 0}, "seeds=0 must be at least 1"),
         ([], {"head_seeds": 0}, "head_seeds=0 must be at least 1"),
         ([], {"mode": "fast"}, "mode='fast': expected one of"),
-        ([], {"xares": Path("absent")}, "xares='absent': no such file or folder"),
+        ([], {"xares": "absent"}, "xares='absent': no such file or folder"),
     ],
 )
 def test_refusals(names, settings, message):

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
@@ -34,15 +35,27 @@ QWEN = (
 STUDENT = "Student's t over seeds and folds"
 
 
+class Score(NamedTuple):
+    """A score with its 95 % interval.
+
+    Attributes:
+      value: mean over seeds of the mean over folds.
+      low: of the interval; None: there is a single run.
+      high: of the interval.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+
+
 @dataclasses.dataclass(frozen=True)
 class TaskScore:
     """What was measured of a task.
 
     Attributes:
       metric: of all values.
-      score: mean over seeds of the mean over folds.
-      low: of the 95 % interval.
-      high: of the 95 % interval.
+      score: with its interval.
       interval: how that was made.
       chance: of a head that knows nothing; None where it is not defined.
       majority: of always saying what is most frequent in training; of mAP, the share of positives.
@@ -55,9 +68,7 @@ class TaskScore:
     """
 
     metric: str
-    score: float
-    low: float | None
-    high: float | None
+    score: Score
     interval: str
     chance: float | None
     majority: float | None
@@ -135,9 +146,7 @@ def measure_retrieval(
     clips = len(np.unique(examples.clips[fold.test]))
     return TaskScore(
         metric=task.metric,
-        score=float(np.mean(scores)),
-        low=low,
-        high=high,
+        score=Score(float(np.mean(scores)), low, high),
         interval=STUDENT,
         chance=1 / clips,
         majority=None,
@@ -179,9 +188,7 @@ def _score(
         interval = STUDENT
     return TaskScore(
         metric=task.metric,
-        score=value,
-        low=low,
-        high=high,
+        score=Score(value, low, high),
         interval=interval,
         chance=1 / len(examples.classes) if task.metric == "accuracy" else None,
         majority=_majority(task, examples, folds),

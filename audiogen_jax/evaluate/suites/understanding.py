@@ -35,8 +35,8 @@ class Understanding:
 
     mode: Mode = "strict"
     head_seeds: int = 3
-    xares: Path | None = None
-    bert: Path | None = None
+    xares: str | None = None
+    bert: str | None = None
     name: ClassVar[str] = "understanding"
     needs_generator: ClassVar[bool] = False
 
@@ -46,8 +46,8 @@ class Understanding:
         if self.head_seeds < 1:
             raise ValueError(f"head_seeds={self.head_seeds} must be at least 1")
         for name, path in (("xares", self.xares), ("bert", self.bert)):
-            if path is not None and not path.exists():
-                raise ValueError(f"{name}={str(path)!r}: no such file or folder")
+            if path is not None and not Path(path).exists():
+                raise ValueError(f"{name}={path!r}: no such file or folder")
 
     def run(self, model: Model, recordings: Sequence[Recording], context: Context) -> Measurement:
         """Scores by layer and task; see `Suite.run`.
@@ -151,7 +151,7 @@ def _differences(
 
 def _weighted(scores: Mapping[str, TaskScore]) -> dict[str, float | int] | None:
     """The published mean over the tasks of X-ARES that there are."""
-    known = [(task.weight, scores[task.name].score) for task in XARES if task.name in scores]
+    known = [(task.weight, scores[task.name].score.value) for task in XARES if task.name in scores]
     if not known:
         return None
     weights = sum(weight for weight, _ in known)
@@ -168,8 +168,8 @@ def _tables(results: Mapping[str, Mapping[str, TaskScore]], mode: str) -> list[T
     for task, first in next(iter(results.values())).items():
         scores = [each[task] for each in results.values()]
         cells = [
-            f"{s.score:.3f}" + ("" if s.low is None else f" [{s.low:.3f}, {s.high:.3f}]")
-            for s in scores
+            f"{value:.3f}" + ("" if low is None else f" [{low:.3f}, {high:.3f}]")
+            for value, low, high in (each.score for each in scores)
         ]
         heads.append([f"{task}, {first.metric}", *cells, first.chance, first.majority])
         if first.neighbours is not None:

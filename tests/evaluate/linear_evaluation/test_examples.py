@@ -38,7 +38,7 @@ def test_who_is_encoded_together_moves_the_paper_score_and_no_strict_one(tmp_pat
     assert not np.allclose(paper[0], paper[1]) and not np.allclose(paper[0], paper[2])
     # To the last bit of every logit that is behind a score.
     first, second = (score(each, "strict", tmp_path) for each in (clips, mixed[::-1]))
-    assert first == second and first.score > 0.6
+    assert first == second and first.score.value > 0.6
     close = [
         clip(each.key, (0.7, 1.0)[each.answers == ("loud",)], each.split,
              len(each.samples) // FRAME, each.answers)
@@ -112,7 +112,7 @@ def test_events_become_frames_and_their_f1_is_learned(tmp_path):
     assert data.lengths.tolist() == [20, 21, 22, 23] * 15
     np.testing.assert_array_equal(np.flatnonzero(data.targets[:20]), [5, 6, 7, 8])
     found = score(clips, "strict", tmp_path, task, seeds=(0,))
-    assert found.score > 0.6 and found.chance is None and len(found.scores[0]) == 3
+    assert found.score.value > 0.6 and found.chance is None and len(found.scores[0]) == 3
     brief = dataclasses.replace(task, epochs=1)
     assert score(clips, "paper", tmp_path, brief, seeds=(0,)).score < found.score
 
@@ -126,8 +126,8 @@ def test_many_labels_and_their_average_precision(tmp_path):
         for number in range(8)
     ]  # fmt: skip
     found = score(clips, "paper", tmp_path, task)
-    assert found.score > 0.9 and found.majority == 0.75 and found.neighbours is None
-    assert found.clip_scores == [] and found.low is not None
+    assert found.score.value > 0.9 and found.majority == 0.75 and found.neighbours is None
+    assert found.clip_scores == [] and found.score.low is not None
 
 
 def test_frames_are_embedded_once_and_never_those_of_another_embedder(tmp_path):
