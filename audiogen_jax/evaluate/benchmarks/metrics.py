@@ -12,8 +12,8 @@ from audiogen_jax.evaluate.metrics.bootstrap import bootstrap
 from audiogen_jax.evaluate.metrics.caption_leakage import caption_leakage
 from audiogen_jax.evaluate.metrics.cosine import clap_scores, speaker_similarities
 from audiogen_jax.evaluate.metrics.divergence import PUBLISHED_EPSILON, softmax_divergence
-from audiogen_jax.evaluate.metrics.frechet import frechet_distance
 from audiogen_jax.evaluate.metrics.frechet_infinity import frechet_infinity
+from audiogen_jax.evaluate.metrics.frechet_interval import frechet_interval
 from audiogen_jax.evaluate.metrics.inception import inception_score
 from audiogen_jax.evaluate.metrics.kernel_distance import KAD_SCALE, gaussian_kernels
 from audiogen_jax.evaluate.metrics.means import mean_of
@@ -91,16 +91,8 @@ def _embeddings(group: Group, backbone: str) -> tuple[Embeddings, Embeddings]:
 
 def _frechet(group: Group, backbone: str) -> Cell:
     reference, generated = _embeddings(group, backbone)
-    interval = bootstrap(
-        lambda a, b: frechet_distance(reference[a], generated[b]),
-        len(reference),
-        len(generated),
-        seed=group.seed,
-        draws=group.draws,
-        centred=True,
-    )
-    low = max(0.0, interval.low)  # as the distance itself
-    return Cell(interval.value, low, max(low, interval.high), len(generated))
+    interval = frechet_interval(reference, generated, group.seed, group.draws)
+    return Cell(*interval, len(generated))
 
 
 def _kernel(group: Group, backbone: str) -> Cell:

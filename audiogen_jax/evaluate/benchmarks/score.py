@@ -117,6 +117,10 @@ def score(
     if absent := [category for category in benchmark.categories if category not in present]:
         notes.append(f"no clips of {', '.join(absent)}")
     missing = _missing(benchmark, tried)
+    used = {backbone for each in tried.values() for _, backbone in each}
+    notes += [
+        f"no column of {benchmark.name} is by {name}" for name in sorted(embedders.keys() - used)
+    ]
     if not any(row.cells for row in measured):
         raise ValueError(f"nothing to measure: {'; '.join([*missing, *notes])}")
     return Scores(tuple(measured), tuple(missing), tuple(notes), heard, references)

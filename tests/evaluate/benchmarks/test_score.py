@@ -155,6 +155,8 @@ def test_words_and_scores_by_category(tmp_path):
     assert rows["S00"]["WER (whisper)"].value == pytest.approx(2 / 4)
     assert rows["S00"]["UTMOSv2"].value == 3.5 and "WER (whisper)" not in rows["00A"]
     assert any("no clips of 0M0" in note for note in scores.notes)
+    idle = score(benchmark("mecat"), both, {"mel": MelEmbedder()}, heard)
+    assert "no column of mecat is by mel" in idle.notes
     leaks = score(benchmark("mmag"), matched("mmag", folder, None, prompts), {}, heard)
     assert leaks.rows[0].cells["leakage (whisper)"].value == pytest.approx(1 / 4)
     assert leaks.rows[0].cells["WER (whisper)"].clips == 2
