@@ -1,13 +1,19 @@
 """Scaled dot-product attention with key masks or causal, softmax in float32."""
 
+import functools
+from collections.abc import Callable
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from audiogen_jax.ops.blocks import in_turns
+
 CAUSAL_BLOCK = 1024
 """Queries of one causal attention that are taken at a time."""
+MOST_LOGITS = 2**22
+"""Of all heads together on a CPU; of more, it takes one head after another."""
 
 
 def attention(
@@ -41,15 +47,35 @@ def attention(
     if fused and mask is not None:
         b, t, l = query.shape[0], query.shape[1], key.shape[1]
         mask = jnp.broadcast_to(mask, (b, 1, t, l))  # cuDNN does not do it itself
-    return jax.nn.dot_product_attention(
-        query,
-        key,
-        value,
-        bias=None if bias is None else bias[None],
-        mask=mask,
-        scale=scale,
-        implementation=fused,
+
+    def attend(
+        query: Float[Array, "b t h k"], key: Float[Array, "b l g k"], value: Float[Array, "b l g k"]
+    ) -> Float[Array, "b t h k"]:
+        added = None if bias is None else bias[None]
+        return jax.nn.dot_product_attention(
+            query, key, value, added, mask, scale=scale, implementation=fused
+        )
+
+    b, t, h, _ = query.shape
+    if fused or bias is not None or b * h * t * key.shape[1] <= MOST_LOGITS:
+        return attend(query, key, value)
+    return jax.lax.platform_dependent(
+        query, key, value, cpu=functools.partial(_head_by_head, attend), default=attend
     )
+
+
+def _head_by_head(
+    attend: Callable[..., Float[Array, "b t s k"]],
+    query: Float[Array, "b t h k"],
+    key: Float[Array, "b l g k"],
+    value: Float[Array, "b l g k"],
+) -> Float[Array, "b t h k"]:
+    """Logits of one head fit into caches; the gradient computes them again."""
+    (b, t, h, k), g = query.shape, key.shape[2]
+    queries = query.reshape(b, t, g, h // g, k).transpose(2, 0, 1, 3, 4)
+    keys, values = (jnp.moveaxis(each, 2, 0)[:, :, :, None] for each in (key, value))
+    attended = in_turns(lambda query, i: attend(query, keys[i], values[i]), queries)
+    return attended.transpose(1, 2, 0, 3, 4).reshape(b, t, h, k)
 
 
 def causal_attention(

@@ -37,8 +37,8 @@ class OurNetwork:
         from audiogen_jax.models.omni.generator import AudioOmni, Condition
 
         config, network = load_omni(CheckpointFolder(folder), put=jax.device_put, stacked=False)
-        generator = AudioOmni(config)
-        self._sampler = Sampler(generator, generator.for_sampling({"omni": network}))
+        generator, dit = AudioOmni(config), {"dit": network["dit"]}  # conditions are given
+        self._sampler = Sampler(generator, generator.for_sampling({"omni": dit}))
         self._noise, context, prefix = conditions()
         mask = np.ones(context.shape[:2], bool)
         self._condition = Condition(*map(jax.numpy.asarray, (context, mask, prefix)))

@@ -52,6 +52,26 @@ def test_what_is_masked_reaches_neither_output_nor_gradient():
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
 
 
+@pytest.mark.parametrize("groups", [2, 1])
+def test_head_by_head_is_the_same(monkeypatch, groups):
+    """As a CPU does where there are many logits: values, and gradients."""
+    arrays = QUERY, KEY[:, :, :groups], VALUE[:, :, :groups]
+
+    def program():
+        def loss(*arrays):
+            return jnp.sum(attention(*arrays, MASK) ** 2)
+
+        return jax.jit(jax.value_and_grad(loss, argnums=(0, 1, 2))).lower(*arrays)
+
+    together = program()
+    monkeypatch.setattr(ops, "MOST_LOGITS", 0)
+    apart = program()
+    assert "while" in apart.as_text() and "while" not in together.as_text()
+    found, expected = (jax.tree.leaves(each.compile()(*arrays)) for each in (apart, together))
+    for leaf, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(leaf, other, rtol=1e-5, atol=1e-6)
+
+
 def heads(length: int, width: int = 64, dtype: str = "bfloat16") -> jax.Array:
     return jnp.zeros((1, length, 2, width), dtype)
 

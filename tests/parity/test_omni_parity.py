@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 
 import flax.linen as nn
 import jax
@@ -11,6 +12,7 @@ import pytest
 
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.omni_generator import load_omni
+from audiogen_jax.flow import guidance
 from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import linear
@@ -19,7 +21,7 @@ from audiogen_jax.layers import attention
 from audiogen_jax.layers.apply import apply
 from audiogen_jax.layers.feed_forward import SwiGLU
 from audiogen_jax.models.guided_velocity import guided_velocity
-from audiogen_jax.models.omni import dit
+from audiogen_jax.models.omni import cached_dit, dit
 from audiogen_jax.models.omni.conditioners import transcript
 from audiogen_jax.models.omni.conditioners.characters import transcript_ids
 from audiogen_jax.models.omni.conditioners.mel import hide_span, log_mel
@@ -27,14 +29,16 @@ from audiogen_jax.models.omni.conditioners.thinker_features import pack
 from audiogen_jax.models.omni.generator import AudioOmni, Condition
 from audiogen_jax.models.omni.prompts import Features, OmniPrompts
 from audiogen_jax.models.quirks import Quirks
-from tests.parity.golden import golden_arrays
+from audiogen_jax.ops import attention as ops_attention
+from tests.parity.golden import FOLDER, golden_arrays
 from tests.parity.omni import omni_folder
 
 TOLERANCE = 2e-5
 DIT, TTS, MEL = (golden_arrays("audio_omni", f"{name}.io") for name in ("dit", "tts", "mel"))
 OMNI, SYNC, COND = (golden_arrays("audio_omni", f"{name}.io") for name in ("omni", "sync", "cond"))
 E2E = golden_arrays("audio_omni", "e2e.io")
-CASES = {"edit": (6, 7.0, None), "tts": (6, 7.0, "Hello, 世界! It's me."), "v2a": (5, 5.0, None)}
+CASES = json.loads((FOLDER / "audio_omni" / "e2e.json").read_text())["cases"]
+PROMPTS = [*json.loads((FOLDER / "audio_omni" / "omni.json").read_text())["prompts"]]
 
 
 def rows(values):
@@ -151,8 +155,8 @@ def guided(model, condition, guidance, x_mask):
     return guided_velocity(generator, params, condition, guidance, x_mask, unconditional=True)
 
 
-@pytest.mark.parametrize(("rescale", "name"), [(0.0, "v_cfg7"), (0.4, "v_cfg7_phi0.4")])
-def test_guidance(model, rescale, name):
+def guided_clips(model, rescale):
+    """The velocity of every clip at its level."""
     x, mask = rows(DIT["in.x"]), jnp.ones((2, DIT["in.x"].shape[2]), bool)
 
     @jax.jit
@@ -161,8 +165,27 @@ def test_guidance(model, rescale, name):
         velocity, levels = guided(model, given(), how, mask)
         return velocity(x, jax.tree.map(lambda leaf: leaf[0], levels(sigma)))
 
-    for clip, sigma in enumerate(DIT["in.t"]):
-        close(rows(of_clip(x, sigma[None]))[clip], DIT[f"out.{name}"][clip], 1e-4)
+    clips = enumerate(DIT["in.t"])
+    return jnp.stack([rows(of_clip(x, sigma[None]))[clip] for clip, sigma in clips])
+
+
+@pytest.mark.parametrize(("rescale", "name"), [(0.0, "v_cfg7"), (0.4, "v_cfg7_phi0.4")])
+def test_guidance(model, rescale, name):
+    close(guided_clips(model, rescale), DIT[f"out.{name}"], 1e-4)
+
+
+def test_guidance_a_head_and_some_tokens_at_a_time(model, monkeypatch):
+    """As a CPU computes it at the published size."""
+    monkeypatch.setattr(ops_attention, "MOST_LOGITS", 0)
+    monkeypatch.setattr(cached_dit, "TOKENS", 16)
+    close(guided_clips(model, 0.0), DIT["out.v_cfg7"], 1e-4)
+
+
+def test_the_spread_is_that_over_channels(model, monkeypatch):
+    spread = jnp.std
+    over_time = lambda x, axis, **how: spread(x, axis=1, **how)  # noqa: E731
+    monkeypatch.setattr(guidance.jnp, "std", over_time)
+    assert differ(guided_clips(model, 0.4), DIT["out.v_cfg7_phi0.4"]) > 1e-2
 
 
 def test_guidance_keeps_the_prefix(model):
@@ -178,8 +201,9 @@ def test_euler_steps(model):
     noise = rows(DIT["in.noise"])
     mask, how = jnp.ones(noise.shape[:2], bool), Guidance.classifier_free(7.0)
     velocity, prepare = guided(model, given(), how, mask)
-    plan = euler(linear(8))
-    for steps in (3, 8):
+    states = DIT["out.euler8.traj"]
+    plan = euler(linear(len(states) - 1))
+    for steps in (3, len(states) - 1):
         part = dataclasses.replace(
             plan,
             sigmas=plan.sigmas[: steps + 1],
@@ -187,8 +211,8 @@ def test_euler_steps(model):
             coefficients=plan.coefficients[:steps],
         )
         run = jax.jit(lambda noise, plan: sample(velocity, noise, plan, prepare=prepare))
-        close(rows(run(noise, part)), DIT["out.euler8.traj"][steps], 1e-4)
-    close(DIT["out.euler8.traj"][8], DIT["out.euler8.out"], 0)
+        close(rows(run(noise, part)), states[steps], 1e-4)
+    close(states[-1], DIT["out.euler8.out"], 0)
 
 
 def test_variation_of_a_clip(model):
@@ -234,7 +258,7 @@ def tanh_gelu(monkeypatch):
 def valid_positions_alone(monkeypatch):
     """The norm of responses over the characters of a transcript, not over what fills it up."""
     call = transcript.ResponseNorm.__call__
-    characters = int(np.asarray(TTS["out.empty.ids"]).shape[1] or 30)
+    characters = int((TTS["out.batch.ids"][0] >= 0).sum())
 
     def shorter(self, x):
         return call(self, x.at[:, characters:].set(0.0))
@@ -300,27 +324,27 @@ def test_a_condition_is_put_together(model):
 
 
 def prompts(model, case):
-    config, key = model[0].config, {"edit": 0, "tts": 2, "v2a": 1}[case]
+    config, key = model[0].config, PROMPTS.index(CASES[case]["omni_key"])
     states, mask = OMNI["out.dict.hidden_m2"][key], OMNI["out.dict.attention_mask"][key]
-    spoken = CASES[case][2] is not None
-    ids = transcript_ids([CASES[case][2] or ""], config.text_length)
+    words = CASES[case]["speech"]
+    ids = transcript_ids([words or ""], config.text_length)
     return OmniPrompts(
         Features(states[None], mask[None].astype(bool)),
         jnp.asarray(ids),
-        jnp.array([spoken]),
+        jnp.array([words is not None]),
         E2E[f"in.{case}.wav"][None],
         E2E[f"in.{case}.sync"],
     )
 
 
-@pytest.mark.parametrize("case", ["edit", "tts", "v2a"])
+@pytest.mark.parametrize("case", CASES)
 def test_generation(model, case):
     generator, params = model
     condition = jax.jit(generator.condition)(params, prompts(model, case))
     close(condition.context, E2E[f"out.{case}.inputs.cross_attn_cond"])
     close(condition.context_mask, E2E[f"out.{case}.inputs.cross_attn_mask"])
     close(condition.prefix, E2E[f"out.{case}.inputs.global_cond"])
-    steps, guidance, _ = CASES[case]
+    steps, guidance = CASES[case]["steps"], CASES[case]["cfg"]
     noise = rows(E2E[f"out.{case}.noise"])
     mask, how = jnp.ones(noise.shape[:2], bool), Guidance.classifier_free(guidance)
     velocity, prepare = guided(model, condition, how, mask)

@@ -17,7 +17,8 @@ from audiogen_jax.checkpoints.synchformer import (
 )
 from audiogen_jax.models.omni import synchformer
 from audiogen_jax.models.omni.synchformer import SynchformerConfig, sync_features
-from tests.parity.thinker import AUDIO_OMNI, distance, formula, io, meta
+from audiogen_jax.ops.attention import attention
+from tests.parity.thinker import AUDIO_OMNI, distance, formula, io, meta, stated
 
 TOLERANCE = 1e-5
 
@@ -54,47 +55,50 @@ def small(tensors):
     """(configuration, parameters, frames) of 64 x 64 pixels; the file's other half is ignored."""
     fields = {field.name for field in dataclasses.fields(SynchformerConfig)}
     sizes = {k: v for k, v in meta("synchformer")["config"].items() if k in fields}
-    config = SynchformerConfig(**sizes, image_size=64)
+    shown = stated(meta("synchformer")["cases"]["small"])
+    config = SynchformerConfig(**sizes, image_size=shown["height"])
     surplus = {
         "vfeat_extractor.pos_embed": jnp.asarray(io("synchformer")["in.small.pos_embed"]),
         "afeat_extractor.anything": jnp.zeros(3),
     }
-    return config, load_synchformer(Memory({**tensors, **surplus}), config), frames(40, 64, 13)
+    return config, load_synchformer(Memory({**tensors, **surplus}), config), frames(shown)
 
 
-def frames(count: int, size: int, s: int) -> np.ndarray:
-    return formula(count, size, size, s).astype(np.float32) / 127.5 - 1
+def frames(shown: dict[str, int]) -> np.ndarray:
+    return formula(**shown).astype(np.float32) / 127.5 - 1
 
 
-def features(small, count: int = 40):
+def features(small, count: int | None = None):
     config, params, video = small
     return jax.jit(lambda p, v: sync_features(config, p, v))(params, video[:count])
 
 
-@pytest.mark.parametrize("count", [40, 39, 16])
-def test_features(small, count):
-    golden = io("synchformer")["out.small.features" + ("" if count == 40 else f"_T{count}")]
-    assert distance(features(small, count), golden[0]) < TOLERANCE
+@pytest.mark.parametrize("name", [n for n in io("synchformer") if "small.features" in n])
+def test_features(small, name):
+    count = stated(name, count=r"_T(\d+)").get("count")
+    assert distance(features(small, count), io("synchformer")[name][0]) < TOLERANCE
 
 
 def test_black(small):
-    config, params, _ = small
+    config, params, video = small
     run = jax.jit(lambda p, v: sync_features(config, p, v))
-    black = run(params, jnp.full((16, 64, 64, 3), -1.0))
+    black = run(params, jnp.full_like(video[: config.frames_per_segment], -1.0))
     assert distance(black, io("synchformer")["out.small.black"][0]) < TOLERANCE
 
 
 @pytest.mark.slow
 def test_the_published_size_of_pictures(small, tensors):
-    config = dataclasses.replace(small[0], image_size=224)
-    params, video = load_synchformer(Memory(tensors), config), frames(24, 224, 21)
+    shown = stated(meta("synchformer")["cases"]["full224"])
+    config = dataclasses.replace(small[0], image_size=shown["height"])
+    params, video = load_synchformer(Memory(tensors), config), frames(shown)
     found = jax.jit(lambda p, v: sync_features(config, p, v))(params, video)
     assert distance(found, io("synchformer")["out.full224.features"][0]) < TOLERANCE
 
 
 def test_too_short(small):
-    with pytest.raises(ValueError, match="at least 16"):
-        features(small, 15)
+    fewest = small[0].frames_per_segment
+    with pytest.raises(ValueError, match=f"at least {fewest}"):
+        features(small, fewest - 1)
 
 
 def test_names_and_shapes_of_the_release():
@@ -114,19 +118,46 @@ def space_first(block):
     return {names.get(name, name): value for name, value in block.items()}
 
 
-def test_mistakes_fail(small, monkeypatch):
+def norms_by_number(block):
+    """Those of a file are norm1 of space, norm2 of the MLP and norm3 of time."""
+    order = {"time_norm": "space_norm", "space_norm": "mlp_norm", "mlp_norm": "time_norm"}
+    return {name: block[order.get(name, name)] for name in block}
+
+
+@pytest.mark.parametrize("mistake", [space_first, norms_by_number])
+def test_mistakes_in_the_order_fail(small, mistake):
+    """All are shaped alike, so that only the order tells them apart."""
     config, params, video = small
-    golden = io("synchformer")["out.small.features_T16"][0]
+    run = jax.jit(lambda p, v: sync_features(config, p, v))
+    wrong = {**params, "blocks": mistake(params["blocks"])}
+    video = video[: config.frames_per_segment]
+    assert distance(run(wrong, video), io("synchformer")["out.small.features_T16"][0]) > 1
 
-    def off(params=params):
-        run = jax.jit(lambda p, v: sync_features(config, p, v))
-        return distance(run(params, video[:16]), golden)
 
-    wrong = {**params, "blocks": space_first(params["blocks"])}
-    assert off(wrong) > TOLERANCE  # both are shaped alike, so that only the order tells them apart
-    with monkeypatch.context() as patch:
-        patch.setattr(synchformer, "_norm", lambda **kw: nn.LayerNorm(epsilon=1e-5, **kw))
-        assert off() > TOLERANCE
-    with monkeypatch.context() as patch:
-        patch.setattr(nn, "gelu", lambda x, approximate: jax.nn.gelu(x, approximate=True))
-        assert off() > TOLERANCE
+def patches_alone(query, key, value, mask=None):
+    """Patches that do not see the class token, which stands first among their keys."""
+    if query.shape[1] > 1 and key.shape[1] == query.shape[1] + 1:
+        key, value = key[:, 1:], value[:, 1:]
+    return attention(query, key, value, mask)
+
+
+MISTAKES = {
+    "class_token_left_out": (synchformer, "attention", patches_alone, 1.0),
+    "other_epsilon": (
+        synchformer, "_norm", lambda **kw: nn.LayerNorm(epsilon=1e-5, **kw), TOLERANCE
+    ),
+    "tanh_gelu": (
+        nn, "gelu", lambda x, approximate: jax.nn.gelu(x, approximate=True), 10 * TOLERANCE
+    ),
+    "relu": (nn, "gelu", lambda x, approximate: jax.nn.relu(x), 0.1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_fail(small, mistake, monkeypatch):
+    config, params, video = small
+    *place, wrong, least = MISTAKES[mistake]
+    monkeypatch.setattr(*place, wrong)
+    run = jax.jit(lambda p, v: sync_features(config, p, v))
+    found = run(params, video[: config.frames_per_segment])
+    assert distance(found, io("synchformer")["out.small.features_T16"][0]) > least

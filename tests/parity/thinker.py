@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import types
 
 import numpy as np
@@ -45,6 +46,19 @@ def formula(t: int, height: int, width: int, s: int) -> np.ndarray:
     return (value % 256).astype(np.uint8).transpose(0, 2, 3, 1)
 
 
+def stated(text: str, **only: str) -> dict[str, int]:
+    """Sizes that the metadata state in words: "T 4, 224 x 224, s 5", "to 336 x 336".
+
+    Args:
+      text: of the metadata.
+      **only: a name -> an expression with one number, in the place of those.
+    """
+    if not only:
+        only = {"t": r"T (\d+)", "height": r"(\d+) x", "width": r"x (\d+)", "s": r"s (\d+)"}
+    found = {name: re.search(pattern, text) for name, pattern in only.items()}
+    return {name: int(match[1]) for name, match in found.items() if match}
+
+
 @functools.cache
 def thinker(name: str):
     """(model, parameters as they are used) of a golden thinker."""
@@ -81,11 +95,10 @@ def clips(config) -> dict[str, Patches]:
     """The videos and the picture of thinker_av, as the vision tower reads them."""
     tensors = io("thinker_av")
     frames = {n: tensors[f"in.frames_s{n}"].transpose(0, 2, 3, 1) for n in "123"}
-    frames |= {
-        "A": resize(formula(4, 224, 224, 5), 336, 336),
-        "B": resize(formula(3, 90, 160, 9), 252, 448),
-        "I": tensors["in.frames_image"][None],
-    }
+    for name, made in (("A", "release"), ("B", "wide")):
+        text = meta("vision")["inputs"][made]
+        frames[name] = resize(formula(**stated(text["frames"])), **stated(text["resize"]))
+    frames["I"] = tensors["in.frames_image"][None]
     return {name: patches(value, config.vision) for name, value in frames.items()}
 
 

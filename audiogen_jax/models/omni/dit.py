@@ -60,20 +60,20 @@ class Block(nn.Module):
     ) -> tuple[Float[Array, "b t d"], None]:
         """Follows the calling convention of `layers.stack`."""
         cache = None if context is None else self.prepare(context)
-        return self.forward(x, cache, context_mask, x_mask), None
+        return self.feed_forward(self.attend(x, cache, context_mask, x_mask)), None
 
     def prepare(self, context: Float[Array, "b l d"]) -> ContextCache:
-        """What `forward` needs of the context."""
+        """What `attend` needs of the context."""
         return ContextCache(*self.cross_attention.keys_and_values(context))
 
-    def forward(
+    def attend(
         self,
         x: Float[Array, "rows t d"],
         cache: ContextCache | None,
         context_mask: Bool[Array, "b l"] | None,
         x_mask: Bool[Array, "rows t"] | None,
     ) -> Float[Array, "rows t d"]:
-        """The rest of the block.
+        """Both attentions.
 
         Args:
           x: input; rows without a context come first, those of `cache` last.
@@ -88,6 +88,10 @@ class Block(nn.Module):
             y = self.cross_norm(x[without:])
             y = self.cross_attention.attend(y, cache.key, cache.value, context_mask)
             x = jnp.concatenate([x[:without], x[without:] + y])
+        return x
+
+    def feed_forward(self, x: Float[Array, "b t d"]) -> Float[Array, "b t d"]:
+        """What follows, of each token by itself."""
         return constrain(x + self.mlp(self.mlp_norm(x)), "batch", "length", "embed")
 
 
