@@ -6,6 +6,7 @@ import soundfile
 
 from audiogen_jax.cli import main
 from tests import tiny_omni
+from tests.films import write_video
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,18 @@ def test_transcript(audiogen, checkpoint, noise):
     heard = round(0.6 * tiny_omni.CONFIG.reference_samples)
     longest = tiny_omni.CONFIG.window * tiny_omni.CONFIG.downsampling_ratio
     assert len(soundfile.read("said.wav")[0]) == longest - heard
+
+
+def test_video(audiogen, checkpoint, tmp_path):
+    film = write_video(tmp_path / "portrait.mp4", np.arange(5) / 25, height=96, width=32)
+    options = "--steps", 1, "--checkpoint", checkpoint, "-o", "film.wav"
+    code, out, err = audiogen("generate", "--video", film, *options)
+    assert code == 0 and "film.wav: 0.20 s at 8000 Hz" in out, err
+    assert soundfile.read("film.wav")[0].shape == (1600, 2)
+    film.write_bytes(film.read_bytes()[:300])
+    code, _, err = audiogen("generate", "--video", film, *options, "--overwrite")
+    assert code == 2 and "portrait.mp4" in err and "\n" not in err.strip()
+    assert soundfile.read("film.wav")[0].shape == (1600, 2)  # what was there before
 
 
 def test_codec_of_the_generator(audiogen, checkpoint, noise):
