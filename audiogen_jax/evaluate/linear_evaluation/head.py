@@ -101,7 +101,7 @@ def update(
     known: Bool[Array, " c"],
     positive_weight: Float[Array, ""],
 ) -> tuple[Head, optax.OptState]:
-    """A step of Adam; a batch that weighs nothing is no step at all.
+    """A step of Adam.
 
     Args:
       head: parameters.
@@ -115,11 +115,7 @@ def update(
     """
     gradient = jax.grad(head_loss)(head, vectors, targets, weights, known, positive_weight)
     updates, moved = ADAM.update(gradient, state)
-    stepped = jax.tree.map(lambda value, change: value - rate * change, head, updates)
-    counts = weights.sum() > 0
-    return jax.tree.map(
-        lambda new, old: jnp.where(counts, new, old), (stepped, moved), (head, state)
-    )
+    return jax.tree.map(lambda value, change: value - rate * change, head, updates), moved
 
 
 def learning_rate(epoch: int, epochs: int) -> float:

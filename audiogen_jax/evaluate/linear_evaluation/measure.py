@@ -236,10 +236,12 @@ def _frames(
     ends = np.cumsum(logits.lengths)
     predicted = np.split(logits.values, ends[:-1])
     targets = []
+    starts = examples.starts
     for item, length in zip(logits.items, logits.lengths, strict=True):
-        start = examples.starts[item]
+        start = starts[item]
         rows = examples.targets[start : start + examples.lengths[item]]
-        targets.append(np.pad(rows, ((0, length - len(rows)), (0, 0))))
+        padding = ((0, length - len(rows)), (0, 0))
+        targets.append(np.pad(rows, padding) if length > len(rows) else rows)
     return predicted, targets
 
 

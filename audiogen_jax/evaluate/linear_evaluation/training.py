@@ -5,6 +5,7 @@ not copied for each head: a batch is a list of rows of those of the group.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -188,9 +189,6 @@ class _Scored(NamedTuple):
     lengths: Int[np.ndarray, " n"]
     items: Int[np.ndarray, " n"]
 
-    def of(self, logits: Float[np.ndarray, "r c"]) -> ItemLogits:
-        return ItemLogits(logits, self.lengths, self.items)
-
 
 def _train_group(runs: Sequence[Run]) -> list[Outcome]:
     columns = max(len(run.examples.classes) for run in runs)
@@ -210,32 +208,37 @@ def _train_group(runs: Sequence[Run]) -> list[Outcome]:
     weights_of_positives = np.array([run.positive_weight for run in runs], np.float32)
     valid = [table.scored(run, run.fold.valid) for run in runs]
     test = [table.scored(run, run.fold.test) for run in runs]
-    asked = _index([np.concatenate([a.rows, b.rows]) for a, b in zip(valid, test, strict=True)])
-    best: list[Outcome | None] = [None] * len(runs)
+    chooses = _index([each.rows for each in valid])
+    best, best_scores, best_epochs = heads, np.full(len(runs), -np.inf), np.zeros(len(runs), int)
     epochs = runs[0].epochs
     for epoch in range(epochs):
         index, weights = _batches(table, runs, rngs, steps, width)
         rate = jnp.float32(learning_rate(epoch, epochs))
         heads, states = _epoch(
-            heads, states, vectors, targets, index, weights, rate, known, weights_of_positives
-        )
-        logits = _logits(heads, vectors, asked)
-        for number, run in enumerate(runs):
-            chooses, scores = valid[number], test[number]
-            values = logits[number, :, : len(run.examples.classes)]
-            cut, end = len(chooses.rows), len(chooses.rows) + len(scores.rows)
-            if not np.isfinite(values[:end]).all():
-                raise ValueError(
-                    f"epoch {epoch}: the head of {', '.join(run.examples.classes[:3])}, … diverged"
-                )
-            score = run.score(chooses.of(values[:cut]))
-            before = best[number]
-            if before is None or score > before.valid:
-                best[number] = Outcome(epoch, score, scores.of(values[cut:end].copy()))
-    return [outcome for outcome in best if outcome is not None]
+            heads, states, vectors, targets, index, weights, rate, known, weights_of_positives,
+            gaps=any(run.steps < steps for run in runs),
+        )  # fmt: skip
+        logits = _logits(heads, vectors, chooses, valid, runs)
+        scores = np.array([run.score(each) for run, each in zip(runs, logits, strict=True)])
+        better = scores > best_scores
+        best = _chosen(better, heads, best)
+        best_scores = np.where(better, scores, best_scores)
+        best_epochs = np.where(better, epoch, best_epochs)
+    logits = _logits(best, vectors, _index([each.rows for each in test]), test, runs)
+    return [
+        Outcome(int(epoch), float(score), each)
+        for epoch, score, each in zip(best_epochs, best_scores, logits, strict=True)
+    ]
 
 
 @jax.jit
+def _chosen(better: Bool[Array, " h"], new: Head, old: Head) -> Head:
+    return jax.tree.map(
+        lambda a, b: jnp.where(jnp.expand_dims(better, range(1, a.ndim)), a, b), new, old
+    )
+
+
+@functools.partial(jax.jit, static_argnames="gaps")
 def _epoch(
     heads: Head,
     states: optax.OptState,
@@ -246,14 +249,19 @@ def _epoch(
     rate: Float[Array, ""],
     known: Bool[Array, "h c"],
     positive_weight: Float[Array, " h"],
+    gaps: bool,
 ) -> tuple[Head, optax.OptState]:
-    """All steps of an epoch of all heads."""
+    """All steps of an epoch of all heads, of which some have fewer if there are gaps."""
 
     def alone(head, state, index, weights, known, positive_weight):
         def step(carry, batch):
             (head, state), (rows, weight) = carry, batch
             batch = (vectors[rows], targets[rows], weight)
-            return update(head, state, *batch, rate, known, positive_weight), None
+            stepped = update(head, state, *batch, rate, known, positive_weight)
+            if gaps:  # a batch that weighs nothing is no step
+                counts = weight.sum() > 0
+                stepped = jax.tree.map(lambda a, b: jnp.where(counts, a, b), stepped, carry)
+            return stepped, None
 
         return jax.lax.scan(step, (head, state), (index, weights))[0]
 
@@ -268,9 +276,17 @@ def _logits_of_rows(
 
 
 def _logits(
-    heads: Head, vectors: Float[Array, "r d"], rows: Int[np.ndarray, "h n"]
-) -> Float[np.ndarray, "h n c"]:
-    """Logits of rows of each head, in pieces of one shape."""
+    heads: Head,
+    vectors: Float[Array, "r d"],
+    rows: Int[np.ndarray, "h n"],
+    scored: Sequence["_Scored"],
+    runs: Sequence[Run],
+) -> list[ItemLogits]:
+    """Logits of the items of each run, computed in pieces of one shape.
+
+    Raises:
+      ValueError: a head diverged, or its vectors are not finite.
+    """
     count, total = rows.shape
     size = min(total, max(1, _MOST_LOGITS // (count * heads.bias.shape[1])))
     padded = np.pad(rows, ((0, 0), (0, -total % size)))
@@ -278,7 +294,14 @@ def _logits(
         np.asarray(_logits_of_rows(heads, vectors, padded[:, start : start + size]))
         for start in range(0, total, size)
     ]
-    return np.concatenate(pieces, axis=1)[:, :total]
+    logits = np.concatenate(pieces, axis=1) if len(pieces) > 1 else pieces[0]
+    items = []
+    for each, values, run in zip(scored, logits, runs, strict=True):
+        values = values[: len(each.rows), : len(run.examples.classes)]
+        if not np.isfinite(values).all():
+            raise ValueError(f"the head of {', '.join(run.examples.classes[:3])}, … diverged")
+        items.append(ItemLogits(values, each.lengths, each.items))
+    return items
 
 
 def _batches(
@@ -288,9 +311,10 @@ def _batches(
     index = np.full((len(runs), steps, width), len(table.vectors) - 1, np.int32)
     weights = np.zeros(index.shape, np.float32)
     for number, (run, rng) in enumerate(zip(runs, rngs, strict=True)):
-        order = rng.permutation(run.fold.train)
-        if run.examples.lengths.max() == 1:  # all at once
-            rows, batch = table.rows(run, order)[0], min(run.batch, len(order))
+        order, lengths = rng.permutation(run.fold.train), run.examples.lengths
+        if lengths.min() == lengths.max():  # all at once
+            rows, _ = table.rows(run, order)
+            batch = min(run.batch, len(order)) * int(lengths[0])
             empty = (0, run.steps * batch - len(rows))
             index[number, : run.steps, :batch] = np.pad(
                 rows, empty, constant_values=len(table.vectors) - 1

@@ -45,20 +45,14 @@ def mean_average_precision(scores: ArrayLike, targets: ArrayLike) -> float:
     predicted, truth = _targets(scores, targets)
     if empty := np.flatnonzero(~truth.any(axis=0)).tolist():
         raise ValueError(f"class {empty[0]} ({len(empty)} in all) has no clip: no mAP")
-    return float(np.mean([_average_precision(*each) for each in zip(predicted.T, truth.T)]))  # noqa: B905
-
-
-def _average_precision(scores: Float[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> float:
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    hits = np.cumsum(truth[order])[last]
-    return float(np.sum(np.diff(hits, prepend=0) * hits / (last + 1)) / hits[-1])
-
-
-def segments(active: Bool[np.ndarray, "t c"], frames: int) -> Bool[np.ndarray, "s c"]:
-    """What sounds anywhere within each segment of so many frames; the rest of a clip is dropped."""
-    whole, classes = len(active) // frames, active.shape[1]
-    return np.any(active[: whole * frames].reshape(whole, frames, classes), axis=1)
+    order = np.argsort(-predicted, axis=0, kind="stable")
+    ranked, hits = (np.take_along_axis(each, order, axis=0) for each in (predicted, truth))
+    places = np.arange(len(ranked))[:, None]
+    # The last clip of those with the same score; from the end, the nearest such.
+    ends = np.vstack([np.diff(ranked, axis=0) != 0, np.ones_like(truth[:1])])
+    last = np.minimum.accumulate(np.where(ends, places, len(ranked))[::-1], axis=0)[::-1]
+    precision = np.take_along_axis(np.cumsum(hits, axis=0), last, axis=0) / (last + 1)
+    return float(np.mean(np.sum(precision * hits, axis=0) / np.sum(hits, axis=0)))
 
 
 def segment_f1(
@@ -72,7 +66,8 @@ def segment_f1(
     Args:
       predicted: of each clip, logits [t c]; above 0 is active.
       targets: of each clip, 0 or 1 [t c].
-      frames: of a segment.
+      frames: of a segment; what sounds anywhere within it is active, and what is left over at the
+        end of a clip is dropped.
       average: "macro", the mean over classes, of which one that is neither there nor predicted
         counts as 0; "micro", of all classes together.
 
@@ -81,11 +76,18 @@ def segment_f1(
     """
     if len(predicted) != len(targets) or not len(targets) or frames < 1:
         raise ValueError(f"{len(predicted)} predictions of {len(targets)} clips, {frames} frames")
-    pairs = [_targets(*pair) for pair in zip(predicted, targets, strict=True)]
-    heard = np.concatenate([segments(logits > 0, frames) for logits, _ in pairs])
-    truth = np.concatenate([segments(target, frames) for _, target in pairs])
+    lengths = np.array([len(np.asarray(target)) for target in targets])
+    if lengths.tolist() != [len(np.asarray(each)) for each in predicted] or not lengths.sum():
+        raise ValueError("logits and targets of clips have other lengths, or none")
+    logits, active = _targets(np.concatenate(predicted), np.concatenate(targets))
+    place = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    whole = place < np.repeat(lengths // frames * frames, lengths)  # the rest is dropped
+    heard, truth = (
+        np.any(each[whole].reshape(-1, frames, each.shape[1]), axis=1)
+        for each in (logits > 0, active)
+    )
     if not truth.any():
-        raise ValueError(f"nothing is active in {len(truth)} segments of {len(pairs)} clips: no F1")
+        raise ValueError(f"nothing is active in {len(truth)} segments: no F1")
     axis = 0 if average == "macro" else None
     both = 2 * np.sum(heard & truth, axis=axis)
     either = np.sum(heard, axis=axis) + np.sum(truth, axis=axis)
@@ -125,6 +127,6 @@ def _targets(
     scores: ArrayLike, targets: ArrayLike
 ) -> tuple[Float[np.ndarray, "n c"], Bool[np.ndarray, "n c"]]:
     predicted, truth = rows(scores, "scores"), np.asarray(targets)
-    if truth.shape != predicted.shape or not np.isin(truth, (0, 1)).all():
+    if truth.shape != predicted.shape or not ((truth == 0) | (truth == 1)).all():
         raise ValueError(f"targets {truth.shape}: expected 0 or 1 in {predicted.shape}")
     return predicted, truth.astype(bool)
