@@ -4,6 +4,8 @@ from .caption import StructuredCaption as StructuredCaption
 from .caption import compose as compose
 from .caption import parse as parse
 from .checkpoints.convert import convert_checkpoint as convert_checkpoint
+from .evaluate.benchmarks.options import SuiteOptions as SuiteOptions
+from .evaluate.benchmarks.run import evaluate_suite as evaluate_suite
 from .evaluate.reproduce import reproduce as reproduce
 from .evaluate.run import evaluate_checkpoint as evaluate_checkpoint
 from .infer.codec import Codec as Codec

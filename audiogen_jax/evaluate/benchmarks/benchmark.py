@@ -30,7 +30,6 @@ class Benchmark:
       seconds: of a clip that are scored, from its beginning; None: all of it.
       categories: whose clips are scored apart, in this order; () where all are together.
       own_categories: whichever categories the prompts have are scored apart.
-      references: what they are, for the message where they are missing.
     """
 
     name: str
@@ -40,7 +39,6 @@ class Benchmark:
     seconds: float | None
     categories: tuple[str, ...] = ()
     own_categories: bool = False
-    references: str = "recordings of the prompts"
 
     @property
     def apart(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from audiogen_jax.evaluate.benchmarks.benchmark import Benchmark, Column
+from audiogen_jax.evaluate.benchmarks.cautions import cautions
 from audiogen_jax.evaluate.benchmarks.clip_values import Transcripts
 from audiogen_jax.evaluate.benchmarks.group import Cell, Group, UndefinedError, caption_of
 from audiogen_jax.evaluate.benchmarks.hearing import Heard, hear, read_clip
@@ -16,7 +17,6 @@ from audiogen_jax.evaluate.metrics.log_spectral import log_spectral_distance
 
 LONGEST_DIFFERENCE = 0.1
 """Seconds by which a clip and its reference may differ in length; the shorter one decides."""
-_SHOWN = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +105,7 @@ def score(
             seed,
         )
         groups.append((category, group))
-    notes = [*matched.notes, *_of_silence(heard, "clips"), *_of_silence(references, "references")]
+    notes = [*matched.notes, *cautions(benchmark, heard, references)]
     measured, tried = [], {}
     for category, group in groups:
         columns = benchmark.columns_of(category)
@@ -177,10 +177,14 @@ def _cells(
     cells: dict[str, Cell] = {}
     for name, backbone in tried:
         head = title(name, backbone)
+        where = f"{head}{f' of {category}' if category else ''}"
         try:
-            cells[head] = metric(name).measure(group, backbone)
+            cells[head] = cell = metric(name).measure(group, backbone)
         except UndefinedError as error:
-            notes.append(f"{head}{f' of {category}' if category else ''} is undefined: {error}")
+            notes.append(f"{where} is undefined: {error}")
+            continue
+        if cell.clips < len(group.heard):
+            notes.append(f"{where} is of {cell.clips} of {len(group.heard)} clips")
     return cells
 
 
@@ -206,14 +210,3 @@ def _missing(
             why = f"{others} is of another network"
         lines.append(f"{title(column.metric, column.backbone)} is not measured: {why}")
     return lines
-
-
-def _of_silence(heard: Heard | None, what: str) -> list[str]:
-    if heard is None or not heard.silent:
-        return []
-    names = ", ".join(map(repr, heard.silent[:_SHOWN]))
-    more = "" if len(heard.silent) <= _SHOWN else ", …"
-    return [
-        f"{len(heard.silent)} of {len(heard)} {what} are silent ({names}{more}): they count as "
-        "they are, and distances of sets may flatter them"
-    ]

@@ -35,7 +35,6 @@ _ALL = (
         columns=(Column("wer", UNSTATED), Column("score:utmosv2")),
         sample_rate=16000,
         seconds=None,
-        references="recordings of who should speak",
     ),
     Benchmark(
         name="seedtts",
@@ -48,7 +47,6 @@ _ALL = (
         sample_rate=16000,
         seconds=None,
         categories=("EN", "ZH"),
-        references="recordings of who should speak",
     ),
     Benchmark(
         name="mecat",
@@ -109,7 +107,6 @@ _ALL = (
         sample_rate=16000,
         seconds=10.0,
         categories=("add", "remove", "extract", "style"),
-        references="what the edits should give",
     ),
 )
 BENCHMARKS = {benchmark.name: benchmark for benchmark in _ALL}

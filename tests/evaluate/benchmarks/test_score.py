@@ -110,10 +110,14 @@ def test_other_rates_lengths_and_silence(folders, tmp_path):
     )
     assert scores.heard.rates[:2] == (8000, RATE) and scores.heard.seconds[0] == 12.0
     assert scores.heard.silent == ("1",)
-    assert any("1 of 6 clips are silent ('1')" in note for note in scores.notes)
+    notes = "; ".join(scores.notes)
+    assert "1 of 6 clips are silent ('1')" in notes and "last 0" not in notes
+    assert "1 of 6 clips have a rate below 16000 Hz, the lowest 8000 Hz" in notes
     silent = write_folder(tmp_path / "silent", SEEDS)
     for n in SEEDS:
         soundfile.write(silent / f"{n}.wav", np.zeros(RATE), RATE)
+    scores = score(AUDIOCAPS, matched("audiocaps", silent, real), {"e": MelEmbedder()}, draws=20)
+    assert any("clips last 1.00 s and references 0.30 s" in note for note in scores.notes)
     scores = score(AUDIOCAPS, matched("audiocaps", silent, silent), {"e": MelEmbedder()}, draws=20)
     assert scores.rows[0].cells["FD (e)"].value == 0.0
     assert any("no bandwidth" in note for note in scores.notes)
@@ -160,6 +164,8 @@ def test_words_and_scores_by_category(tmp_path):
     leaks = score(benchmark("mmag"), matched("mmag", folder, None, prompts), {}, heard)
     assert leaks.rows[0].cells["leakage (whisper)"].value == pytest.approx(1 / 4)
     assert leaks.rows[0].cells["WER (whisper)"].clips == 2
+    some = score(benchmark("mecat"), both, {}, None, {"utmosv2": {"0": 3.0}})
+    assert "UTMOSv2 of S00 is of 1 of 2 clips" in some.notes
     gap = Transcripts({"0": "good day"}, "whisper")
     with pytest.raises(ValueError, match="clip '1' has no transcript"):
         score(benchmark("mecat"), both, {}, gap)

@@ -16,6 +16,8 @@ from audiogen_jax.evaluate.listening.endpoint import KEY, EndpointJudge
 from audiogen_jax.evaluate.listening.judge import UnderstandingJudge
 from audiogen_jax.evaluate.listening.listen import Answers, Sheet, plan, rate
 from audiogen_jax.evaluate.listening.load import load_judge
+from audiogen_jax.infer.understand import Understanding
+from tests.tiny_thinker import write_checkpoint
 
 RATINGS = {"prompt": 4, "realism": 3, "coherence": 5}
 ANSWER = json.dumps(RATINGS)
@@ -220,3 +222,11 @@ def test_a_model_of_our_own_hears_the_clip(tmp_path):
     (first, sure, _), (_, drawn, seed) = understanding.asked
     assert "Description: rain" in first.text and len(first.media[0].samples) == 400
     assert (sure.temperature, drawn.temperature, seed) == (0.0, 1.0, 1)
+
+
+@pytest.mark.slow
+def test_a_random_model_has_no_ratings(tmp_path):
+    understanding = Understanding.load(write_checkpoint(tmp_path / "model"), param_dtype="float32")
+    judge = UnderstandingJudge(understanding, "random")
+    with pytest.raises(ValueError, match="the judge answers of no clip: no JSON object"):
+        rate(judge, [sheet("rain")], Answers(tmp_path, judge), attempts=2)
