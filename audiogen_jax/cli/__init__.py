@@ -25,6 +25,7 @@ from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     reconstruct,
     refine,
     reproduce,
+    serve,
     train,
     understand,
 )

@@ -70,6 +70,7 @@ def read_audio(
     sample_rate: int | None = None,
     channels: int | None = 1,
     name: str | None = None,
+    max_seconds: float = MAX_SECONDS,
 ) -> Audio:
     """Decodes a file, the same way for training and for the command line.
 
@@ -82,6 +83,7 @@ def read_audio(
         file if None.
       channels: of the result; see `convert`. Those of the file if None.
       name: of the file in errors; its path by default.
+      max_seconds: of the recording.
 
     Returns:
       The samples; what was converted is told in `notes`.
@@ -89,7 +91,7 @@ def read_audio(
     Raises:
       FileNotFoundError: no file at the path.
       OSError: the file cannot be opened.
-      ValueError: not audio, of unknown length, beyond `MAX_SECONDS` or `MAX_SAMPLES`, of a rate
+      ValueError: not audio, of unknown length, beyond `max_seconds` or `MAX_SAMPLES`, of a rate
         outside `RATES`, cut short, without samples, with NaN or infinite samples, or of other
         channels.
     """
@@ -105,8 +107,9 @@ def read_audio(
     try:
         with soundfile.SoundFile(source) as file:
             rate, subtype = file.samplerate, file.subtype
-            _check_header(file, sample_rate or rate, channels, name)
-            samples, averaged = _read_all(file, sample_rate or rate, channels, name)
+            limits = _Limits(max_seconds, sample_rate or rate, channels or file.channels, name)
+            _check_header(file, limits)
+            samples, averaged = _read_all(file, channels, limits)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, without a header
         raise ValueError(f"{name} is not audio that libsndfile reads: {_reason(error)}") from None
     _check_finite(samples, name)
@@ -117,10 +120,24 @@ def read_audio(
     return Audio(samples, sample_rate or rate, (*notes, *averaged, *changes), subtype)
 
 
-def _check_header(
-    file: soundfile.SoundFile, sample_rate: int, channels: int | None, name: str
-) -> None:
+class _Limits(NamedTuple):
+    """What is read of a recording, at most.
+
+    Attributes:
+      seconds: of it.
+      sample_rate, channels: of the result.
+      name: of the file.
+    """
+
+    seconds: float
+    sample_rate: int
+    channels: int
+    name: str
+
+
+def _check_header(file: soundfile.SoundFile, limits: _Limits) -> None:
     """Checks what a file says of itself, before memory is taken for it."""
+    name = limits.name
     if not RATES[0] <= file.samplerate <= RATES[1]:
         raise ValueError(
             f"{name} says that its sample rate is {file.samplerate} Hz: expected {RATES[0]} to "
@@ -131,29 +148,29 @@ def _check_header(
             f"{name} does not say how long it is, as files that are written to a pipe: convert it, "
             "with flac or ffmpeg"
         )
-    _check_size(file.frames, file, sample_rate, channels, name)
+    _check_size(file.frames, file, limits)
 
 
-def _check_size(
-    frames: int, file: soundfile.SoundFile, sample_rate: int, channels: int | None, name: str
-) -> None:
+def _check_size(frames: int, file: soundfile.SoundFile, limits: _Limits) -> None:
     seconds = frames / file.samplerate
-    samples = seconds * max(sample_rate, file.samplerate) * (channels or file.channels)
-    if seconds > MAX_SECONDS or samples > MAX_SAMPLES:
+    samples = seconds * max(limits.sample_rate, file.samplerate) * limits.channels
+    if seconds > limits.seconds or samples > MAX_SAMPLES:
         raise ValueError(
-            f"{name} is too long: {seconds:.0f} s, {file.channels} channels at {file.samplerate} "
-            f"Hz; at most {MAX_SECONDS:g} s and {MAX_SAMPLES} samples are read: cut it up"
+            f"{limits.name} is too long: {seconds:.0f} s, {file.channels} channels at "
+            f"{file.samplerate} Hz; at most {limits.seconds:g} s and {MAX_SAMPLES} samples are "
+            "read: cut it up"
         )
 
 
 def _read_all(
-    file: soundfile.SoundFile, sample_rate: int, channels: int | None, name: str
+    file: soundfile.SoundFile, channels: int | None, limits: _Limits
 ) -> tuple[Float32[np.ndarray, "n a"], tuple[str, ...]]:
     """Reads in blocks, as some formats cannot be searched for their end.
 
     Returns:
       The samples, averaged to mono if that is asked for, and the note of it.
     """
+    name = limits.name
     blocks: collections.deque[np.ndarray] = collections.deque()
     mean, count = _Mean(), 0
     averages = channels == 1 < file.channels
@@ -161,7 +178,7 @@ def _read_all(
     while len(block := file.read(size, "float32", always_2d=True)):
         blocks.append(mean.of(block) if averages else block)
         count += len(block)
-        _check_size(count, file, sample_rate, channels, name)
+        _check_size(count, file, limits)
     if file.seekable() and count != file.frames:
         raise ValueError(f"{name} is cut short: {count} of {file.frames} samples can be read")
     if not blocks:

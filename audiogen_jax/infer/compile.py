@@ -15,6 +15,13 @@ from audiogen_jax.types import Params
 MAX_PROGRAMS = 16
 """Programs that a function keeps in memory, each of about 13 MB for the embedded model: two for
 each bucket of clips up to ten seconds. Others are read again from the cache on disk."""
+_most = MAX_PROGRAMS
+
+
+def keep_programs(count: int) -> None:
+    """Sets how many programs functions keep that name no limit, for processes that stay."""
+    global _most
+    _most = count
 
 
 def use_compile_cache() -> None:
@@ -60,12 +67,12 @@ class Programs:
     with all that was traced for them.
     """
 
-    def __init__(self, function: Callable, limit: int = MAX_PROGRAMS, **options: Any):
+    def __init__(self, function: Callable, limit: int | None = None, **options: Any):
         """Nothing is compiled yet.
 
         Args:
           function: of parameters, whose shapes never change, and of arrays.
-          limit: most programs that are kept.
+          limit: most programs that are kept; None: see `keep_programs`.
           **options: of `jax.jit`.
         """
         self._function, self._limit, self._options = function, limit, options
@@ -82,7 +89,7 @@ class Programs:
         key = (structure, shapes, tuple(sorted(static.items())))
         program = self._programs.pop(key, None) or self._jit(static)
         self._programs[key] = program  # the last one is the one used last
-        if len(self._programs) > self._limit:
+        while len(self._programs) > (_most if self._limit is None else self._limit):
             self._programs.pop(next(iter(self._programs))).clear_cache()  # pyright: ignore
         return program(params, *arguments)
 

@@ -9,18 +9,19 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 
-def clip_keys(seed: int, clip_ids: Sequence[str]) -> Key[Array, " b"]:
+def clip_keys(seed: int | Sequence[int], clip_ids: Sequence[str]) -> Key[Array, " b"]:
     """The random key of each clip: `fold_in(key(seed), stable_hash(clip id))`.
 
     The hash is 64 bits wide, folded in as two words, so that ids of large jobs do not collide.
 
     Args:
-      seed: in [0, 2**32).
+      seed: in [0, 2**32), of all clips or of each.
       clip_ids: any texts.
     """
     digests = [hashlib.blake2b(name.encode(), digest_size=8).digest() for name in clip_ids]
     words = np.frombuffer(b"".join(digests), "<u4").reshape(-1, 2)
-    first = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(seed), words[:, 0])
+    seeds = np.broadcast_to(np.asarray(seed, np.uint32), len(clip_ids))
+    first = jax.vmap(jax.random.fold_in)(jax.vmap(jax.random.key)(seeds), words[:, 0])
     return jax.vmap(jax.random.fold_in)(first, words[:, 1])
 
 

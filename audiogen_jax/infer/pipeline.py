@@ -36,6 +36,7 @@ from audiogen_jax.infer.requests import (
     check_durations,
     check_ids,
     check_seed,
+    check_seeds,
     padded_frames,
     parse_prompts,
 )
@@ -59,14 +60,14 @@ class Submitted(NamedTuple):
 
     Attributes:
       batch: what was asked for.
-      seed: of all clips.
+      seeds: of the clips.
       waveforms: float [rows n], or [rows n a]; rows beyond the batch only fill it up.
       finite: bool [rows], are the latents?
       source: real audio that the clips start from.
     """
 
     batch: Sequence[Request]
-    seed: int
+    seeds: Sequence[int]
     waveforms: Array
     finite: Array
     source: Source | None = None
@@ -278,7 +279,7 @@ class Pipeline(Inputs):
     def submit(
         self,
         batch: Sequence[Request],
-        seed: int,
+        seed: int | Sequence[int],
         options: SamplingOptions,
         source: Source | None = None,
     ) -> Submitted:
@@ -286,19 +287,19 @@ class Pipeline(Inputs):
 
         Args:
           batch: clips of about the same length, from `batches`; filled up with copies of the last.
-          seed: in [0, 2**32).
+          seed: in [0, 2**32), of all clips or of each.
           options: those that `requests` got.
           source: real audio to start from.
 
         Raises:
           ValueError: a bad argument.
         """
-        seed = check_seed(seed)
-        count = self._sampler.padded_rows(len(batch))
-        rows = [*batch, *[batch[-1]] * (count - len(batch))]
+        seeds = check_seeds(seed, len(batch))
+        filling = self._sampler.padded_rows(len(batch)) - len(batch)
+        rows = [*batch, *[batch[-1]] * filling]
         lengths = np.array([row.frames for row in rows])
         frames = padded_frames(int(lengths.max()), self.generator.window)
-        keys = clip_keys(seed, [row.id for row in rows])
+        keys = clip_keys([*seeds, *seeds[-1:] * filling], [row.id for row in rows])
         edit, sigma = None, 1.0
         if source is not None:
             edit, sigma = encode_source(source, self.codec, lengths, frames), source.noise_level
@@ -316,7 +317,7 @@ class Pipeline(Inputs):
         )
         waveforms = self.codec.decode_each(latents, lengths)
         finite = jnp.isfinite(latents).all(axis=(1, 2))
-        return Submitted(batch, seed, waveforms, finite, source)
+        return Submitted(batch, seeds, waveforms, finite, source)
 
     def run(
         self, batch: Sequence[Request], seed: int, options: SamplingOptions, silent: bool
@@ -346,7 +347,7 @@ class Pipeline(Inputs):
                     rate,
                     request.id,
                     request.prompt,
-                    submitted.seed,
+                    submitted.seeds[row],
                     request.category,
                     request.lost_views,
                     request.timeline,

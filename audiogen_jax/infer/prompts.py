@@ -8,7 +8,7 @@ import numpy as np
 
 from audiogen_jax.checkpoints.family import Tokenize
 from audiogen_jax.infer.options import SamplingOptions
-from audiogen_jax.infer.requests import MAX_BATCH, SMALLEST_TEXT, by_bucket
+from audiogen_jax.infer.requests import MAX_BATCH, by_bucket
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.storyboard import Shot
 from audiogen_jax.models.protocols import Condition
@@ -111,7 +111,7 @@ def condition_texts(sampler: Sampler, tokens: Tokens) -> list[Condition]:
     """
     conditions: dict[int, Condition] = {}
     lengths = np.asarray(tokens.mask).sum(axis=1)
-    for bucket, rows in by_bucket(lengths, SMALLEST_TEXT, MAX_BATCH):
+    for bucket, rows in by_bucket(lengths, sampler.smallest_text, MAX_BATCH):
         width = min(bucket, tokens.ids.shape[1])
         spans = None if tokens.spans is None else tokens.spans[rows, :width]
         source = None if tokens.source is None else tokens.source[rows]

@@ -209,3 +209,15 @@ def check_seed(seed: int) -> int:
     if number is None or not 0 <= number < 2**32:
         raise ValueError(f"seed={seed!r} must be an integer in [0, 2**32)")
     return number
+
+
+def check_seeds(seed: int | Sequence[int], count: int) -> list[int]:
+    """A seed for each of some clips, of one for all or of as many.
+
+    Raises:
+      ValueError: there are more or fewer, or one is no integer in [0, 2**32).
+    """
+    seeds = [*seed] if isinstance(seed, Sequence) else [seed] * count
+    if len(seeds) != count:
+        raise ValueError(f"{len(seeds)} seeds for {count} clips: give one for each")
+    return [check_seed(each) for each in seeds]

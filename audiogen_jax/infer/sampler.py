@@ -14,6 +14,7 @@ from audiogen_jax.flow.windows import Windows
 from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.infer.layout import Layout, inference_mesh
 from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.requests import SMALLEST_TEXT
 from audiogen_jax.infer.sampling_programs import Static, sampling_programs
 from audiogen_jax.models.protocols import Condition, Generator
 from audiogen_jax.types import Latents, Params, Tokens
@@ -27,6 +28,7 @@ class Sampler:
       params: its parameters on the devices.
       layout: of parameters and batches on the devices.
       programs: what was compiled for it and for equal generators.
+      smallest_text: tokens of the shortest bucket of prompts; more makes for fewer programs.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class Sampler:
           mesh: of its devices, see `inference_mesh`; the first one if None.
           window: see `guided_velocity`.
         """
-        self.generator = generator
+        self.generator, self.smallest_text = generator, SMALLEST_TEXT
         self.layout = Layout(mesh or inference_mesh())
         self.params = self.layout.put(params, generator.axes)
         options = tuple(compiler_options(self.params).items())

@@ -1,0 +1,1 @@
+"""The HTTP server: one worker thread owns the models, requests are batched for it."""

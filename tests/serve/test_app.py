@@ -1,0 +1,167 @@
+"""Every endpoint: what it makes is what the pipeline makes."""
+
+import base64
+import concurrent.futures
+import io
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.infer.continuation import continued
+from tests.serve.conftest import KEY, QUICK, serving
+
+RATE = 16000
+SCENE = {
+    "caption": "A dog barks in the rain, and a man walks by.",
+    "sfx": "a dog barking",
+    "env": "rain",
+}
+SPEECH = {"model": "tts-1", "input": "seven", "voice": "alloy", "duration": 1.0}
+SPOKEN = '<|caption|> A person speaking says "seven". <|speech|> a person speaking <|asr|> seven'
+
+
+def alone(pipeline, prompt, seed=0, duration=1.0):
+    (clip,) = pipeline.generate(prompt, seed=seed, steps=1, duration=duration)
+    return clip.audio
+
+
+def decoded(answer):
+    assert answer.status_code == 200, answer.text
+    return soundfile.read(io.BytesIO(answer.content), dtype="float32")
+
+
+def scenery(subject):
+    """Of about as many tokens as the other captions, so that they share programs."""
+    return SCENE["caption"].replace("A dog", subject)
+
+
+def scene(client, **changes):
+    return client.post("/v1/audio/scenes", json={**SCENE, "duration": 1.0, **changes})
+
+
+def test_speech_as_openai_asks_for_it(client, pipeline):
+    expected = alone(pipeline, SPOKEN)
+    audio, rate = decoded(
+        client.post("/v1/audio/speech", json={**SPEECH, "response_format": "wav"})
+    )
+    assert rate == RATE
+    np.testing.assert_allclose(audio, expected, atol=1e-4)
+    raw = client.post("/v1/audio/speech", json={**SPEECH, "response_format": "pcm"})
+    assert raw.headers["x-sample-rate"] == "24000" and len(raw.content) == 2 * 24000
+    events = client.post("/v1/audio/speech", json={**SPEECH, "response_format": "pcm",
+                                                   "stream_format": "sse"})  # fmt: skip
+    data = [json.loads(line[6:]) for line in events.text.splitlines() if line]
+    assert [each["type"] for each in data][-1] == "speech.audio.done"
+    assert b"".join(base64.b64decode(each.get("audio", "")) for each in data) == raw.content
+    usual = client.post("/v1/audio/speech", json=SPEECH)
+    assert usual.headers["content-type"] == "audio/mpeg" and len(decoded(usual)[0]) >= RATE
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "ogg", "opus", "mp3"])
+def test_formats(client, pipeline, format: str):
+    audio, rate = decoded(scene(client, response_format=format))
+    expected = alone(pipeline, StructuredCaption(**SCENE))
+    assert rate == RATE and abs(len(audio) - len(expected)) <= 0.1 * RATE
+    if format in ("wav", "flac"):
+        np.testing.assert_allclose(audio, expected, atol=1e-4)
+    else:  # of about the same power
+        assert 0.5 < np.square(audio).sum() / np.square(expected).sum() < 1.5
+
+
+def test_a_sentence_is_refined(client):
+    sentence = "A man says “seven” while a dog barks"
+    answer = client.post(
+        "/v1/audio/scenes",
+        json={"prompt": sentence, "refine": True, "duration": 1, "response_format": "pcm"},
+    )
+    assert answer.headers["x-prompt"].endswith("<|asr|> seven <|sfx|> a dog barks")
+    assert len(answer.content) == 2 * RATE
+
+
+def test_clients_at_the_same_time_get_their_own(pipeline):
+    asked = [(seed, text) for seed in (3, 4) for text in ("A dog", "A cat")]
+    with (
+        serving(pipeline, max_batch=4, gather_ms=10_000) as client,
+        concurrent.futures.ThreadPoolExecutor(len(asked)) as pool,
+    ):
+        answers = pool.map(lambda row: scene(client, caption=scenery(row[1]), seed=row[0]), asked)
+        made = [decoded(answer)[0] for answer in answers]
+        counts = client.get("/metrics").text.splitlines()
+    for (seed, text), audio in zip(asked, made, strict=True):
+        caption = StructuredCaption(**{**SCENE, "caption": scenery(text)})
+        np.testing.assert_allclose(audio, alone(pipeline, caption, seed), atol=1e-4)
+    assert "audiogen_batch_size_sum 4.0" in counts and "audiogen_batch_size_count 1.0" in counts
+
+
+@pytest.mark.slow  # windows are programs of their own
+def test_a_timeline_of_captions(client):
+    entries = [
+        {"start": 0, "end": 0.5, "view": "caption", "text": "rain"},
+        {"start": 0.5, "end": 1, "view": "caption", "text": "a dog barking"},
+    ]
+    answer = client.post("/v1/audio/scenes", json={"timeline": entries})
+    assert len(decoded(answer)[0]) == RATE
+
+
+def test_a_long_scene_comes_window_by_window(client, pipeline):
+    window = pipeline.generator.window / pipeline.generator.latent_rate
+    seconds = window + 1.01
+    body = {"caption": "rain", "duration": seconds, "stream": True, "seed": 1}
+    with client.stream("POST", "/v1/audio/scenes", json=body) as answer:
+        assert "content-length" not in answer.headers
+        contents = b"".join(answer.iter_bytes())
+    audio, rate = soundfile.read(io.BytesIO(contents), dtype="float32")
+    windows = [*continued(pipeline, StructuredCaption("rain"), seconds, 1, QUICK)]
+    expected = np.concatenate(windows)
+    assert len(windows) == 2 and rate == RATE and len(expected) == round(seconds * RATE)
+    np.testing.assert_allclose(audio, expected.clip(-1, 1), atol=1e-4)
+    (first,) = pipeline.generate("rain", seed=1, steps=1, duration=window)
+    np.testing.assert_allclose(windows[0], first.audio[: len(windows[0])], atol=1e-4)
+
+
+def test_models_health_and_counts(client):
+    models = client.get("/v1/models").json()["data"]
+    assert [model["id"] for model in models] == ["nano", "tts-1"]
+    assert client.get("/v1/models/tts-1").json() == models[1]
+    assert models[0]["sample_rate"] == RATE and models[0]["edits"] is False
+    assert client.get("/health").json()["status"] == "ok"
+    client.get("/nothing/here")
+    text = client.get("/metrics").text
+    assert 'audiogen_requests_total{path="/health",status="200"}' in text
+    assert 'audiogen_requests_total{path="other",status="404"} ' in text
+    assert "nothing" not in text and "audiogen_waiting 0.0" in text
+
+
+def test_what_the_model_cannot_do(client):
+    files = {"file": ("a.wav", b"RIFF", "audio/wav")}
+    edit = client.post("/v1/audio/edits", files=files, data={"kind": "remove", "what": "rain"})
+    ask = client.post("/v1/audio/understanding", files=files, data={"question": "What?"})
+    for answer, message in ((edit, "edits nothing"), (ask, "answers no questions")):
+        assert answer.status_code == 501 and message in answer.json()["error"]["message"]
+
+
+def test_the_key(pipeline):
+    with serving(pipeline, api_key=KEY) as client:
+        assert client.get("/health").status_code == 200
+        for headers in ({}, {"Authorization": "Bearer no"}, {"Authorization": f"Basic {KEY}"}):
+            headers = {name: value.encode() for name, value in headers.items()}
+            for path in ("/v1/models", "/metrics"):
+                answer = client.get(path, headers=headers)
+                assert answer.status_code == 401
+                assert answer.json()["error"]["code"] == "invalid_api_key"
+        headers = {"Authorization": f"Bearer {KEY}".encode()}
+        assert client.get("/v1/models", headers=headers).status_code == 200
+
+
+def test_a_deadline_and_a_full_queue(pipeline):
+    with serving(pipeline, deadline=1e-4, max_waiting=1) as client:
+        answer = scene(client)
+        assert answer.status_code == 504
+        assert answer.json()["error"]["code"] == "deadline_exceeded"
+        client.app.state.service.batcher._waiting = 1  # type: ignore[attr-defined]
+        answer = scene(client)
+        assert answer.status_code == 429 and int(answer.headers["retry-after"]) >= 1
+        client.app.state.service.batcher._waiting = 0  # type: ignore[attr-defined]
