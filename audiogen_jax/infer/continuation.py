@@ -17,6 +17,7 @@ from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import check_duration
 from audiogen_jax.infer.source import CROSSFADE_SECONDS, Source
+from audiogen_jax.infer.storyboard import SAME
 from audiogen_jax.timeline import Event, Timeline
 
 OVERLAP = 0.25
@@ -85,10 +86,15 @@ def continued(
 
 def _within(timeline: Timeline, first: int, last: int, rate: float) -> Timeline:
     """What of the captions lies between two latent frames, in seconds from the first."""
+
+    def frame(seconds: float) -> int:
+        """Up, so that a caption to the end of a clip reaches the end of its last frame."""
+        return math.ceil(seconds * rate - SAME * rate)
+
     inside = []
     for event in timeline:
-        start = max(round(event.start * rate), first) - first
-        end = min(round(event.end * rate), last) - first
+        start = max(frame(event.start), first) - first
+        end = min(frame(event.end), last) - first
         if start < end:
             inside.append(Event(start / rate, end / rate, event.view, event.text))
     return tuple(inside)

@@ -9,7 +9,7 @@ from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.infer.continuation import OVERLAP, continued
 from audiogen_jax.timeline import Event
 
-STEP, RATE, WINDOW = 4, 100, 25
+STEP, RATE, WINDOW = 40, 1000, 25
 """Samples of a latent frame, Hz, and latent frames of a window of a second."""
 
 
@@ -46,7 +46,7 @@ def test_captions_of_the_windows():
     ramp = Ramp()
     timeline = (Event(0, 1.4, "caption", "rain"), Event(1.4, 2.5, "caption", "wind"))
     np.testing.assert_array_equal(
-        np.concatenate([*continued(ramp, None, 2.5, timeline=timeline)]), np.arange(250)
+        np.concatenate([*continued(ramp, None, 2.5, timeline=timeline)]), np.arange(2.5 * RATE)
     )
     for start, _, _, _, others in ramp.calls:
         first, *rest = others["timeline"]

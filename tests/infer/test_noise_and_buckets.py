@@ -1,5 +1,6 @@
 """Shapes from a short ladder, and noise that depends on nothing but seed, id, frame."""
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.noise import clip_keys, clip_noise
+from audiogen_jax.infer.requests import check_seeds
 
 
 @given(st.integers(1, 100_000), st.sampled_from([16, 32, 16000]))
@@ -43,3 +45,20 @@ def test_noise_is_standard_normal_over_frames_and_channels():
     np.testing.assert_allclose(noise.mean(), 0, atol=tolerance)
     np.testing.assert_allclose(noise.std(), 1, atol=tolerance)
     np.testing.assert_allclose((noise[1:] * noise[:-1]).mean(), 0, atol=tolerance)
+
+
+def test_each_clip_has_the_key_of_its_seed():
+    seeds, names = [0, 7, 2**31, 2**32 - 1], ["a", "b", "a", "a"]
+    together = jax.random.key_data(clip_keys(seeds, names))
+    for row, (seed, name) in enumerate(zip(seeds, names, strict=True)):
+        (alone,) = jax.random.key_data(clip_keys(seed, [name]))
+        np.testing.assert_array_equal(together[row], alone)
+    assert len({tuple(row) for row in together.tolist()}) == 4
+
+
+def test_seeds_are_counted_and_checked():
+    assert check_seeds(3, 2) == [3, 3] and check_seeds([1, 2], 2) == [1, 2]
+    with pytest.raises(ValueError, match="2 seeds for 3 clips"):
+        check_seeds([1, 2], 3)
+    with pytest.raises(ValueError, match="seed=-1"):
+        check_seeds([1, -1], 2)
