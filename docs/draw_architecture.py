@@ -15,6 +15,7 @@ COLOURS = {
 
 ROWS: list[list[tuple[str, str, str]]] = [  # (name, what it holds, colour), from the top
     [("cli", "one file a command", "edge")],
+    [("serve", "the HTTP interface", "edge")],
     [
         ("evaluate", "suites, metrics, embedders, judge", "work"),
         ("plan", "what programs cost elsewhere", "work"),

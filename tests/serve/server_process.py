@@ -59,5 +59,5 @@ class ServerProcess:
 
     def __exit__(self, *error: object) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.communicate()
         self._log.close()

@@ -3,9 +3,14 @@
 import concurrent.futures
 import io
 import json
+import re
+import shlex
+import shutil
 import signal
 import socket
+import subprocess
 import time
+from pathlib import Path
 
 import httpx2
 import numpy as np
@@ -48,7 +53,14 @@ def counted(web, name: str) -> float:
 
 def test_the_client_of_openai(server, tmp_path):
     openai = pytest.importorskip("openai")
-    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0)
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=KEY, max_retries=0) as client:
+        _speaks(openai, client, tmp_path)
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key="no") as stranger:
+        with pytest.raises(openai.AuthenticationError):
+            stranger.models.list()
+
+
+def _speaks(openai, client, folder: Path):
     assert [model.id for model in client.models.list()] == ["nano", "tts-1"]
     asked = {"model": "tts-1", "voice": "onyx", "input": "seven"}
     spoken = client.audio.speech.create(
@@ -61,8 +73,8 @@ def test_the_client_of_openai(server, tmp_path):
     )
     np.testing.assert_allclose(audio, alone.audio, atol=1e-4)
     with client.audio.speech.with_streaming_response.create(**asked) as answer:
-        answer.stream_to_file(tmp_path / "seven.mp3")
-    assert soundfile.info(tmp_path / "seven.mp3").samplerate == rate
+        answer.stream_to_file(folder / "seven.mp3")
+    assert soundfile.info(folder / "seven.mp3").samplerate == rate
     for error, changes in (
         (openai.NotFoundError, {"model": "gpt-4o-mini-tts"}),
         (openai.BadRequestError, {"speed": 2.0}),
@@ -71,8 +83,26 @@ def test_the_client_of_openai(server, tmp_path):
         with pytest.raises(error) as refused:
             client.audio.speech.create(**{**asked, **changes})
         assert refused.value.param == next(iter(changes))
-    with pytest.raises(openai.AuthenticationError):
-        openai.OpenAI(base_url=f"{server.url}/v1", api_key="no").models.list()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_examples_of_the_page(server, tmp_path):
+    page = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    blocks = "".join(re.findall(r"```bash\n(.*?)```", page, re.DOTALL))
+    commands = [
+        command
+        for command in re.findall(r"^curl (?:.*\\\n)*.*$", blocks, re.MULTILINE)
+        if "-F file" not in command  # nano neither edits nor answers
+    ]
+    assert len(commands) == 5
+    for command in commands:
+        command = command.replace("localhost:8000", f"127.0.0.1:{server.port}")
+        words = shlex.split(command.replace("\\\n", " "))
+        words += ["-H", f"Authorization: Bearer {KEY}", "--fail"]
+        subprocess.run(words, cwd=tmp_path, check=True, timeout=300)
+    lengths = {path.name: soundfile.info(path).duration for path in tmp_path.iterdir()}
+    assert set(lengths) == {"seven.mp3", "scene.wav", "scene.flac", "story.wav", "long.wav"}
+    assert (lengths["scene.flac"], lengths["story.wav"], lengths["long.wav"]) == (4, 6, 25)
 
 
 def request_bytes(body: bytes, length: int) -> bytes:
