@@ -130,11 +130,11 @@ async def streamed_answer(
       deadline: seconds for each window.
     """
 
-    async def following() -> Float32[np.ndarray, "n ..."] | None:
-        future = accepted(lambda: batcher.call(lambda: next(windows, None)))
+    async def following(begun: bool = True) -> Float32[np.ndarray, "n ..."] | None:
+        future = accepted(lambda: batcher.call(lambda: next(windows, None), begun))
         return await finished(request, future, deadline)
 
-    first = await following()
+    first = await following(begun=False)
     assert first is not None
     channels = 1 if first.ndim == 1 else first.shape[1]
 

@@ -113,13 +113,19 @@ class Batcher(Generic[Asked, Ready, Made]):
         """
         return self._accept(_Job(concurrent.futures.Future(), asked=asked))
 
-    def call(self, function: Callable[[], _Value]) -> "concurrent.futures.Future[_Value]":
+    def call(
+        self, function: Callable[[], _Value], begun: bool = False
+    ) -> "concurrent.futures.Future[_Value]":
         """Runs a function on the thread, when its turn comes.
+
+        Args:
+          function: to run.
+          begun: it goes on with what was accepted, and so is accepted by a full queue, too.
 
         Raises:
           Full, Closed: it is not accepted.
         """
-        return self._accept(_Job(concurrent.futures.Future(), call=function))
+        return self._accept(_Job(concurrent.futures.Future(), call=function), begun)
 
     def close(self, seconds: float) -> bool:
         """Takes no more, and waits until what was accepted is finished; was it in time?"""
@@ -129,11 +135,11 @@ class Batcher(Generic[Asked, Ready, Made]):
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
-    def _accept(self, job: _Job[Asked, Ready]) -> concurrent.futures.Future:
+    def _accept(self, job: _Job[Asked, Ready], begun: bool = False) -> concurrent.futures.Future:
         with self._changed:
             if self._closing:
                 raise Closed
-            if self._waiting >= self._settings.max_waiting:
+            if self._waiting >= self._settings.max_waiting and not begun:
                 expected = math.ceil(self._waiting * self._seconds_each)
                 raise Full(min(max(expected, 1), 600))
             self._waiting += 1

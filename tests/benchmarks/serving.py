@@ -82,6 +82,13 @@ def drive(
     return replies, time.monotonic() - start
 
 
+def batches(url: str) -> tuple[float, float]:
+    """Clips that a server has made, and the batches that it made them in."""
+    text = httpx2.get(f"{url}/metrics", headers={"Authorization": f"Bearer {KEY}"}).text
+    rows = dict(row.rsplit(" ", 1) for row in text.splitlines() if row.startswith("audiogen_"))
+    return float(rows["audiogen_batch_size_sum"]), float(rows["audiogen_batch_size_count"])
+
+
 def figures(replies: Sequence[Reply], seconds: float) -> dict[str, float]:
     """Throughput and latencies."""
     taken = [each[1] for each in replies]
@@ -148,26 +155,24 @@ def main() -> None:
 
         thread = threading.Thread(target=watch)
         alone, alone_seconds = drive(server.url, bodies, 1, args.seconds / 4)
+        before = batches(server.url)
         thread.start()
         many, many_seconds = drive(server.url, bodies, args.clients, args.seconds)
         stopped.set()
         thread.join()
-        batches = httpx2.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {KEY}"})
+        after = batches(server.url)
         server.process.terminate()
         exit_code = server.process.wait(60)
-    rows = dict(
-        row.rsplit(" ", 1) for row in batches.text.splitlines() if row.startswith("audiogen_batch")
-    )
     own, others = largest_difference([*alone, *many], bodies, args.steps)
     quarter = max(1, len(memory) // 4)
     result = {
         "clients": args.clients,
+        "seconds": many_seconds,
         "one_client": figures(alone, alone_seconds),
         "many_clients": figures(many, many_seconds),
         "largest_difference_from_the_clip_alone": own,
         "least_difference_from_the_clip_of_another_request": others,
-        "mean_batch": float(rows["audiogen_batch_size_sum"])
-        / float(rows["audiogen_batch_size_count"]),
+        "mean_batch": (after[0] - before[0]) / (after[1] - before[1]),
         "memory_mb_after_quarters": [
             memory[min(i * quarter, len(memory) - 1)] for i in range(1, 5)
         ],
