@@ -67,6 +67,7 @@ def serve(
     drain: Annotated[float, typer.Option(help="Seconds for accepted requests at SIGTERM.")] = (
         ServeSettings.drain
     ),
+    page: Annotated[bool, typer.Option(help="Show the page for people at /.")] = True,
     dtype: Dtype = "float32",
     param_dtype: ParamDtype = "float32",
     sharding: ShardingOption = "dp",
@@ -101,6 +102,7 @@ def serve(
         from audiogen_jax.infer.pipeline import Pipeline
         from audiogen_jax.serve.app import create_app
         from audiogen_jax.serve.clips import ClipMaker
+        from audiogen_jax.serve.page import Page
 
         use_compile_cache()
         pipeline = Pipeline.load(
@@ -110,7 +112,8 @@ def serve(
         if understanding is not None:
             understand = load_understanding(understanding).understand
         name = Path(checkpoint).name if Path(checkpoint).is_dir() else checkpoint
-        served = create_app(pipeline, name, settings, options, understand)
+        shown = Page() if page else None
+        served = create_app(pipeline, name, settings, options, understand, shown)
     with progress("warming up"):
         window = pipeline.generator.window / pipeline.generator.latent_rate
         lengths = warm_up or [min(max_seconds, window)]

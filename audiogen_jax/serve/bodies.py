@@ -59,6 +59,12 @@ class TimelineEntry(_Strict):
     text: str | None = None
 
 
+class RefineBody(_Strict):
+    """`POST /v1/prompts/refine`."""
+
+    text: Text
+
+
 class SceneBody(_Strict):
     """`POST /v1/audio/scenes`: `prompt`, a sentence or a tagged string, or views, or a timeline."""
 
@@ -75,6 +81,7 @@ class SceneBody(_Strict):
     seed: Seed = 0
     steps: int | None = Field(None, ge=1)
     guidance: Guidance | None = None
+    view_guidance: dict[Literal["speech", "sfx", "music", "env"], Guidance] = {}
     duration: float | None = Field(None, gt=0)
     response_format: Format = "wav"
     stream: bool = False

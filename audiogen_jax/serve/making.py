@@ -1,9 +1,9 @@
-"""`/v1/audio/speech` and `/v1/audio/scenes`."""
+"""`/v1/audio/speech`, `/v1/audio/scenes` and `/v1/prompts/refine`."""
 
 import asyncio
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.files.audio import convert
@@ -12,7 +12,7 @@ from audiogen_jax.infer.requests import Clip, check_duration
 from audiogen_jax.infer.storyboard import asked_seconds
 from audiogen_jax.refiner.refine import refine
 from audiogen_jax.serve.answers import audio_answer, event_answer, header, streamed_answer
-from audiogen_jax.serve.bodies import SceneBody, SpeechBody
+from audiogen_jax.serve.bodies import RefineBody, SceneBody, SpeechBody
 from audiogen_jax.serve.clips import ClipOrder
 from audiogen_jax.serve.errors import ApiError
 from audiogen_jax.serve.formats import SPEECH_PCM_RATE, check_format
@@ -63,7 +63,9 @@ def making_routes(service: Service) -> APIRouter:
         check_format(body.response_format)
         service.check_texts(**{name: getattr(body, name) for name in ("prompt", *VIEWS)})
         service.check_texts(timeline="".join(entry.text or "" for entry in body.timeline))
-        options = service.sampling(body.steps, body.guidance)
+        options = service.sampling(
+            body.steps, body.guidance, view_guidance=dict(body.view_guidance)
+        )
         with blaming("timeline"):
             entries = [entry.model_dump(exclude_none=True) for entry in body.timeline]
             timeline = parse_timeline(entries)
@@ -79,6 +81,15 @@ def making_routes(service: Service) -> APIRouter:
         clip = await service.make(request, order)
         headers = {"X-Seed": str(body.seed), "X-Prompt": header(clip.prompt)[:4000]}
         return await audio_answer(clip, body.response_format, headers)
+
+    @router.post("/v1/prompts/refine")
+    async def refined(body: RefineBody) -> JSONResponse:
+        """The views of a sentence."""
+        service.check_texts(text=body.text)
+        with blaming("text"):
+            scene = await asyncio.to_thread(refine, body.text)
+        views = {view: getattr(scene, view) for view in VIEWS}
+        return JSONResponse({view: text for view, text in views.items() if text is not None})
 
     return router
 

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from fastapi import Request
 
@@ -96,14 +96,18 @@ class Service:
             )
 
     def sampling(
-        self, steps: int | None, guidance: float | None, usual: SamplingOptions | None = None
+        self,
+        steps: int | None,
+        guidance: float | None,
+        usual: SamplingOptions | None = None,
+        view_guidance: Mapping[str, float] | None = None,
     ) -> SamplingOptions:
         """The options of a clip: those of the server, or `usual`, but for what is given."""
         if steps is not None and steps > self.settings.max_steps:
             raise ApiError(
                 400, f"steps={steps}: at most {self.settings.max_steps}", "steps", "invalid_value"
             )
-        given = {"steps": steps, "guidance": guidance}
+        given = {"steps": steps, "guidance": guidance, "view_guidance": view_guidance or None}
         changes = {name: value for name, value in given.items() if value is not None}
         return dataclasses.replace(usual or self.options, **changes)
 
