@@ -21,6 +21,7 @@ from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     evaluate,
     generate,
     manifest,
+    mcp,
     plan,
     reconstruct,
     refine,

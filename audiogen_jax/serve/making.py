@@ -64,7 +64,9 @@ def making_routes(service: Service) -> APIRouter:
         service.check_texts(**{name: getattr(body, name) for name in ("prompt", *VIEWS)})
         service.check_texts(timeline="".join(entry.text or "" for entry in body.timeline))
         options = service.sampling(
-            body.steps, body.guidance, view_guidance=dict(body.view_guidance)
+            body.steps,
+            body.guidance,
+            view_guidance={str(view): scale for view, scale in body.view_guidance.items()},
         )
         with blaming("timeline"):
             entries = [entry.model_dump(exclude_none=True) for entry in body.timeline]

@@ -16,7 +16,7 @@ from audiogen_jax.files.latents import read_latents, write_latents
 COMMANDS = (
     "generate", "edit", "stems", "batch", "encode", "decode", "reconstruct", "encode-dataset",
     "manifest", "train", "plan", "compile", "convert", "evaluate", "reproduce", "understand",
-    "refine", "serve",
+    "refine", "serve", "mcp",
 )  # fmt: skip
 
 

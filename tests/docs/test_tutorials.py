@@ -1,5 +1,6 @@
 """The code of the documents runs from top to bottom, in a folder that looks like a clone."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -62,3 +63,17 @@ def test_no_page_with_code_is_left_out():
     pages = {path for path in DOCS.rglob("*.md") if "```python\n" in path.read_text()}
     assert pages == {DOCS / page for page in (*QUICK, *SLOW)}
     assert {*DOCS.glob("tutorials/*.md")} <= pages
+
+
+@pytest.mark.slow
+def test_the_notebook_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """All but what needs a notebook: installing, and players."""
+    monkeypatch.chdir(tmp_path)
+    notebook = json.loads((DOCS / "tutorials" / "sentence.ipynb").read_text(encoding="utf-8"))
+    sources = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    left_out = [text for text in sources if text.startswith(("%pip", "from IPython"))]
+    names: dict[str, object] = {}
+    for text in sources:
+        if text not in left_out:
+            exec(text, names)
+    assert len(left_out) == 3 and (tmp_path / "scene.png").is_file()

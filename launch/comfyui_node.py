@@ -1,0 +1,84 @@
+"""A node of ComfyUI that asks a running `audiogen serve` for a scene.
+
+Copy this file into `ComfyUI/custom_nodes/`, start `audiogen serve`, and add the node "Audio scene"
+(category audio); its output is what "Save Audio" and "Preview Audio" take.
+"""
+
+import io
+import json
+import os
+import urllib.error
+import urllib.request
+import wave
+
+import numpy as np
+
+SERVER = "http://127.0.0.1:8000"
+VIEWS = ("caption", "speech", "asr", "sfx", "music", "env")
+
+
+def scene(server: str, body: dict[str, object]) -> tuple[np.ndarray, int]:
+    """The samples of a scene, float32 [channels n], and their rate in Hz.
+
+    Args:
+      server: address of `audiogen serve`; its key is read from AUDIOGEN_API_KEY.
+      body: of `POST /v1/audio/scenes`.
+
+    Raises:
+      RuntimeError: the server refuses; says why.
+      OSError: it cannot be reached.
+    """
+    headers = {"Content-Type": "application/json"}
+    if key := os.environ.get("AUDIOGEN_API_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
+    data = json.dumps({**body, "response_format": "wav"}).encode()
+    request = urllib.request.Request(f"{server}/v1/audio/scenes", data, headers)
+    try:
+        with urllib.request.urlopen(request) as answer:
+            contents = answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            said = json.loads(error.read())
+        raise RuntimeError(said["error"]["message"]) from error
+    with wave.open(io.BytesIO(contents)) as file:
+        channels, rate = file.getnchannels(), file.getframerate()
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    return samples.reshape(-1, channels).T.astype(np.float32) / 2**15, rate
+
+
+class AudioScene:
+    """Six views and a seed to a sound."""
+
+    CATEGORY = "audio"
+    FUNCTION = "make"
+    RETURN_TYPES = ("AUDIO",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, object]:
+        """What the node shows."""
+        views = {
+            view: ("STRING", {"default": "", "multiline": view == "caption"}) for view in VIEWS
+        }
+        numbers = {
+            "duration": ("FLOAT", {"default": 5.0, "min": 0.0, "max": 600.0, "step": 0.1}),
+            "seed": ("INT", {"default": 0, "min": 0, "max": 2**32 - 1}),
+        }
+        return {
+            "required": {**views, **numbers},
+            "optional": {"server": ("STRING", {"default": SERVER})},
+        }
+
+    def make(
+        self, duration: float, seed: int, server: str = SERVER, **views: str
+    ) -> tuple[dict[str, object]]:
+        """The sound as ComfyUI has it, a waveform [1 channels n] and its rate; 0 s: as it needs."""
+        import torch  # noqa: TID251 (ComfyUI's)
+
+        said = {view: text for view, text in views.items() if text.strip()}
+        length = {"duration": duration} if duration > 0 else {}
+        samples, rate = scene(server, {**said, **length, "seed": seed})
+        return ({"waveform": torch.from_numpy(samples)[None], "sample_rate": rate},)
+
+
+NODE_CLASS_MAPPINGS = {"AudiogenScene": AudioScene}
+NODE_DISPLAY_NAME_MAPPINGS = {"AudiogenScene": "Audio scene"}
