@@ -18,8 +18,8 @@ from audiogen_jax.infer.options import SamplingOptions
 
 
 @app.command(
-    epilog='Example, in the settings of an agent: `{"mcpServers": {"audiogen": {"command": '
-    '"audiogen", "args": ["mcp", "--folder", "sounds"]}}}`'
+    epilog="Example: `audiogen mcp --folder sounds`, which agents start by their settings: "
+    '`{"mcpServers": {"audiogen": {"command": "audiogen", "args": ["mcp"]}}}`'
 )
 @sampling_options
 def mcp(

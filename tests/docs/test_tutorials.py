@@ -43,7 +43,7 @@ def _bash(example: Example) -> None:
 
 TUTORIAL = Sybil([PythonCodeBlockParser(), CodeBlockParser("bash", _bash)])
 GUIDE = Sybil([PythonCodeBlockParser()])  # its commands name files that only a reader has
-QUICK = ("captions.md", "editing.md", "tutorials/first_sound.md")
+QUICK = ("captions.md", "editing.md", "evaluation.md", "tutorials/first_sound.md")
 SLOW = ("sampling.md", "tutorials/finetune.md", "tutorials/measure.md")
 
 
