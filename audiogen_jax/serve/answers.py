@@ -71,16 +71,18 @@ async def _left(request: Request) -> None:
 
 
 async def audio_answer(
-    clip: Clip, format: Format, headers: Mapping[str, str] | None = None
+    clip: Clip, format: Format, headers: Mapping[str, str] | None = None, like: str = "PCM_16"
 ) -> Response:
-    """A file of a clip."""
+    """A file of a clip; see `encode`."""
     try:
-        contents = await asyncio.to_thread(encode, clip.audio, clip.sample_rate, format)
+        encoded = await asyncio.to_thread(encode, clip.audio, clip.sample_rate, format, like)
     except ValueError as error:
         raise ApiError(400, str(error), "response_format", "unsupported_value") from error
     channels = 1 if clip.audio.ndim == 1 else clip.audio.shape[1]
     about = about_audio(clip.sample_rate, channels) | dict(headers or {})
-    return Response(contents, media_type=media_type(format), headers=about)
+    if encoded.gain_db:
+        about["X-Gain-dB"] = f"{encoded.gain_db:.2f}"
+    return Response(encoded.contents, media_type=media_type(format), headers=about)
 
 
 def about_audio(rate: int, channels: int) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Files of audio in memory, in the formats that clients ask for."""
 
 import io
+import math
 import struct
 from typing import Literal, NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 import soundfile
 from jaxtyping import Float32
 
-from audiogen_jax.files.audio import convert, encode_audio
+from audiogen_jax.files.audio import EncodedAudio, convert, encode_audio, lossless_subtype
 from audiogen_jax.serve.errors import ApiError
 
 Format = Literal["wav", "flac", "mp3", "opus", "ogg", "aac", "pcm"]
@@ -56,22 +57,27 @@ def media_type(format: Format) -> str:
     return _MEDIA_TYPES[format] if format in _MEDIA_TYPES else _CONTAINERS[format].media_type
 
 
-def encode(audio: Float32[np.ndarray, "n ..."], rate: int, format: Format) -> bytes:
+def encode(
+    audio: Float32[np.ndarray, "n ..."], rate: int, format: Format, like: str = "PCM_16"
+) -> EncodedAudio:
     """A file in memory; a peak over full scale is fitted by making all of the clip quieter.
 
     Args:
       audio: finite samples [n] or [n a].
       rate: Hz; where the format does not hold it, the next higher one that it does.
       format: but for "aac", see `check_format`.
+      like: subtype of the file that it was made from; in a format without loss nothing of it is.
 
     Raises:
       ValueError: the format does not hold this rate, or so many channels.
     """
-    audio = audio / max(1.0, float(np.abs(audio).max(initial=0.0)))
-    if format == "pcm":
-        return pcm(audio)
     if format in ("wav", "flac"):
-        return encode_audio(audio, rate, f".{format}").contents
+        suffix = f".{format}"
+        return encode_audio(audio, rate, suffix, lossless_subtype(like, suffix))
+    peak = max(1.0, float(np.abs(audio).max(initial=0.0)))
+    audio, gain_db = audio / np.float32(peak), -20 * math.log10(peak)
+    if format == "pcm":
+        return EncodedAudio(pcm(audio), gain_db)
     container = _CONTAINERS[format]
     columns = audio if audio.ndim == 2 else audio[:, None]
     if container.rates and rate not in container.rates:
@@ -89,7 +95,7 @@ def encode(audio: Float32[np.ndarray, "n ..."], rate: int, format: Format) -> by
         raise ValueError(
             f"{format} holds no {columns.shape[1]} channels at {rate} Hz: {error}"
         ) from None
-    return buffer.getvalue()
+    return EncodedAudio(buffer.getvalue(), gain_db)
 
 
 def pcm(audio: Float32[np.ndarray, "n ..."]) -> bytes:

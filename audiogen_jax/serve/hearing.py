@@ -59,7 +59,7 @@ def hearing_routes(service: Service) -> APIRouter:
         headers = {"X-Seed": str(form.seed)}
         if told:
             headers["X-Warning"] = header("; ".join(told))[:4000]
-        return await audio_answer(clip, form.response_format, headers)
+        return await audio_answer(clip, form.response_format, headers, recording.subtype)
 
     @router.post("/v1/audio/understanding")
     async def understanding(

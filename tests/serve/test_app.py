@@ -11,6 +11,7 @@ import soundfile
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.infer.continuation import continued
+from audiogen_jax.serve.formats import encode
 from tests.serve.conftest import KEY, QUICK, serving
 
 RATE = 16000
@@ -69,6 +70,19 @@ def test_formats(client, pipeline, format: str):
         np.testing.assert_allclose(audio, expected, atol=1e-4)
     else:  # of about the same power
         assert 0.5 < np.square(audio).sum() / np.square(expected).sum() < 1.5
+
+
+def test_what_does_not_fit_is_made_quieter_and_said():
+    loud = np.linspace(-2, 2, 4001, dtype=np.float32)
+    for format in ("wav", "flac", "pcm", "mp3"):
+        assert encode(loud, RATE, format).gain_db == pytest.approx(-6.02, abs=0.01)
+    whole, _ = soundfile.read(io.BytesIO(encode(loud, RATE, "wav", "FLOAT").contents))
+    np.testing.assert_array_equal(whole.astype(np.float32), loud)
+    with pytest.raises(ValueError, match="3 channels"):
+        encode(np.zeros((9, 3), np.float32), RATE, "mp3")
+    for rate, held in ((44100, 48000), (7999, 8000)):
+        made = encode(np.zeros(rate, np.float32), rate, "opus").contents
+        assert soundfile.info(io.BytesIO(made)).samplerate == held
 
 
 def test_a_sentence_is_refined(client):
