@@ -18,7 +18,7 @@ RATE = 16000
 SCENE = {
     "caption": "A dog barks in the rain, and a man walks by.",
     "sfx": "a dog barking",
-    "env": "rain",
+    "env": "a tin roof, wind, wet streets",
 }
 SPEECH = {"model": "tts-1", "input": "seven", "voice": "alloy", "duration": 1.0}
 SPOKEN = '<|caption|> A person speaking says "seven". <|speech|> a person speaking <|asr|> seven'
