@@ -70,12 +70,15 @@ def test_all_suites_from_one_load(tiny_checkpoint, manifest, loads, tmp_path, ca
     ]
     results = evaluate_checkpoint(
         tiny_checkpoint, manifest, tmp_path / "a.json", cache=tmp_path / "judge", suites=suites,
-        seed=1, options=SamplingOptions(steps=1),
+        seed=1, options=SamplingOptions(steps=1), html=tmp_path / "a.html", examples=1,
     )  # fmt: skip
     assert loads == ["Pipeline"]
     report = json.loads((tmp_path / "a.json").read_text())
     assert list(report["protocol"])[-len(SUITES) :] == list(SUITES)
     assert report["protocol"]["seed"] == 1
+    page = (tmp_path / "a.html").read_text()
+    assert page.count("<audio") == 3 + 2  # of the codec, and a digit beside a real one
+    assert "asked for: zero; the judge hears: " in page
     assert report["protocol"]["reconstruction"]["latent_values_per_second"] == 25 * 16
     assert len(report["protocol"]["reconstruction"]["clips"]) == 2
     generation = report["protocol"]["generation"]

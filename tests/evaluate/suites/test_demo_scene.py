@@ -46,6 +46,7 @@ def test_shares(monkeypatch):
     monkeypatch.setattr(demo_scene, "tasks_of", lambda training: tasks)
     monkeypatch.setattr(demo_scene, "cached_judge", lambda *arguments: None)
     monkeypatch.setattr(demo_scene, "shares_heard", shares_heard)
+    monkeypatch.setattr(demo_scene, "heard_in", lambda clip, *others: f"{clip[0]:g}")
     monkeypatch.setattr(demo_scene, "chances", lambda *arguments: {"all": 0.01})
     recordings = [
         said("seven", "val"),
@@ -53,7 +54,10 @@ def test_shares(monkeypatch):
         recording("rain", "val", 5.0, {"caption": ("rain",), "env": ("rain",)}),
     ]
     model = Model(Seeded(), Seeded())  # type: ignore[arg-type]
-    measurement = DemoScene(seeds=3).run(model, recordings, Context(Path(), seed=7))
+    measurement = DemoScene(seeds=3).run(model, recordings, Context(Path(), seed=7, examples=2))
+    assert [each.verdict for each in measurement.examples] == ["7", "9"]
+    assert measurement.examples[1].title == "seed 9"
+    assert [*measurement.examples[0].clips] == ["generated", "real"]
     generated, real, rebuilt = heard
     assert [clip[0] for clip in generated] == measurement.protocol["seeds"] == [7, 8, 9]
     assert all(len(clip) == 5 * 16000 for clip in real)

@@ -129,7 +129,12 @@ def test_scores(lazy, pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(editing, "Listeners", Deaf)
     monkeypatch.setattr(editing, "rebuild", lambda codec, clip: clip)
     editor = Editor(lazy, {row.id: row for rows in pairs.values() for row in rows})
-    measured = Editing(edits=4).run(Model(editor, editor), RECORDINGS, Context(tmp_path))
+    measured = Editing(edits=4).run(
+        Model(editor, editor), RECORDINGS, Context(tmp_path, examples=1)
+    )
+    assert [each.title for each in measured.examples] == [pairs[form][0].id for form in FORMS]
+    assert all([*each.clips] == ["source", "edited", "goal"] for each in measured.examples)
+    assert measured.examples[0].prompt.startswith("remove: ")
     for form in ("remove", "extract"):
         scores = measured.results[form]
         assert scores[NOTHING_DONE]["si_sdr_gain_db"].mean == 0

@@ -62,7 +62,11 @@ def test_scores(tmp_path, monkeypatch):
     monkeypatch.setattr(enhancement, "pesq_wb", lambda a, b, sample_rate: None)
     monkeypatch.setattr(enhancement, "SpeechRatings", missing)
     cleaner = Cleaner(False, {})
-    measured = Enhancement(noisy=2).run(Model(cleaner, cleaner), RECORDINGS, Context(tmp_path))
+    measured = Enhancement(noisy=2).run(
+        Model(cleaner, cleaner), RECORDINGS, Context(tmp_path, examples=1)
+    )
+    assert [*measured.examples[0].clips] == ["noisy", "extracted", "clean"]
+    assert measured.examples[0].verdict == "voice 0 dB above the noise"
     results = measured.results
     assert results["extracted"]["pesq_wb"] is None
     assert results["extracted"]["si_sdr_db"].mean == 100

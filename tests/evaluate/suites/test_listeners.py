@@ -7,7 +7,13 @@ import pytest
 
 from audiogen_jax.evaluate.judge.tasks import DIGITS, EVENTS, SOUNDS, Task
 from audiogen_jax.evaluate.suites import listeners
-from audiogen_jax.evaluate.suites.listeners import Listeners, chances, ratios, shares_heard
+from audiogen_jax.evaluate.suites.listeners import (
+    Listeners,
+    chances,
+    heard_in,
+    ratios,
+    shares_heard,
+)
 
 PLACES = ("rain", "music", "nothing")
 
@@ -62,6 +68,9 @@ def test_shares(everybody):
         "all": (0.5, 4),
         "all, PocketSphinx": (0.5, 4),
     }
+    text = "digits: three (asked for: two); digits, PocketSphinx: two (asked for: two); "
+    text += "events: dog (asked for: dog); ambience: rain (asked for: rain)"
+    assert heard_in(clips[3], expected[3], everybody, 16000) == text
     chance = chances(expected, everybody)
     assert chance.keys() == shares.keys()
     assert chance["music"] == 1 / 3 and chance["events"] == 1 / len(EVENTS)

@@ -85,7 +85,13 @@ class Late:
 def test_shares(monkeypatch):
     monkeypatch.setattr(timing, "_word_detectors", lambda: ({"ears": energy_onsets}, "no VAD"))
     model = Model(Late(), Late())  # type: ignore[arg-type]
-    measurement = Timing(timed=4).run(model, RECORDINGS, Context(Path()))
+    measurement = Timing(timed=4).run(model, RECORDINGS, Context(Path(), examples=2))
+    prompts = measurement.protocol["prompts"]
+    assert len(measurement.examples) == 2 * len(FORMS)
+    for example in measurement.examples:
+        asked = prompts[example.title]
+        assert example.prompt == asked["prompt"]
+        assert example.verdict == f"asked for at {asked['timeline'][0]['start']:.2f} s"
     results = measurement.results
     assert list(results) == list(FORMS) and measurement.note == "no VAD"
     for form, detectors in zip(FORMS, (["energy", "ears"], ["energy"], ["ears"]), strict=True):
