@@ -27,6 +27,19 @@ FACTS = ("checkpoint", "checkpoint_sha256", "manifest", "manifest_sha256", "seed
 """Of the protocol, at the head of the page."""
 
 
+def check_page(path: str | Path | None, examples: int) -> None:
+    """Checks, before any work, that a page can be written; None is none.
+
+    Raises:
+      ValueError: another suffix, or less than no examples.
+      OSError: it cannot be written.
+    """
+    if examples < 0:
+        raise ValueError(f"examples={examples} must be at least 0")
+    if path is not None:
+        check_report_path(path, ".html")
+
+
 def write_html(
     path: str | Path, protocol: Mapping[str, object], measured: Mapping[str, Measurement]
 ) -> None:

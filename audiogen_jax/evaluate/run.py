@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from audiogen_jax.checkpoints.locate import find_checkpoint
-from audiogen_jax.evaluate.html import write_html
+from audiogen_jax.evaluate.html import check_page, write_html
 from audiogen_jax.evaluate.protocol import environment
 from audiogen_jax.evaluate.recordings import read_recordings, recordings_sha256
 from audiogen_jax.evaluate.registry import possible, select
@@ -54,11 +54,8 @@ def evaluate_checkpoint(
     suites = select(possible(checkpoint)) if suites is None else suites
     if not suites:
         raise ValueError("no suites: name at least one thing to measure")
-    if examples < 0:
-        raise ValueError(f"examples={examples} must be at least 0")
-    for path, suffix in ((out, ".json"), (html, ".html")):
-        if path is not None:
-            check_report_path(path, suffix)
+    check_report_path(out, ".json")
+    check_page(html, examples)
     read_manifest(manifest)  # a bad one is refused before a model is loaded
     model = _load(checkpoint, any(suite.needs_generator for suite in suites))
     recordings = read_recordings(manifest, model.codec.sample_rate)

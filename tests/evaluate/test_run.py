@@ -156,6 +156,8 @@ def test_the_protocol_names_what_differs_from_the_defaults():
         ({"suites": []}, "no suites"),
         ({"manifest": "absent.jsonl"}, "absent.jsonl"),
         ({"out": "a.json/b.json"}, "a.json"),
+        ({"html": "page.json"}, "written as .html"),
+        ({"html": "page.html", "examples": -1}, "examples=-1"),
     ],
 )
 def test_refused_before_a_model_is_loaded(

@@ -24,7 +24,7 @@ from audiogen_jax.evaluate.benchmarks.table import benchmark
 from audiogen_jax.evaluate.benchmarks.tables import score_table, sources
 from audiogen_jax.evaluate.embedders.embedder import Embedder
 from audiogen_jax.evaluate.embedders.registry import embedder
-from audiogen_jax.evaluate.html import write_html
+from audiogen_jax.evaluate.html import check_page, write_html
 from audiogen_jax.evaluate.listening.judge import ListeningJudge
 from audiogen_jax.evaluate.listening.listen import Answers, Plan, plan, rate
 from audiogen_jax.evaluate.listening.load import load_judge
@@ -89,8 +89,7 @@ def evaluate_suite(
     """
     out = Path(out)
     check_report_path(out, ".json")
-    if html is not None:
-        check_report_path(html, ".html")
+    check_page(html, examples)
     beside, row = out.with_suffix(".md"), benchmark(options.suite)
     check_writable(beside)
     if (options.audio is None) == (generation is None):
