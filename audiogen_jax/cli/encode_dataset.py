@@ -11,6 +11,7 @@ from audiogen_jax.cli.options import (
     Distributed,
     Dtype,
     Revision,
+    ShardingOption,
     ShardText,
     ShareText,
     read_share,
@@ -56,6 +57,7 @@ def encode_dataset(
             "the clip's id, or take their mean. [default: sample]"
         ),
     ] = None,
+    sharding: ShardingOption = "dp",
     share: ShareText = None,
     shard: ShardText = None,
     distributed: Distributed = False,
@@ -82,6 +84,7 @@ def encode_dataset(
             pad_seconds=pad_seconds,
             prompts_with=prompts_with,
             posterior=posterior,
+            sharding=sharding,
             share=this_share,
             report=report,
         )

@@ -27,7 +27,7 @@ from audiogen_jax.files.remote import parse_path, require_local
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.layout import inference_mesh
 from audiogen_jax.infer.noise import clip_keys
-from audiogen_jax.infer.options import as_number, check_count
+from audiogen_jax.infer.options import Sharding, as_number, check_count
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import pad_to
 from audiogen_jax.input.latent_dataset import DatasetInfo
@@ -102,6 +102,7 @@ def encode_dataset(
     pad_seconds: float | None = None,
     prompts_with: str | Path | None = None,
     posterior: Posterior | None = None,
+    sharding: Sharding = "dp",
     share: Share | None = None,
     report: Callable[[EncodeProgress], None] = lambda progress: None,
 ) -> EncodeProgress:
@@ -124,6 +125,8 @@ def encode_dataset(
       posterior: of a codec that makes a distribution of a clip's latents: "sample" draws some, by
         the clip's id alone, as the release of Audio-Omni trains and encodes; "mean" takes the
         likeliest. None is "sample" of such a codec.
+      sharding: of the parameters over the devices, of the codec and of what reads prompts, see
+        `Pipeline.load`.
       share: which shards to make, every n-th from i; of several processes each takes its own by
         default.
       report: called after every batch.
@@ -147,7 +150,7 @@ def encode_dataset(
     output = require_local(output, "the dataset that is written")
     read = read_manifests([parse_path(manifest) for manifest in manifests])
     clips = read.clips
-    mesh = inference_mesh(jax.local_devices())
+    mesh = inference_mesh(jax.local_devices(), sharding)
     codec = Codec.load(checkpoint, revision=revision, dtype=dtype, mesh=mesh)
     lengths = _Lengths(
         codec.min_samples,
@@ -161,7 +164,7 @@ def encode_dataset(
     posterior = (posterior or "sample") if codec.varies else None
     prompter = None
     if prompts_with is not None:
-        prompter = PromptEncoder.load(prompts_with, compute_dtype(dtype))
+        prompter = PromptEncoder.load(prompts_with, compute_dtype(dtype), sharding)
         several = sum(any(len(t) > 1 for t in clip.record.views.values()) for clip in clips)
         if several:
             warnings.warn(
@@ -190,6 +193,8 @@ def encode_dataset(
         job["pad_seconds"] = info.crop["pad_seconds"] = pad_seconds
     if posterior is not None:
         job["posterior"] = posterior
+    if sharding != "dp":
+        job["sharding"] = sharding
     if prompter is not None:
         job["prompts"] = prompter.sha256
     shards = [clips[start : start + shard_size] for start in range(0, len(clips), shard_size)]
@@ -203,7 +208,7 @@ def encode_dataset(
             + (len(read.malformed) if share.index == 0 else 0),
         )
         todo = [number for number in mine if not folder.has(number)]
-        rows = -(-batch_size // mesh.size) * mesh.size
+        rows = -(-batch_size // codec.layout.rows) * codec.layout.rows
         batches = clip_batches(shards, todo, batch_size, max_seconds)
         started = time.monotonic()
         submit = functools.partial(_submit, codec, posterior == "sample", rows)

@@ -11,8 +11,11 @@ from jaxtyping import DTypeLike, Float32
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.folder import open_checkpoint
+from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import PROMPTS, family_of
 from audiogen_jax.infer.compile import compiler_options
+from audiogen_jax.infer.layout import Layout, inference_mesh
+from audiogen_jax.infer.options import Sharding
 from audiogen_jax.input.manifest import AudioRecord
 from audiogen_jax.input.prompt_arrays import PromptArrays
 from audiogen_jax.jobs.prompt_inputs import read_inputs
@@ -22,7 +25,7 @@ from audiogen_jax.types import Params
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PromptEncoder:
-    """A generator's frozen parts, on the first device; one clip at a time.
+    """A generator's frozen parts, on the first device or cut over several; one clip at a time.
 
     Attributes:
       sha256: of all that decides what is stored.
@@ -32,25 +35,29 @@ class PromptEncoder:
     _reader: PromptReader
     _generator: ReadsAhead
     _params: Params
+    _layout: Layout
     _encode: Callable[[Params, Prompts], Prompts]
 
     @classmethod
-    def load(cls, source: str | Path, dtype: DTypeLike) -> Self:
+    def load(cls, source: str | Path, dtype: DTypeLike, sharding: Sharding = "dp") -> Self:
         """Loads what reads prompts; its parameters are bfloat16 in memory, as published ones are.
 
         Args:
           source: a generator or its encoder, see `open_checkpoint`.
           dtype: of the computation.
+          sharding: "fsdp" and "tensor" cut the parameters over the local devices.
 
         Raises:
-          ValueError: there is no such checkpoint, or it reads no prompts ahead.
+          ValueError: there is no such checkpoint or sharding, or it reads no prompts ahead.
         """
         opened = open_checkpoint(source)
         family = family_of(opened, PROMPTS)
-        loaded = family.load(opened, dtype, jax.device_put)
-        options = compiler_options(loaded.params)
-        encode = jax.jit(loaded.generator.encode_prompts, compiler_options=options)
-        return cls(family.sha256(opened), loaded.reader, loaded.generator, loaded.params, encode)
+        layout = Layout(inference_mesh(None, sharding))
+        loaded = family.load(opened, dtype, on_host if layout.cuts else jax.device_put)
+        generator, params = loaded.generator, layout.put(loaded.params, loaded.generator.axes)
+        options = compiler_options(params)
+        encode = jax.jit(generator.encode_prompts, compiler_options=options)
+        return cls(family.sha256(opened), loaded.reader, generator, params, layout, encode)
 
     def read(
         self, clip: AudioRecord, folder: Path, audio: Float32[np.ndarray, "n a"], sample_rate: int
@@ -76,7 +83,8 @@ class PromptEncoder:
 
     def submit(self, prompts: Prompts) -> Prompts:
         """Starts to encode the prompt of a clip; few shapes, few programs."""
-        return self._encode(self._params, prompts)
+        with self._layout.active():
+            return self._encode(self._params, prompts)
 
     def arrays(self, submitted: Prompts) -> PromptArrays:
         """Waits for the arrays of a clip.

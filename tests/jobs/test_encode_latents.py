@@ -123,6 +123,35 @@ def hash_of(config, params) -> str:
     return encoder_sha256(DashengCodec(config), params)
 
 
+def test_parameters_cut_over_devices_give_the_same_latents(whole, tokenizer, tmp_path, monkeypatch):
+    """On eight devices, none of which holds the codec; the job goes on as it began."""
+    codecs, load = [], job.Codec.load
+    monkeypatch.setattr(
+        job.Codec, "load", lambda *args, **named: codecs.append(load(*args, **named)) or codecs[-1]
+    )
+    manifest = write_manifest(tmp_path / "real.jsonl", sorted(CLIPS.glob("esc10/dog/*.flac")))
+    command = ["encode-dataset", str(manifest), "-o", str(tmp_path / "cut"), "--batch-size", "4"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, "--checkpoint", str(tokenizer), "--sharding", "fsdp"])
+    assert not stopped.value.code
+    leaves = jax.tree.leaves(codecs[0]._encoder)
+    on_first = sum(leaf.addressable_shards[0].data.nbytes for leaf in leaves)
+    assert on_first < 0.5 * sum(leaf.nbytes for leaf in leaves)
+    found, expected = records(tmp_path / "cut"), records(whole)
+    assert len(found) == 2
+    for name, record in found.items():
+        latents = expected[name].latents.astype(np.float32)
+        np.testing.assert_allclose(
+            record.latents.astype(np.float32),
+            latents,
+            rtol=2**-7,
+            atol=1e-5 * np.abs(latents).max(),
+        )
+    assert json.loads((tmp_path / "cut" / "job.json").read_text())["sharding"] == "fsdp"
+    with pytest.raises(ValueError, match="belongs to another job: sharding was 'fsdp'"):
+        encode_dataset([manifest], tmp_path / "cut", checkpoint=tokenizer, batch_size=4)
+
+
 def test_the_description(whole, tokenizer):
     info = LatentDataset(whole).info
     assert info.tokenizer_sha256 == hash_of(*load_tokenizer(CheckpointFolder(tokenizer)))
@@ -315,6 +344,7 @@ def test_ids_are_unique_over_all_manifests(manifest, tokenizer, tmp_path):
         ({"max_seconds": float("inf")}, "max_seconds=inf: expected at least 513 samples"),
         ({"max_seconds": 0.03}, "max_seconds=0.03: expected at least 513 samples"),
         ({"dtype": "fp8"}, "dtype='fp8'"),
+        ({"sharding": "zero"}, "sharding='zero': expected one of"),
     ],
 )
 def test_wrong_arguments_are_named(manifest, tokenizer, tmp_path, wrong, message):

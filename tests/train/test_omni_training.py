@@ -17,7 +17,9 @@ from audiogen_jax.cli import main
 from audiogen_jax.files.content_hashes import HASHES
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.input.latent_dataset import LatentDataset
+from audiogen_jax.input.manifest import read_manifest
 from audiogen_jax.jobs.encode_latents import encode_dataset
+from audiogen_jax.jobs.encode_prompts import PromptEncoder
 from audiogen_jax.models.omni.conditioners.mel import draw_span, hide_span
 from audiogen_jax.models.omni.encoded_prompts import MEL, SYNC, TRANSCRIPT
 from audiogen_jax.models.omni.instructions import FILE
@@ -108,6 +110,25 @@ def test_of_several_phrasings_the_first_is_read_and_said_to_be(folder):
             pad_seconds=SECONDS,
         )
     assert done.made == 0  # all are there already
+
+
+def test_what_reads_prompts_may_be_cut_over_devices(folder):
+    """What is stored of a prompt is the same, and no device holds the thinker."""
+    _, record, *_ = read_manifest(folder / "clips.jsonl")
+    audio = soundfile.read(record.path, dtype="float32")[0]
+    stored = []
+    for sharding in ("dp", "fsdp"):
+        encoder = PromptEncoder.load(folder / "model", np.float32, sharding)
+        prompts = encoder.read(record, folder, audio, CONFIG.sample_rate)
+        stored.append(encoder.arrays(encoder.submit(prompts)))
+    assert stored[0].keys() == stored[1].keys()
+    for name, array in stored[0].items():
+        expected = array.astype(np.float32)
+        error = np.abs(stored[1][name].astype(np.float32) - expected).max()
+        assert error <= 2**-8 * np.abs(expected).max()
+    leaves = jax.tree.leaves(encoder._params)
+    on_first = sum(leaf.addressable_shards[0].data.nbytes for leaf in leaves)
+    assert on_first < 0.3 * sum(leaf.nbytes for leaf in leaves)
 
 
 def overrides(folder, model="model") -> list[str]:
