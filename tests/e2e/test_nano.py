@@ -56,7 +56,7 @@ def test_takes_differ_and_repeat(pipeline):
 
 
 def test_the_caption_matters(pipeline):
-    options = {"seed": 0, "duration": 2.0, "ids": ["same"]}
+    options = {"seed": 0, "duration": 2.0, "steps": 8, "ids": ["same"]}
     sounds = [
         pipeline.generate(ag.compose(caption=text, **{view: text}), **options)[0].audio
         for view, text in (("sfx", "A dog barks."), ("music", "A slow piano piece."))

@@ -19,7 +19,7 @@ from tests.train.conftest import ROOT
 
 SCENES = ["<|caption|> a dog barks <|sfx|> bark", "<|caption|> rain <|env|> street"]
 CUTS = ["fsdp", "tensor"]
-OPTIONS = dict(steps=2, duration=0.5, view_guidance={"sfx": 4.0}, guidance_interval=(0.1, 1.0))
+OPTIONS = dict(steps=2, duration=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,10 @@ def smoke(manifest, tiny_checkpoint, tmp_path_factory):
     def config(stage: str, *overrides: str):
         needs = {
             "encoder": [],
-            "tokenizer": [f"init.encoder={tiny_checkpoint / 'tokenizer'}"],
+            "tokenizer": [
+                f"init.encoder={tiny_checkpoint / 'tokenizer'}",
+                "gan.n_ffts=(128,)",  # test_accumulate has two discriminators
+            ],
             "generator": [
                 f"tokenizer={tiny_checkpoint / 'tokenizer'}",
                 f"data.text_tokenizer={tiny_checkpoint / 'tokenizer.json'}",

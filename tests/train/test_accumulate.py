@@ -16,7 +16,9 @@ def batch_of(audio: np.ndarray) -> AudioBatch:
 
 def test_of_both_players_of_a_gan(smoke):
     """Feature matching is a ratio: of sums over the batch, not a mean of ratios of parts."""
-    objective = load_objective(parse_config(smoke("tokenizer", "accumulate=4")))
+    objective = load_objective(
+        parse_config(smoke("tokenizer", "accumulate=4", "gan.n_ffts=(256, 128)"))
+    )
     state = objective.prepare(jax.jit(objective.init_state)(jax.random.key(0)))
     loud = np.array([0.001, 0.01, 0.1, 0.9], np.float32)[:, None, None]
     audio = np.random.default_rng(0).standard_normal((4, 3200, 1)).astype(np.float32) * loud

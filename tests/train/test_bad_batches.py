@@ -7,6 +7,8 @@ from audiogen_jax.train import loop
 from audiogen_jax.train.loop import DivergedError, train_model
 from tests.train.conftest import metrics_rows
 
+QUICK = ("steps=5", "eval.batches=0", "statistics_batches=1", "mesh.data=1")
+
 
 class Poisoned:
     """An iterator some of whose batches hold a NaN."""
@@ -32,8 +34,8 @@ class Poisoned:
 def test_some_bad_batches(smoke, tmp_path, monkeypatch, stage: str):
     opened = loop.open_batches
     monkeypatch.setattr(loop, "open_batches", lambda *a, **k: Poisoned(opened(*a, **k), (2, 3, 5)))
-    options = ("steps=5", "eval.batches=0", "optimizer.warmup_steps=0", "guard.limit=2")
-    state = train_model(smoke(stage, *options, "statistics_batches=1"), tmp_path)
+    options = (*QUICK, "optimizer.warmup_steps=0", "guard.limit=2")
+    state = train_model(smoke(stage, *options), tmp_path)
     rows = metrics_rows(tmp_path)
     assert [row["skipped_steps"] for row in rows] == [0, 1, 1, 0, 1]
     assert ["loss" in row for row in rows] == [True, False, False, True, False]
@@ -50,7 +52,7 @@ def test_some_bad_batches(smoke, tmp_path, monkeypatch, stage: str):
 def test_too_many_bad_batches(smoke, tmp_path, monkeypatch, limit: int, bad, message: str):
     opened = loop.open_batches
     monkeypatch.setattr(loop, "open_batches", lambda *a, **k: Poisoned(opened(*a, **k), bad))
-    options = ("steps=5", "eval.batches=0", "checkpoint_every=1", f"guard.limit={limit}")
+    options = (*QUICK, "checkpoint_every=1", f"guard.limit={limit}")
     with pytest.raises(DivergedError, match=message):
-        train_model(smoke("encoder", *options, "statistics_batches=1"), tmp_path)
+        train_model(smoke("encoder", *options), tmp_path)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} >= {"1"}

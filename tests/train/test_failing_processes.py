@@ -49,7 +49,8 @@ def test_both_end(smoke, tmp_path, what: str, when: str, victim: int):
     programs: list[tuple[str, ...]] = [("-m", "launch.train")] * 2
     programs[victim] = ("-c", FAULT.format(when=when, what=what))
     options = ("steps=100000", "eval.batches=1", "eval.every=100000", "log_every=1")
-    stuck = ("stuck_seconds=8",) if what == "hangs" else ()
+    # Compiling may take three times so long, also where other programs run beside.
+    stuck = ("stuck_seconds=20",) if what == "hangs" else ()
     processes = start_two(
         "encoder", smoke("encoder"), tmp_path, *options, *stuck, programs=programs
     )
@@ -57,7 +58,9 @@ def test_both_end(smoke, tmp_path, what: str, when: str, victim: int):
     ended = time.monotonic()
     outputs = [process.communicate(timeout=120)[0].decode() for process in processes]
     both = "\n".join(outputs)
-    assert time.monotonic() - ended < 90, both
+    seconds = time.monotonic() - ended
+    print(f"{what} {when}, process {victim}: the other ended {seconds:.1f} s later")
+    assert seconds < 90, both
     code, message = EXPECTED[what]
     other = processes[1 - victim].returncode
     if (what, when) == ("signalled", "loop"):

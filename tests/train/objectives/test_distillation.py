@@ -27,7 +27,7 @@ def few_steps(tiny_checkpoint, manifest, *overrides: str):
             f"data.manifests=(({str(manifest)!r}, 1.0),)",
             "data.num_workers=0",
             "data.buckets=(1.0,)",
-            "data.batch_sizes=(8,)",
+            "data.batch_sizes=(4,)",
             "data.max_tokens=16",
             "trajectory_steps=4",
             "few=(2,)",
@@ -35,6 +35,7 @@ def few_steps(tiny_checkpoint, manifest, *overrides: str):
             "steps=2",
             "log_every=1",
             "eval.batches=0",
+            "mesh.data=1",
             "optimizer.warmup_steps=1",
             *overrides,
         ],
@@ -102,10 +103,10 @@ def test_a_student_begins_as_its_teacher(params, tiny_config):
 
 @pytest.mark.parametrize("rank", [4, pytest.param(0, marks=pytest.mark.slow)])
 def test_jumps_are_learned_exported_and_sampled(tiny_checkpoint, manifest, tmp_path, rank: int):
-    how = (f"lora.rank={rank}", "steps=40", "optimizer.learning_rate=1e-2")
+    how = (f"lora.rank={rank}", "steps=24", "optimizer.learning_rate=2e-2")
     train_model(few_steps(tiny_checkpoint, manifest, *how), tmp_path / "work")
     errors = [row["jump"] for row in metrics_rows(tmp_path / "work")]
-    assert np.mean(errors[-10:]) < 0.6 * np.mean(errors[:10]), errors
+    assert np.mean(errors[-6:]) < 0.6 * np.mean(errors[:6]), errors
 
     pipeline = ag.load(tmp_path / "work" / "export")
     assert pipeline.generator.flow_map
