@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Self, TypeAlias
 
 from audiogen_jax.caption import VIEWS, check_text
+from audiogen_jax.scalars import as_number
 
 _KEYS = ("start", "end", "view", "text")
 _FOREVER = 1e9
@@ -39,8 +40,9 @@ class Event:
             raise ValueError(f"view {self.view!r} of an event: expected one of {VIEWS}")
         for name in ("start", "end"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
+            if (seconds := as_number(value)) is None:
                 raise ValueError(f"{name} of an event is {value!r:.60}: expected seconds")
+            object.__setattr__(self, name, seconds)
         if not 0 <= self.start < self.end < _FOREVER:
             raise ValueError(
                 f"event from {self.start:g} to {self.end:g} s: expected 0 <= start < end, in "

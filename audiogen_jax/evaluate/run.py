@@ -14,6 +14,7 @@ from audiogen_jax.files.fingerprint import checkpoint_sha256, sha256
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
+from audiogen_jax.infer.requests import check_seed
 from audiogen_jax.input.manifest import read_manifest
 
 
@@ -54,6 +55,7 @@ def evaluate_checkpoint(
     suites = select(possible(checkpoint)) if suites is None else suites
     if not suites:
         raise ValueError("no suites: name at least one thing to measure")
+    seed = check_seed(seed)
     check_report_path(out, ".json")
     check_page(html, examples)
     read_manifest(manifest)  # a bad one is refused before a model is loaded

@@ -13,11 +13,12 @@ from audiogen_jax.checkpoints.releases import AUDIO_OMNI, how_to_get
 from audiogen_jax.files.audio import convert, read_audio
 from audiogen_jax.infer.latent_editing import ADDING, LISTENING, LatentEditor, inside
 from audiogen_jax.infer.make_from_inputs import InputRequestMaker
-from audiogen_jax.infer.options import SamplingOptions, as_interval
+from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
 from audiogen_jax.infer.requests import Clip, ClipError, Request, batches, check_seed
 from audiogen_jax.models.edit_kinds import EditKind
 from audiogen_jax.models.prompting import Edit, PromptInputs, Sound
+from audiogen_jax.scalars import as_interval
 
 EDITING = SamplingOptions(steps=100, guidance=7.0, schedule="linear")
 """How the release of Audio-Omni edits."""

@@ -6,11 +6,12 @@ that `--help` answers at once, nothing here imports jax before it samples.
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.models.quirks import Quirks
+from audiogen_jax.scalars import as_integer, as_interval, as_number
 
 if TYPE_CHECKING:  # the command line reads the fields of this file without waiting for jax
     from audiogen_jax.flow.guidance import Guidance
@@ -163,51 +164,3 @@ class SamplingOptions:
 def _check_choice(name: str, value: str, choices: Any) -> None:
     if value not in get_args(choices):
         raise ValueError(f"{name}={value!r} must be one of {sorted(get_args(choices))}")
-
-
-def as_number(value: object) -> float | None:
-    """A real number of Python, numpy or jax as a float; None if it is none."""
-    if type(value) in (int, float):
-        return float(value)  # type: ignore[arg-type]
-    import numpy as np
-
-    array = np.asarray(value)
-    if array.ndim or array.dtype.kind in "bcOSUMm":
-        return None
-    return float(array)
-
-
-def as_integer(value: object) -> int | None:
-    """An integer of Python, numpy or jax as an int; None if it is none."""
-    if type(value) is int:
-        return value
-    import numpy as np
-
-    array = np.asarray(value)
-    return int(array) if not array.ndim and array.dtype.kind in "iu" else None
-
-
-def check_count(name: str, value: object) -> int:
-    """A number of things as an int.
-
-    Raises:
-      ValueError: it is no integer, or below 1.
-    """
-    count = as_integer(value)
-    if count is None or count < 1:
-        raise ValueError(f"{name}={value!r}: expected an integer of at least 1")
-    return count
-
-
-def as_interval(value: object) -> tuple[float, float] | None:
-    """Two numbers; None if it is something else."""
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return None
-    try:
-        numbers = [as_number(number) for number in value]
-    except TypeError:  # an array without axes
-        return None
-    match numbers:
-        case [float(low), float(high)]:
-            return low, high
-    return None

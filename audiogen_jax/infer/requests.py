@@ -9,8 +9,8 @@ from jaxtyping import Float, Int
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.flow.windows import Windows
 from audiogen_jax.infer.buckets import bucket
-from audiogen_jax.infer.options import as_integer, as_number
 from audiogen_jax.models.protocols import Condition
+from audiogen_jax.scalars import as_integer, as_number
 from audiogen_jax.timeline import Timeline
 
 MAX_BATCH = 8

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from audiogen_jax.files.audio import MAX_CHANNELS, RATES, convert
 from audiogen_jax.flow.inpainting import EditArrays
 from audiogen_jax.infer.codec import Codec
-from audiogen_jax.infer.options import as_integer, as_interval, as_number
+from audiogen_jax.scalars import as_integer, as_interval, as_number
 from audiogen_jax.types import as_float32
 
 CROSSFADE_SECONDS = 0.02

@@ -27,7 +27,7 @@ from audiogen_jax.files.remote import parse_path, require_local
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.layout import inference_mesh
 from audiogen_jax.infer.noise import clip_keys
-from audiogen_jax.infer.options import Sharding, as_number, check_count
+from audiogen_jax.infer.options import Sharding
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import pad_to
 from audiogen_jax.input.latent_dataset import DatasetInfo
@@ -39,6 +39,7 @@ from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.latent_folder import LatentFolder, ShardWriter
 from audiogen_jax.jobs.overlap import overlapped
 from audiogen_jax.models.prompting import Prompts
+from audiogen_jax.scalars import as_number, check_count
 from audiogen_jax.types import compute_dtype, dtype_name
 
 _BATCHES_AHEAD = 2

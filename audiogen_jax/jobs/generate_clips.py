@@ -19,7 +19,7 @@ from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.files.audio import FORMATS, encode_audio
 from audiogen_jax.files.jsonl import Row
 from audiogen_jax.files.remote import local_copy, parse_path, require_local
-from audiogen_jax.infer.options import SamplingOptions, Sharding, as_number, check_count
+from audiogen_jax.infer.options import SamplingOptions, Sharding
 from audiogen_jax.infer.pipeline import Pipeline, Submitted
 from audiogen_jax.infer.requests import (
     MAX_BATCH,
@@ -38,6 +38,7 @@ from audiogen_jax.jobs.job import Progress, Share
 from audiogen_jax.jobs.overlap import overlapped
 from audiogen_jax.jobs.prompt_inputs import read_inputs
 from audiogen_jax.refiner.refine import refine
+from audiogen_jax.scalars import as_number, check_count
 from audiogen_jax.timeline import to_json
 from audiogen_jax.types import dtype_name
 

@@ -13,6 +13,7 @@ from audiogen_jax.files.atomic import sync, write_synced
 from audiogen_jax.files.jsonl import Row, parse_object
 from audiogen_jax.files.lock import locked
 from audiogen_jax.files.text import decode_text
+from audiogen_jax.scalars import as_integer
 from audiogen_jax.types import dtype_name
 
 JOB = "job.json"
@@ -36,8 +37,11 @@ class Share:
     count: int = 1
 
     def __post_init__(self):
-        if not 0 <= self.index < self.count:
+        index, count = as_integer(self.index), as_integer(self.count)
+        if index is None or count is None or not 0 <= index < count:
             raise ValueError(f"share '{self.index}/{self.count}': expected I from 0 to N - 1")
+        object.__setattr__(self, "index", index)
+        object.__setattr__(self, "count", count)
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float32, Float64, Int, Key, PyTree, UInt8
 
 from audiogen_jax.files.video import VideoTimes
 from audiogen_jax.models.quirks import Quirks
+from audiogen_jax.scalars import as_integer, as_number
 from audiogen_jax.sharding.placement import AxisRules
 from audiogen_jax.types import NotNegative, Params, Range
 
@@ -33,12 +34,17 @@ class Decoding:
     top_p: Annotated[float, Range(0, 1, above=True)] = 1.0
 
     def __post_init__(self):
-        if type(self.max_tokens) is not int or not 1 <= self.max_tokens <= 1 << 16:
+        max_tokens = as_integer(self.max_tokens)
+        temperature, top_p = as_number(self.temperature), as_number(self.top_p)
+        if max_tokens is None or not 1 <= max_tokens <= 1 << 16:
             raise ValueError(f"max_tokens={self.max_tokens!r}: expected 1 to {1 << 16}")
-        if not 0 <= self.temperature <= 100:
+        if temperature is None or not 0 <= temperature <= 100:
             raise ValueError(f"temperature={self.temperature!r}: expected 0 to 100")
-        if not 0 < self.top_p <= 1:
+        if top_p is None or not 0 < top_p <= 1:
             raise ValueError(f"top_p={self.top_p!r}: expected above 0 and at most 1")
+        values = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -12,6 +12,8 @@ from jaxtyping import Array, Float, Int, Shaped
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.models.edit_kinds import EditKind
 from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
+from audiogen_jax.scalars import as_number
+from audiogen_jax.sharding.placement import AxisRules
 from audiogen_jax.types import Params, as_float32
 
 Prompts: TypeAlias = Any
@@ -39,8 +41,10 @@ class Sound:
             raise ValueError(
                 f"audio of shape {samples.shape}: expected finite samples [n] or [n a]"
             )
-        if isinstance(self.sample_rate, bool) or int(self.sample_rate) != self.sample_rate:
+        rate = as_number(self.sample_rate)
+        if rate is None or not rate.is_integer():
             raise ValueError(f"sample_rate={self.sample_rate!r}: expected a whole number of Hz")
+        object.__setattr__(self, "sample_rate", int(rate))
         object.__setattr__(self, "samples", samples if samples.ndim == 2 else samples[:, None])
 
     @property
@@ -208,6 +212,11 @@ class Ragged(NamedTuple):
 @runtime_checkable
 class ReadsAhead(Protocol):
     """A generator whose frozen parts may read prompts before a training."""
+
+    @property
+    def axes(self) -> AxisRules:
+        """The names of its parameters' axes."""
+        ...
 
     def encode_prompts(self, params: Params, prompts: Prompts) -> Prompts:
         """Prompts after the frozen parts, as `condition` takes them too; traceable."""

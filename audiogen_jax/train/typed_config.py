@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar, get_args, get_origin
 
 import numpy as np
 
+from audiogen_jax.scalars import as_python
 from audiogen_jax.types import Range, parse_dtype
 
 T = TypeVar("T")
@@ -24,7 +25,8 @@ def typed(kind: type[T], values: Mapping[str, object], key: str = "") -> T:
     """Builds a dataclass, and those inside it, from mappings with the names of their fields.
 
     Lists become tuples, whole numbers become floats where one is expected, spellings of a dtype
-    become the dtype, texts a path where one is expected, and "" is None where that is allowed.
+    become the dtype, texts a path where one is expected, numbers of numpy and jax those of Python,
+    and "" is None where that is allowed.
 
     Args:
       kind: a dataclass.
@@ -54,6 +56,7 @@ def typed(kind: type[T], values: Mapping[str, object], key: str = "") -> T:
 
 def convert(hint: object, value: object, key: str) -> object:
     """A value as what a field is annotated with."""
+    value = as_python(value)
     if get_origin(hint) is Annotated:
         hint, *notes = get_args(hint)
         converted = convert(hint, value, key)
@@ -75,7 +78,7 @@ def convert(hint: object, value: object, key: str) -> object:
     if get_origin(hint) is Mapping and isinstance(value, Mapping):
         item = get_args(hint)[1]
         if item is object:
-            return value
+            return _as_python_inside(value)
         return {str(name): convert(item, each, f"{key}.{name}") for name, each in value.items()}
     if get_origin(hint) is tuple:
         if isinstance(value, list | tuple):
@@ -91,6 +94,14 @@ def convert(hint: object, value: object, key: str) -> object:
     elif _is_instance(value, get_origin(hint) or hint):
         return value
     raise ValueError(f"config key {key!r}: {value!r} is no {_name(hint)}")
+
+
+def _as_python_inside(values: Mapping[str, object]) -> Mapping[str, object]:
+    """Sizes of a model, whose families check them."""
+    return {
+        name: _as_python_inside(value) if isinstance(value, Mapping) else as_python(value)
+        for name, value in values.items()
+    }
 
 
 def _is_instance(value: object, kind: object) -> bool:
