@@ -13,6 +13,9 @@ from audiogen_jax.sharding.stop import leave
 
 START_FACTOR = 3
 """Until the first step is done (opening data, restoring, compiling) it may take so much longer."""
+WAITING_FACTOR = 1.25
+"""Of several processes, those that wait for a stuck one in what they do together may take so much
+longer than it: so it is the one that says where it stands."""
 _STDERR = 2
 CLOSING_SECONDS = 30.0
 """How long one of several processes may close files after an error: that waits for the others."""
@@ -28,7 +31,7 @@ class Watchdog:
     def __init__(self, seconds: float):
         """Args: the longest time without progress; 0: any."""
         self._seconds, self._limit = seconds, START_FACTOR * seconds
-        self._doing, self._since = "starting", time.monotonic()
+        self._doing, self._since, self._factor = "starting", time.monotonic(), 1.0
         self._done = threading.Event()
 
     def __enter__(self) -> "Watchdog":
@@ -44,20 +47,30 @@ class Watchdog:
     ) -> None:
         self._done.set()
 
-    def beat(self, doing: str) -> None:
-        """Says that there was progress, and what is done from now on."""
+    def beat(self, doing: str, together: bool = True) -> None:
+        """Says that there was progress.
+
+        Args:
+          doing: what is done from now on.
+          together: do several processes do it together, each waiting for the others?
+        """
+        self._factor = WAITING_FACTOR if together and jax.process_count() > 1 else 1.0
         self._doing, self._since = doing, time.monotonic()
 
     def expect_steps(self) -> None:
         """From now on the time without progress is that of a step."""
         self._limit = self._seconds
 
+    @property
+    def _patience(self) -> float:
+        return self._factor * self._limit
+
     def _watch(self) -> None:
-        while not self._done.wait(min(1.0, self._seconds / 4)):
-            if time.monotonic() - self._since > self._limit:
+        while not self._done.wait(min(1.0, self._seconds / 10)):
+            if time.monotonic() - self._since > self._patience:
                 faulthandler.dump_traceback(_STDERR, all_threads=True)
                 leave(
-                    f"no progress for {self._limit:g} s (stuck_seconds={self._seconds:g}) while "
+                    f"no progress for {self._patience:g} s (stuck_seconds={self._seconds:g}) while "
                     f"{self._doing}; the stacks of its threads stand above"
                 )
 

@@ -108,7 +108,7 @@ def _train(
 
     # ------------------------------------------------------ objective, data
     mesh = make_mesh(settings.mesh)
-    watchdog.beat("opening the data")
+    watchdog.beat("opening the data", together=False)
     objective = load_objective(settings)
     open_split = functools.partial(
         open_batches,
@@ -186,7 +186,7 @@ def _train(
         )
         stop, vote = step >= settings.steps, StopVote(step)
         while not stop:
-            watchdog.beat(f"loading the data of step {step + 1}")
+            watchdog.beat(f"loading the data of step {step + 1}", together=False)
             with meter.time("data"):
                 clip_ids, arrays, replaced = host_batch(next(batches))
                 batch = shard_batch(mesh, arrays)

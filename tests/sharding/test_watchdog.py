@@ -5,7 +5,7 @@ import time
 import pytest
 
 from audiogen_jax.sharding import watchdog
-from audiogen_jax.sharding.watchdog import START_FACTOR, Watchdog, closed_in_time
+from audiogen_jax.sharding.watchdog import START_FACTOR, WAITING_FACTOR, Watchdog, closed_in_time
 
 SHORT = 0.05
 
@@ -39,6 +39,17 @@ def test_steps_are_shorter_than_the_start(left):
         dog._since -= 1000 * SHORT * (START_FACTOR + 1) / 2
         wait(left)
     assert "no progress for 50 s" in left[0]
+
+
+def test_who_waits_for_another_is_more_patient(monkeypatch):
+    """Of a stuck process and those that wait for it, the stuck one speaks."""
+    dog = Watchdog(8)
+    for processes, factor in ((1, 1), (2, WAITING_FACTOR)):
+        monkeypatch.setattr(watchdog.jax, "process_count", lambda count=processes: count)
+        dog.beat("loading the data of step 5", together=False)
+        alone = dog._patience
+        dog.beat("running step 5")
+        assert dog._patience == factor * alone
 
 
 def test_progress(left):
