@@ -1,6 +1,7 @@
 """Synchformer's visual half against tensors made with the release's."""
 
 import dataclasses
+import functools
 import json
 
 import flax.linen as nn
@@ -68,9 +69,14 @@ def frames(shown: dict[str, int]) -> np.ndarray:
     return formula(**shown).astype(np.float32) / 127.5 - 1
 
 
+@functools.cache
+def jitted(config):
+    return jax.jit(lambda p, v: sync_features(config, p, v))
+
+
 def features(small, count: int | None = None):
     config, params, video = small
-    return jax.jit(lambda p, v: sync_features(config, p, v))(params, video[:count])
+    return jitted(config)(params, video[:count])
 
 
 @pytest.mark.parametrize("name", [n for n in io("synchformer") if "small.features" in n])
@@ -81,8 +87,7 @@ def test_features(small, name):
 
 def test_black(small):
     config, params, video = small
-    run = jax.jit(lambda p, v: sync_features(config, p, v))
-    black = run(params, jnp.full_like(video[: config.frames_per_segment], -1.0))
+    black = jitted(config)(params, jnp.full_like(video[: config.frames_per_segment], -1.0))
     assert distance(black, io("synchformer")["out.small.black"][0]) < TOLERANCE
 
 

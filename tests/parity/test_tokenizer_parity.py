@@ -66,9 +66,13 @@ def test_a_floor_per_clip_is_not_the_release():
 )
 def test_encode(case):
     audio, lengths = case_audio(case), IO.get(f"{case}.lengths")
-    acoustic = apply("acoustic", audio)
-    semantic = apply("semantic", audio, lengths, quirks=Quirks.of("release"))
-    embeddings = apply("encode", audio, lengths, quirks=Quirks.of("release"))
+    quirks = Quirks.of("release")
+
+    def all_of(model, audio, lengths):
+        acoustic, semantic = model.acoustic(audio), model.semantic(audio, lengths, quirks=quirks)
+        return acoustic, semantic, model.encode(audio, lengths, quirks=quirks)
+
+    acoustic, semantic, embeddings = apply(all_of, audio, lengths)
     tokens = embeddings.shape[1]
     assert error(acoustic, IO[f"{case}.acoustic_emb"]) < TOLERANCE
     # A chunk tail shorter than a patch gives the release one more token, which it then drops.

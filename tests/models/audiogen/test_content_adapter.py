@@ -1,5 +1,7 @@
 """The content adapter's masks and gradients."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,9 +31,13 @@ def variables():
     return jax.jit(ContentAdapter(CONFIG).init)(jax.random.key(0), *inputs)
 
 
+@functools.cache
+def jitted(config):
+    return jax.jit(ContentAdapter(config).apply)
+
+
 def adapt(variables, content, instruction=INSTRUCTION, config=CONFIG):
-    inputs = variables, content, MASK, instruction, INSTRUCTION_MASK
-    return jax.jit(ContentAdapter(config).apply)(*inputs)
+    return jitted(config)(variables, content, MASK, instruction, INSTRUCTION_MASK)
 
 
 def test_padding_reaches_neither_context_nor_length(variables):
@@ -74,6 +80,7 @@ def test_dropout_needs_asking_for(variables):
         inputs = CONTENT, MASK, INSTRUCTION, INSTRUCTION_MASK
         return ContentAdapter(CONFIG).apply(variables, *inputs, False, rngs={"dropout": key})
 
-    first, again, other = (jax.jit(apply)(jax.random.key(seed)).content for seed in (0, 0, 1))
+    apply = jax.jit(apply)
+    first, again, other = (apply(jax.random.key(seed)).content for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert np.any(first != other)

@@ -1,5 +1,7 @@
 """The glue between text, velocity model, training and sampling."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,8 +60,13 @@ def encoded(params):
     return jax.jit(GENERATOR.condition)(params, PROMPTS)
 
 
+@functools.cache
+def jitted(generator):
+    return jax.jit(generator.velocity)
+
+
 def velocity(params, condition, sigma, generator=GENERATOR):
-    return jax.jit(generator.velocity)(params, condition, X, sigma, FRAMES)
+    return jitted(generator)(params, condition, X, sigma, FRAMES)
 
 
 def test_training_reaches_every_parameter_that_generation_uses(params):

@@ -47,6 +47,9 @@ def test_frames_hold_the_mean_of_what_sounds(data):
         np.testing.assert_allclose(found[0, t], expected, rtol=1e-6)
 
 
+FOLLOW = jax.jit(GENERATOR.velocity)
+
+
 @pytest.fixture(scope="module")
 def conditions(params):
     """Without times, and with them."""
@@ -56,8 +59,7 @@ def conditions(params):
 
 @pytest.fixture(scope="module")
 def velocity(params):
-    follow = jax.jit(GENERATOR.velocity)
-    return lambda condition: np.asarray(follow(params, condition, X, SIGMA, FRAMES))
+    return lambda condition: np.asarray(FOLLOW(params, condition, X, SIGMA, FRAMES))
 
 
 def test_times_that_say_nothing_change_nothing(conditions, velocity):
@@ -105,9 +107,8 @@ def test_sampling_sees_the_same_times_as_training(params, conditions):
         )
         return guided.velocity(X, level_of(guided, 0.3))
 
-    follow = jax.jit(GENERATOR.velocity)
     expected = guided_by_training(
-        lambda told: follow(params, told, X, jnp.full(2, 0.3), FRAMES), condition
+        lambda told: FOLLOW(params, told, X, jnp.full(2, 0.3), FRAMES), condition
     )
     np.testing.assert_allclose(sampled(params, condition), expected, atol=2e-5)
 
@@ -137,7 +138,6 @@ def test_windows_with_prompts_of_their_own(params, conditions):
         )
         return guided.velocity(x, level_of(guided, 0.3))
 
-    follow = jax.jit(GENERATOR.velocity)
     expected = np.zeros((2, 9, 4), np.float32)
     for clip in range(2):
         for number in range(windows.count[clip]):
@@ -147,7 +147,7 @@ def test_windows_with_prompts_of_their_own(params, conditions):
             condition = GENERATOR.on_frames(condition, start, 5)
             arguments = x[clip, start : start + 5][None], jnp.array([0.3]), (weight > 0)[None]
             part = guided_by_training(
-                lambda told, arguments=arguments: follow(params, told, *arguments), condition
+                lambda told, arguments=arguments: FOLLOW(params, told, *arguments), condition
             )
             expected[clip, start : start + 5] += weight[:, None] * np.asarray(part[0])
     np.testing.assert_allclose(in_windows(params), expected, atol=3e-5)

@@ -65,15 +65,15 @@ def test_the_first_chunk_does_not_hear_the_second():
     assert np.abs(before[:, 254:] - after[:, 254:]).max() > 0.01
 
 
+@functools.partial(jax.jit, static_argnums=1)
+@functools.partial(jax.value_and_grad)
+def gradient(params, model):
+    return jnp.sum(jnp.square(model.apply({"params": params}, noise(1, 4000))))
+
+
 @pytest.mark.parametrize("variant", [dict(unroll=True), dict(remat="nothing_saveable")])
 def test_scan_unrolled_and_remat_agree(variant):
-    audio = noise(1, 4000)
-
-    def loss(params, model):
-        return jnp.sum(jnp.square(model.apply({"params": params}, audio)))
-
     params = variables()["params"]
-    gradient = jax.jit(jax.value_and_grad(loss), static_argnums=1)
     expected = gradient(params, DashengTokenizer(CONFIG))
     actual = gradient(params, DashengTokenizer(CONFIG, **variant))
     for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):

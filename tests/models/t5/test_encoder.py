@@ -1,5 +1,7 @@
 """The text encoder's own properties; its numbers are checked in tests/parity."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,8 +21,13 @@ def variables():
     return jax.jit(T5Encoder(CONFIG).init)(jax.random.key(0), IDS, MASK)
 
 
+@functools.cache
+def jitted(**options):
+    return jax.jit(T5Encoder(CONFIG, **options).apply)
+
+
 def encode(variables, ids, mask, **options):
-    return jax.jit(T5Encoder(CONFIG, **options).apply)(variables, ids, mask)
+    return jitted(**options)(variables, ids, mask)
 
 
 def test_padding_does_not_reach_the_tokens(variables):
