@@ -67,7 +67,7 @@ def test_settings_hold_numbers_of_python(kind, real, whole):
 @pytest.mark.parametrize(("real", "whole"), [(np.float32, np.int64), (jnp.bfloat16, jnp.asarray)])
 def test_trainings_hold_numbers_of_python(real, whole):
     """In fields, pairs, unions with None, sizes of models, and in the scenes mixed live."""
-    values = load_config("nano_generator:scenes", ["tokenizer=nano", "text_encoder=nano"]).to_dict()
+    values = load_config("nano_generator:speech", ["init=nano", "text_encoder=nano"]).to_dict()
 
     def settings(real, whole, true):
         data = values["data"] | {
