@@ -132,15 +132,16 @@ def test_sampling_from_ids(pipeline):
     latents, mask = pipeline.sample_latents(token_ids, token_mask, steps=2)
     assert latents.shape == (*mask.shape, 16) and mask[:, 0].all() and mask.any(axis=0).all()
     frames = latents.shape[1]
-    noise = rng.normal(size=(2, frames, 16)).astype(np.float32)
-    latents, mask = pipeline.sample_latents(token_ids, token_mask, noise, steps=2)
-    assert latents.shape == noise.shape
+    noise = rng.normal(size=(2, frames + 5, 16)).astype(np.float32)
+    latents, mask = pipeline.sample_latents(token_ids, token_mask, noise[:, :frames], steps=2)
+    assert latents.shape == (2, frames, 16)
     np.testing.assert_array_equal(np.asarray(latents)[~np.asarray(mask)], 0)
     alone, alone_mask = pipeline.sample_latents(
-        token_ids[1:, :7], token_mask[1:, :7], noise[1:, : frames - 1], steps=2
+        token_ids[1:, :7], token_mask[1:, :7], noise[1:], steps=2
     )
-    valid = np.asarray(alone_mask[0])
-    np.testing.assert_allclose(latents[1, : frames - 1][valid], alone[0][valid], atol=1e-4)
+    valid = np.asarray(mask[1])
+    np.testing.assert_array_equal(alone_mask[0, :frames], valid)
+    np.testing.assert_allclose(latents[1][valid], alone[0, :frames][valid], atol=1e-4)
     with pytest.raises(ValueError, match="noise of shape"):
         pipeline.sample_latents(token_ids, token_mask, noise[:, :3])
 
