@@ -37,7 +37,7 @@ WINDOW = 236 * 2048 / 44100
 
 
 def get_config(arg: str = "") -> ConfigDict:
-    check_argument(arg, ("", "paper", "small", "finetune", "smoke"))
+    check_argument(arg, ("", "paper", "small", "one_gpu", "finetune", "smoke"))
     config = training(
         "flow_matching",
         steps=80_000,
@@ -89,6 +89,9 @@ def get_config(arg: str = "") -> ConfigDict:
         config.optimizer.learning_rate = 1e-4
         config.sharding = "dp"
         config.mesh.update(data=-1, fsdp=1)
+    elif arg == "one_gpu":
+        config.data.batch_sizes = (8,)
+        config.optimizer.first_moment_dtype = "bfloat16"
     elif arg == "finetune":
         config.tokenizer = config_dict.placeholder(str)  # that of init
         config.text_encoder = config.get_oneway_ref("init")

@@ -20,7 +20,7 @@ ARGUMENTS = {
     "base": ("", "finetune", "lora", "few_steps", "smoke"),
     "small": ("", "finetune", "lora", "few_steps", "smoke"),
     "finetune": ("", "lora"),
-    "omni": ("", "paper", "small", "finetune", "smoke"),
+    "omni": ("", "paper", "small", "one_gpu", "finetune", "smoke"),
     "encoder": ("xl", "base", "small"),
     "tokenizer": ("xl", "base", "small"),
 }
