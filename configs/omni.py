@@ -92,6 +92,7 @@ def get_config(arg: str = "") -> ConfigDict:
     elif arg == "one_gpu":
         config.data.batch_sizes = (8,)
         config.optimizer.first_moment_dtype = "bfloat16"
+        config.ema_decay = 0.0
     elif arg == "finetune":
         config.tokenizer = config_dict.placeholder(str)  # that of init
         config.text_encoder = config.get_oneway_ref("init")

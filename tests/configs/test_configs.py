@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import jax
 import pytest
 
 from audiogen_jax.sharding.placement import PRESETS
 from audiogen_jax.train.config import load_config
+from audiogen_jax.train.objectives.flow_matching import FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.stages import parse_config
 
@@ -42,6 +44,17 @@ def test_fields(name: str, arg: str):
     assert f"--config {name}" in (FOLDER / f"{name}.py").read_text(), "it holds the command"
     if arg == "smoke":
         assert config.steps == 2
+
+
+def test_one_gpu_keeps_half_of_a_moment_and_no_average():
+    """Ten bytes for each parameter instead of sixteen."""
+    settings = parse_config(load_config(f"{FOLDER / 'omni'}.py:one_gpu"))
+    objective = FlowMatching.without_parameters(settings)
+    state = jax.eval_shape(objective.init_state, jax.random.key(0))
+    kept = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state.opt_state))
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
+    assert state.ema is None and kept / parameters == pytest.approx(6, abs=0.01)
+    assert parameters > 3e9
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

@@ -70,6 +70,14 @@ def test_tokenizer_keeps_the_encoder(trained, tiny_checkpoint):
 
 
 @pytest.mark.slow
+def test_without_an_average_the_parameters_are_exported(smoke, tmp_path):
+    state = train_model(smoke("generator", "ema_decay=0.0", "mesh.data=1"), tmp_path)
+    assert state.ema is None
+    _, params = load_audiogen(CheckpointFolder(tmp_path / "export"))
+    jax.tree.map(np.testing.assert_array_equal, params, state.params["audiogen"])
+
+
+@pytest.mark.slow
 def test_generator_export(trained):
     workdir, state = trained("generator")
     export = workdir / "export"

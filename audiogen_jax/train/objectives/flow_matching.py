@@ -184,19 +184,19 @@ class FlowMatching(SamplingObjective[Batch]):
             params |= {self.generator.network: added} if added else {}
         else:
             params = {name: params[name] for name in params if name not in self._frozen_names}
-        return TrainState.new(params, self.optimizer, average=True)
+        return TrainState.new(params, self.optimizer, average=self.config.ema_decay > 0)
 
     def prepare(self, state: TrainState) -> TrainState:
         """Puts the parameters of `config.init` in place."""
         if self.config.init is None or self.config.lora.rank:
             return state
-        assert state.ema is not None
         loaded = {name: self.loaded[name] for name in state.params}
+        params = {name: with_leaves(state.params[name], loaded[name]) for name in loaded}
+        if state.ema is None:
+            return state.replace(params=params)
         copied = jax.tree.map(np.copy, loaded)  # buffers of their own: the state is donated
-        return state.replace(
-            params={name: with_leaves(state.params[name], loaded[name]) for name in loaded},
-            ema={name: with_leaves(state.ema[name], copied[name]) for name in loaded},
-        )
+        average = {name: with_leaves(state.ema[name], copied[name]) for name in loaded}
+        return state.replace(params=params, ema=average)
 
     def assemble(self, trained: Params, frozen: Params) -> Params:
         """The generator's parameters, of what is trained and what is not."""
@@ -296,7 +296,8 @@ class FlowMatching(SamplingObjective[Batch]):
 
         metrics, gradients = value_and_gradients(loss, state.params, clips, key, config.accumulate)
         updated = state.apply_gradients(gradients, self.optimizer)
-        updated = updated.average_params(config.ema_decay)
+        if updated.ema is not None:
+            updated = updated.average_params(config.ema_decay)
         state, norms = guarded_update(
             state, updated, metrics["loss"], gradients, config.guard.spike
         )
@@ -344,8 +345,7 @@ class FlowMatching(SamplingObjective[Batch]):
         return np.asarray(audio), codec.sample_rate
 
     def exported(self, state: TrainState) -> Params:
-        assert state.ema is not None
-        return state.ema
+        return state.params if state.ema is None else state.ema
 
     def export(self, params: Params, folder: Path) -> None:
         """A whole generator with its codec and text tokenizer; adapters merged, and alone."""

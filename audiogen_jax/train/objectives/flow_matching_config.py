@@ -80,7 +80,7 @@ class FlowMatchingConfig(TrainConfig):
       init: generator to start from; random weights if None.
       text_encoder: text encoder that stays as it is; trained along if None.
       lora: adapters.
-      ema_decay: of the averaged parameters.
+      ema_decay: of the averaged parameters; 0 keeps no average, and exports the parameters.
       time_sampling: of the noise levels.
       duration_weight: of the loss of predicted durations.
       dtype: of activations; parameters, moments and averages are float32.
