@@ -38,6 +38,7 @@ PLANS: dict[str, tuple[str, ...]] = {
     "v5e-256": ("v5e:16x16",),
     "Audio-Omni, v5e-8": ("v5e:2x4", "--config", "omni", "--batch", "32"),
     "Audio-Omni, two 80 GB GPUs": ("h100:2", "--config", "omni", "--batch", "16"),
+    "Audio-Omni, one 80 GB GPU": ("h100:1", "--config", "omni:one_gpu", "--batch", "8"),
     "Audio-Omni, one 80 GB GPU, adapters": (
         "h100:1", "--config", "omni", "--batch", "16", "--set", "lora.rank=16",
     ),
