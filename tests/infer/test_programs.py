@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import audiogen_jax as ag
-from audiogen_jax.infer.compile import MAX_PROGRAMS, Programs
+from audiogen_jax.infer.compile import MAX_PROGRAMS, Programs, keep_programs
 from audiogen_jax.infer.source import Source
 from tests.compilations import counted_compilations
 
@@ -49,6 +49,18 @@ def test_the_programs_used_last_stay():
     np.testing.assert_array_equal(programs(2.0, three, power=2), 2 * three)
     np.testing.assert_array_equal(programs(2.0, three.astype(jnp.int32)), 2 * three)
     assert made[3:] == [((3,), 1), ((3,), 2), ((3,), 1)] and len(programs) == 2
+
+
+def test_processes_that_stay_keep_as_many_as_they_say():
+    usual, limited = (Programs(lambda params, x: params + x, limit) for limit in (None, 1))
+    try:
+        for most in (2, 3, 1):
+            keep_programs(most)
+            for size in (2, 3, 4, 5):
+                usual(1.0, jnp.ones(size)), limited(1.0, jnp.ones(size))
+            assert (len(usual), len(limited)) == (most, 1)
+    finally:
+        keep_programs(MAX_PROGRAMS)
 
 
 def test_what_was_dropped_is_freed():
