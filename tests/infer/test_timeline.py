@@ -100,8 +100,9 @@ def test_lengths(pipeline):
     assert seconds([Event(0.1, 0.2, "env")]) == seconds()
 
 
-def test_a_clip_is_the_same_alone_and_in_any_batch(pipeline, timed_checkpoint):
-    """Beside clips of other windows, and on several devices."""
+@pytest.fixture(scope="module")
+def windowed(pipeline):
+    """Timelines with windows of their own, options, and the clips of both together."""
     said = Event(0.2, 0.5, "asr", "one")
     timelines = [[*scenes("Rain.", BARK, "Wind."), said], [*scenes("Wind.", "Rain.", BARK), said]]
     options = {
@@ -110,9 +111,19 @@ def test_a_clip_is_the_same_alone_and_in_any_batch(pipeline, timed_checkpoint):
         "guidance_interval": (0.1, 0.9),
     }
     timelines[1][2] |= {"end": 2.8}
-    together = make(pipeline, [None, None], timelines, **options)
+    return timelines, options, make(pipeline, [None, None], timelines, **options)
+
+
+def test_a_clip_is_the_same_alone_and_in_any_batch(pipeline, windowed):
+    """Beside clips of other windows."""
+    timelines, options, together = windowed
     (alone,) = make(pipeline, None, timelines[1], ids=["1"], **options)
     np.testing.assert_allclose(together[1].audio, alone.audio, atol=1e-4)
+
+
+@pytest.mark.slow  # test_pipeline has clips without times
+def test_clips_are_the_same_on_several_devices(timed_checkpoint, windowed):
+    timelines, options, together = windowed
     split = ag.load(timed_checkpoint, devices=jax.local_devices()[:2])
     for clip, same in zip(make(split, [None, None], timelines, **options), together, strict=True):
         np.testing.assert_allclose(clip.audio, same.audio, atol=1e-4)
