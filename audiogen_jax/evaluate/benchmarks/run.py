@@ -21,7 +21,7 @@ from audiogen_jax.evaluate.benchmarks.protocol import clips_protocol
 from audiogen_jax.evaluate.benchmarks.published import published
 from audiogen_jax.evaluate.benchmarks.score import score
 from audiogen_jax.evaluate.benchmarks.table import benchmark
-from audiogen_jax.evaluate.benchmarks.tables import score_table, sources
+from audiogen_jax.evaluate.benchmarks.tables import narrow_table, score_table, sources
 from audiogen_jax.evaluate.embedders.embedder import Embedder
 from audiogen_jax.evaluate.embedders.registry import embedder
 from audiogen_jax.evaluate.html import check_page, write_html
@@ -160,7 +160,7 @@ def evaluate_suite(
     notes = [*measured.missing, *measured.notes, *_unrated(failures), *sources(row)]
     write_report(out, protocol, {options.suite: results}, PROTOCOL_FIELDS)
     write_markdown(beside, [table], notes)
-    print_report([table], notes)
+    print_report([narrow_table(row, measured, system)], notes)
     if html is not None:
         clips = clips_to_hear(row, matched, examples)
         page = Measurement(protocol["benchmark"], {}, [table], "\n".join(notes), clips)

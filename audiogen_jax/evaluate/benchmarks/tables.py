@@ -37,6 +37,33 @@ def score_table(benchmark: Benchmark, scores: Scores, system: str) -> Table:
     return Table(f"{benchmark.name}: {benchmark.source}", [*first, "system", "clips", *heads], rows)
 
 
+def narrow_table(benchmark: Benchmark, scores: Scores, system: str) -> Table:
+    """The same for a terminal: a row for each head, what others published in one column.
+
+    Args:
+      benchmark: of the scores.
+      scores: measured.
+      system: what made the clips.
+    """
+    theirs = [row for row in published() if row.suite == benchmark.name]
+    first = ["category"] if benchmark.apart else []
+    rows = []
+    for row in scores.rows:
+        beside = [other for other in theirs if other.category == row.category]
+        for head in _heads(benchmark, [row], beside):
+            others = ", ".join(
+                f"{other.system} {_number(other.values[head])}"
+                for other in beside
+                if head in other.values
+            )
+            cell = _cell(row.cells[head]) if head in row.cells else None
+            rows.append([*([row.category] if first else []), head, cell, others or None])
+    counts = ", ".join(dict.fromkeys(_count(row) for row in scores.rows))
+    return Table(
+        f"{benchmark.name}, clips: {counts}", [*first, "column", system, "published"], rows
+    )
+
+
 def sources(benchmark: Benchmark) -> list[str]:
     """Where the published rows stand, one line each."""
     lines = [

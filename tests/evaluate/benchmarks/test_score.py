@@ -12,7 +12,7 @@ from audiogen_jax.evaluate.benchmarks.metrics import title
 from audiogen_jax.evaluate.benchmarks.published import published
 from audiogen_jax.evaluate.benchmarks.score import score
 from audiogen_jax.evaluate.benchmarks.table import BENCHMARKS, benchmark
-from audiogen_jax.evaluate.benchmarks.tables import score_table, sources
+from audiogen_jax.evaluate.benchmarks.tables import narrow_table, score_table, sources
 from audiogen_jax.evaluate.metrics.divergence import softmax_divergence
 from audiogen_jax.evaluate.metrics.frechet import frechet_distance
 from audiogen_jax.evaluate.metrics.kernel_distance import kernel_audio_distance
@@ -84,6 +84,9 @@ def test_what_was_not_measured_says_what_it_needs(folders):
     dasheng = next(row for row in table.rows if row[0] == "Dasheng AudioGen")
     theirs = dict(zip(table.columns, dasheng, strict=True))
     assert theirs["FAD (vggish)"] == "3.19" and theirs["FD (own)"] is None
+    narrow = {row[0]: row[1:] for row in narrow_table(AUDIOCAPS, scores, "mine").rows}
+    assert narrow["FD (own)"] == [heads["FD (own)"], None]
+    assert narrow["FAD (vggish)"][0] is None and "TangoFlux 2.26, " in narrow["FAD (vggish)"][1]
     with pytest.raises(ValueError, match="nothing to measure: FAD .vggish. is not measured"):
         score(AUDIOCAPS, matched("audiocaps", made), {})
 
