@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from audiogen_jax.files.atomic import sync, write_synced, written_atomically
-from audiogen_jax.files.audio import encode_audio
+from audiogen_jax.files.audio_encoding import encode_audio
 from audiogen_jax.files.fingerprint import sha256
 from audiogen_jax.files.jsonl import Row, append_rows, read_rows, recover_rows, to_lines
 from audiogen_jax.files.lock import locked

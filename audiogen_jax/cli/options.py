@@ -1,19 +1,23 @@
-"""Options that several commands share; those of sampling are made from `SamplingOptions`."""
+"""Options that several commands share; many are made from the fields of a dataclass."""
 
 import dataclasses
 import functools
 import inspect
 import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from audiogen_jax.files.delivery import Delivery
+from audiogen_jax.files.marking import Marking
 from audiogen_jax.infer.options import SamplingOptions, Sharding
 
 if TYPE_CHECKING:
     from audiogen_jax.jobs.job import Share
 
+_Options = TypeVar("_Options", SamplingOptions, Delivery, Marking)
 Checkpoint = Annotated[
     str, typer.Option(help="'nano' (embedded), a folder in Hugging Face layout or a hub name.")
 ]
@@ -65,37 +69,60 @@ def sampling_options(command: Callable[..., None]) -> Callable[..., None]:
     Args:
       command: takes them together as its parameter `options`.
     """
-    signature = inspect.signature(command)
+    return _options_of(command, SamplingOptions, "options", "Sampling", _SPELLINGS)
+
+
+def delivery_options(command: Callable[..., None]) -> Callable[..., None]:
+    """As `sampling_options`, for `Delivery` as the parameter `delivery`."""
+    return _options_of(command, Delivery, "delivery", "Delivery")
+
+
+def marking_options(command: Callable[..., None]) -> Callable[..., None]:
+    """As `sampling_options`, for `Marking` as the parameter `marking`."""
+    return _options_of(command, Marking, "marking", "What made it")
+
+
+def _options_of(
+    command: Callable[..., None],
+    cls: type[_Options],
+    parameter: str,
+    panel: str,
+    spellings: Mapping[str, _Spelling] = types.MappingProxyType({}),
+) -> Callable[..., None]:
+    """Gives a command, in the place of a parameter, an option for each field of its class."""
+    signature, fields = inspect.signature(command), dataclasses.fields(cls)  # type: ignore[arg-type]
     parameters = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in signature.parameters.values()
-        if parameter.name != "options"
+        each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for each in signature.parameters.values()
+        if each.name != parameter
     ]
-    parameters += _parameters()
+    parameters += _parameters(cls, panel, spellings)
 
     @functools.wraps(command)
     def with_options(**arguments: Any) -> None:
-        values = {field.name: arguments.pop(field.name) for field in _FIELDS}
-        for name, spelling in _SPELLINGS.items():
+        values = {field.name: arguments.pop(field.name) for field in fields}
+        for name, spelling in spellings.items():
             values[name] = spelling.read(values[name])
-        command(**arguments, options=SamplingOptions(**values))
+        command(**arguments, **{parameter: cls(**values)})
 
     with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     with_options.__annotations__ = {each.name: each.annotation for each in parameters}
     return with_options
 
 
-def _parameters() -> list[inspect.Parameter]:
+def _parameters(
+    cls: type, panel: str, spellings: Mapping[str, _Spelling]
+) -> list[inspect.Parameter]:
     """One for each field, as typer reads them."""
-    types, helps = get_type_hints(SamplingOptions), attribute_docs(SamplingOptions)
+    hints, helps = get_type_hints(cls), attribute_docs(cls)
     parameters = []
-    for field in _FIELDS:
+    for field in dataclasses.fields(cls):
         name, default = field.name, field.default
         option = functools.partial(
-            typer.Option, help=helps[name], rich_help_panel="Sampling", show_choices=True
+            typer.Option, help=helps[name], rich_help_panel=panel, show_choices=True
         )
-        annotation = Annotated[types[name], option()]
-        if spelling := _SPELLINGS.get(name):
+        annotation = Annotated[hints[name], option()]
+        if spelling := spellings.get(name):
             default = spelling.write(field.default)
             annotation = Annotated[spelling.type, option(metavar=spelling.metavar)]
         parameters.append(
@@ -158,7 +185,6 @@ def _read_views(texts: Sequence[str] | None) -> dict[str, float]:
     return scales
 
 
-_FIELDS = dataclasses.fields(SamplingOptions)
 _SPELLINGS = {
     "negative": _Spelling(str | None, "TAGGED STRING"),
     "view_guidance": _Spelling(list[str] | None, "VIEW=SCALE...", _read_views),

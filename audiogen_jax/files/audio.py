@@ -2,11 +2,10 @@
 
 import collections
 import dataclasses
-import io
 import math
 import warnings
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -14,6 +13,7 @@ import soxr
 from jaxtyping import Float, Float32
 
 from audiogen_jax.files.atomic import write_bytes
+from audiogen_jax.files.audio_encoding import encode_audio, reason
 from audiogen_jax.types import as_float32
 
 FORMATS = (".wav", ".flac")
@@ -33,7 +33,6 @@ CANCELLED = 0.05
 _BLOCK = 1 << 22
 _UNKNOWN = 2**63 - 1
 """Number of samples of a file whose header does not tell it."""
-_BITS = {"PCM_16": 16, "PCM_24": 24}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,18 +50,6 @@ class Audio:
     sample_rate: int
     notes: tuple[str, ...] = ()
     subtype: str = "FLOAT"
-
-
-class EncodedAudio(NamedTuple):
-    """A file in memory.
-
-    Attributes:
-      contents: of the file.
-      gain_db: 0, or below it the gain that fitted a peak over full scale.
-    """
-
-    contents: bytes
-    gain_db: float
 
 
 def read_audio(
@@ -111,7 +98,7 @@ def read_audio(
             _check_header(file, limits)
             samples, averaged = _read_all(file, channels, limits)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, without a header
-        raise ValueError(f"{name} is not audio that libsndfile reads: {_reason(error)}") from None
+        raise ValueError(f"{name} is not audio that libsndfile reads: {reason(error)}") from None
     _check_finite(samples, name)
     notes: tuple[str, ...] = ()
     if subtype not in ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"):
@@ -264,10 +251,6 @@ def convert(
     return samples, tuple(notes)
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "error_string", "") or str(error)
-
-
 def _check_finite(samples: np.ndarray, name: str) -> None:
     if not np.isfinite(samples).all():
         raise ValueError(f"{name} holds NaN or infinite samples")
@@ -317,45 +300,6 @@ def write_audio(
             stacklevel=2,
         )
     return path
-
-
-def encode_audio(
-    samples: Float[np.ndarray, "n ..."], sample_rate: int, suffix: str, subtype: str = "PCM_16"
-) -> EncodedAudio:
-    """A file in memory; what is read of 16 or 24 bits is written to as many without a change.
-
-    Args:
-      samples: float [n] or [n a], finite.
-      sample_rate: Hz.
-      suffix: of `FORMATS`.
-      subtype: see `write_audio`.
-
-    Raises:
-      ValueError: the format does not hold this rate or subtype.
-    """
-    samples, gain_db = as_float32(samples, "audio"), 0.0
-    if subtype != "FLOAT":
-        if (peak := float(np.abs(samples).max(initial=0.0))) > 1.0:
-            samples, gain_db = samples / np.float32(peak), -20 * math.log10(peak)
-        samples = _integers(samples, _BITS[subtype])
-    buffer = io.BytesIO()
-    try:
-        soundfile.write(buffer, samples, sample_rate, subtype, format=suffix[1:])
-    except (soundfile.SoundFileError, ValueError, TypeError) as error:
-        raise ValueError(
-            f"cannot write {suffix} of {subtype} at {sample_rate} Hz: {_reason(error)}"
-        ) from None
-    return EncodedAudio(buffer.getvalue(), gain_db)
-
-
-def _integers(samples: Float32[np.ndarray, "n ..."], bits: int) -> np.ndarray:
-    """Int32 whose upper bits are the samples, by the scale at which libsndfile reads them.
-
-    By itself it writes by another, so that what it has read comes out one step lower.
-    """
-    scale = 1 << (bits - 1)
-    steps = np.rint(samples * np.float32(scale)).clip(-scale, scale - 1)
-    return steps.astype(np.int32) << (32 - bits)
 
 
 def lossless_subtype(subtype: str, suffix: str) -> str:

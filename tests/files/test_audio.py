@@ -12,12 +12,12 @@ import soundfile
 
 from audiogen_jax.files import audio as audio_files
 from audiogen_jax.files.audio import (
-    encode_audio,
     lossless_subtype,
     read_audio,
     trim_silence,
     write_audio,
 )
+from audiogen_jax.files.audio_encoding import encode_audio
 
 
 def tone(rate: int, seconds: float = 0.5, hertz: float = 440.0) -> np.ndarray:

@@ -1,0 +1,232 @@
+"""The way out: every clip that leaves becomes a file here, delivered, marked and with its making.
+
+`tests/files/test_exits.py` looks for others. What is exchanged inside of a pipeline, such as data
+sets, is written by `files.audio.write_audio`.
+"""
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.files.atomic import write_bytes, write_text
+from audiogen_jax.files.audio import FORMATS, check_audible
+from audiogen_jax.files.audio_encoding import encode_audio
+from audiogen_jax.files.broadcast_wave import (
+    Broadcast,
+    Chunk,
+    Cue,
+    cue_chunks,
+    info_chunk,
+    ixml_chunk,
+    with_chunks,
+)
+from audiogen_jax.files.delivery import Delivered, Delivery
+from audiogen_jax.files.lossy import LOSSY, encode_lossy
+from audiogen_jax.files.marking import Marking
+from audiogen_jax.files.provenance import Provenance, as_text, dated, reference, software
+from audiogen_jax.timeline import Timeline
+
+_BITS = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
+
+
+class Exported(NamedTuple):
+    """A file in memory.
+
+    Attributes:
+      contents: of the file.
+      samples: float32 [n a] in it, but for `gain_db`, rounding and compression.
+      sample_rate: Hz of it.
+      changes: what was done to the clip, one phrase each.
+      gain_db: 0, or below it the gain that fitted a peak over full scale.
+      record: what the file says of its making; None where it says nothing.
+    """
+
+    contents: bytes
+    samples: Float32[np.ndarray, "n a"]
+    sample_rate: int
+    changes: tuple[str, ...]
+    gain_db: float
+    record: dict[str, object] | None
+
+
+def export(
+    audio: Float[np.ndarray, "n ..."],
+    sample_rate: int,
+    suffix: str,
+    provenance: Provenance,
+    delivery: Delivery | None = None,
+    marking: Marking | None = None,
+    subtype: str = "PCM_16",
+    time_reference: int = 0,
+) -> Exported:
+    """A clip as a file in memory, with what made it in its metadata.
+
+    Args:
+      audio: float [n] or [n a].
+      sample_rate: Hz of it.
+      suffix: ".wav", ".flac", ".mp3", ".ogg" (Vorbis) or ".opus".
+      provenance: what made the clip; its timeline becomes markers of a WAV file.
+      delivery: what is done to it before; nothing if None.
+      marking: which marks it gets; metadata alone if None.
+      subtype: of WAV and FLAC, see `write_audio`.
+      time_reference: of WAV, the first sample counted from midnight, at the rate of `audio`.
+
+    Raises:
+      ValueError: another suffix, audio that cannot be delivered, or a mark that cannot be made.
+    """
+    if suffix not in (*FORMATS, *LOSSY):
+        raise ValueError(f"format {suffix!r}: expected one of {(*FORMATS, *LOSSY)}")
+    delivery, marking = delivery or Delivery(), marking or Marking()
+    record = provenance.record()
+    if marking.watermark:
+        record["watermark"] = marking.watermark
+    if delivery.settings:
+        record["delivery"] = delivery.settings
+    for marker in marking.markers:
+        columns = np.asarray(audio, np.float32)
+        columns = columns if columns.ndim == 2 else columns[:, None]
+        audio = marker.mark_audio(columns, sample_rate, record)
+    made = delivery.apply(audio, sample_rate)
+    tags = _tags(provenance, record) if marking.provenance else {}
+    if suffix in LOSSY:
+        peak = float(np.abs(made.samples).max())
+        scaled = made.samples / np.float32(max(1.0, peak))
+        contents, rate = encode_lossy(scaled, made.sample_rate, suffix, tags)
+        gain_db = -20 * float(np.log10(max(1.0, peak)))
+    else:
+        vorbis = tags if suffix == ".flac" else {}
+        contents, gain_db = encode_audio(made.samples, made.sample_rate, suffix, subtype, vorbis)
+        rate = made.sample_rate
+    if suffix == ".wav":
+        before: list[Chunk] = []
+        behind: list[Chunk] = []
+        if marking.provenance:
+            first = round(time_reference * rate / sample_rate)
+            before, behind = _chunks(provenance, record, made, first, subtype, bool(delivery.loop))
+        contents = with_chunks(contents, before, behind)
+    for marker in marking.markers:
+        contents = marker.mark_file(contents, suffix, record)
+    said = record if marking.provenance else None
+    return Exported(contents, made.samples, rate, made.changes, gain_db, said)
+
+
+def write_export(
+    path: str | Path,
+    audio: Float[np.ndarray, "n ..."],
+    sample_rate: int,
+    provenance: Provenance,
+    delivery: Delivery | None = None,
+    marking: Marking | None = None,
+    subtype: str = "PCM_16",
+    time_reference: int = 0,
+) -> Exported:
+    """Writes what `export` makes, and beside it `NAME.json` with what made it.
+
+    Args:
+      path: ends in a suffix of `export`; missing folders are made.
+      audio, sample_rate, provenance, delivery, marking, subtype, time_reference: see `export`.
+
+    Raises:
+      ValueError: see `export`; a silent clip.
+      OSError: a file cannot be written.
+    """
+    path = Path(path)
+    made = export(
+        audio,
+        sample_rate,
+        path.suffix.lower(),
+        provenance,
+        delivery,
+        marking,
+        subtype,
+        time_reference,
+    )
+    check_audible(made.samples, str(path))
+    write_bytes(path, made.contents)
+    if made.record is not None:
+        write_text(
+            beside(path), json.dumps(_of_file(path, made), indent=2, ensure_ascii=False) + "\n"
+        )
+    if made.gain_db:
+        warnings.warn(
+            f"{path}: a peak of {np.abs(made.samples).max():.2f} is over full scale: the clip is "
+            f"written {-made.gain_db:.1f} dB quieter",
+            stacklevel=2,
+        )
+    return made
+
+
+def beside(path: Path) -> Path:
+    """The JSON file of a file of audio."""
+    return path.with_name(f"{path.name}.json")
+
+
+def _of_file(path: Path, made: Exported) -> dict[str, object]:
+    return {
+        "file": path.name,
+        "sha256": hashlib.sha256(made.contents).hexdigest(),
+        "duration": len(made.samples) / made.sample_rate,
+        "sample_rate": made.sample_rate,
+        "changes": list(made.changes),
+        **(made.record or {}),
+    }
+
+
+def _tags(provenance: Provenance, record: dict[str, object]) -> dict[str, str]:
+    """By the names of soundfile, in ASCII; the comment holds all."""
+    title = _title(provenance).encode("ascii", "replace").decode()
+    return {"title": title, "software": software(), "comment": as_text(record)}
+
+
+def _title(provenance: Provenance) -> str:
+    try:
+        caption = StructuredCaption.parse(provenance.prompt or "").caption
+    except ValueError:  # of an edit
+        caption = provenance.prompt or ""
+    return f"{provenance.statement}: {caption}" if caption else provenance.statement
+
+
+def _chunks(
+    provenance: Provenance,
+    record: dict[str, object],
+    made: Delivered,
+    first: int,
+    subtype: str,
+    loops: bool,
+) -> tuple[list[Chunk], list[Chunk]]:
+    """Those of a WAV file that stand before the samples, and those behind."""
+    rate, (count, channels) = made.sample_rate, made.samples.shape
+    mode = {1: "mono", 2: "stereo"}.get(channels, "multi-channel")
+    broadcast = Broadcast(
+        _title(provenance),
+        software(),
+        reference(record),
+        f"A=PCM,F={rate},W={_BITS[subtype]},M={mode},T={software()};{provenance.made_with.name}\r\n",
+        *dated(),
+        first,
+        made.loudness,
+        made.true_peak,
+    )
+    cues = _cues(provenance.timeline, rate, count, loops)
+    texts = {"INAM": _title(provenance), "ISFT": software(), "ICMT": as_text(record)}
+    ixml = ixml_chunk(broadcast, cues, rate, provenance.statement, as_text(record))
+    return [broadcast.chunk()], [info_chunk(texts), *cue_chunks(cues), ixml]
+
+
+def _cues(timeline: Timeline, rate: int, count: int, loops: bool) -> list[Cue]:
+    """Where events are in a file; in a loop what is after its end sounds at the beginning."""
+    cues = []
+    for event in timeline:
+        start, end = round(event.start * rate), round(event.end * rate)
+        if loops:
+            start %= count
+        if start < count:
+            label = f"{event.view}: {event.text}" if event.text else event.view
+            cues.append(Cue(start, min(end, start + count, count) - start, label))
+    return cues
