@@ -8,6 +8,11 @@ from .evaluate.benchmarks.options import SuiteOptions as SuiteOptions
 from .evaluate.benchmarks.run import evaluate_suite as evaluate_suite
 from .evaluate.reproduce import reproduce as reproduce
 from .evaluate.run import evaluate_checkpoint as evaluate_checkpoint
+from .evaluate.takes import best_takes as best_takes
+from .files.delivery import Delivery as Delivery
+from .files.marking import Marking as Marking
+from .files.provenance import read_provenance as read_provenance
+from .infer.clip_files import write_clip as write_clip
 from .infer.codec import Codec as Codec
 from .infer.load import load as load
 from .infer.load import load_tokenizer as load_tokenizer

@@ -18,6 +18,8 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
+    from audiogen_jax.files.export import Exported
+    from audiogen_jax.files.marking import Marking
     from audiogen_jax.jobs.job import Progress as JobProgress
 
 app = typer.Typer(
@@ -31,12 +33,20 @@ app = typer.Typer(
 stderr = Console(stderr=True, highlight=False)
 
 
-def check_audio_output(path: Path, overwrite: bool) -> None:
-    """See `check_output`; the suffix too."""
-    from audiogen_jax.files.audio import check_audio_suffix
+def check_audio_output(path: Path, overwrite: bool, marking: "Marking") -> None:
+    """See `check_output`; the suffix, what marks need, and the JSON file beside it too."""
+    from audiogen_jax.files.export import beside, check_suffix
 
-    check_audio_suffix(path)
+    check_suffix(path, marking)
     check_output(path, overwrite)
+    if marking.provenance:
+        check_output(beside(path), overwrite)
+
+
+def tell_changes(path: Path, made: "Exported") -> None:
+    """Says on stderr what was done to a clip before it was written."""
+    for change in made.changes:
+        typer.echo(f"{path}: {change}", err=True)
 
 
 def check_output(path: Path, overwrite: bool) -> None:

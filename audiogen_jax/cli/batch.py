@@ -15,9 +15,13 @@ from audiogen_jax.cli.options import (
     ShardingOption,
     ShardText,
     ShareText,
+    delivery_options,
+    marking_options,
     read_share,
     sampling_options,
 )
+from audiogen_jax.files.delivery import Delivery
+from audiogen_jax.files.marking import Marking
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.sharding.stop import ended_by_signals
 
@@ -26,11 +30,15 @@ from audiogen_jax.sharding.stop import ended_by_signals
     epilog="Example: `audiogen batch prompts.jsonl --output clips --steps 12 --solver unipc "
     "--schedule logistic`. "
     "Start it again to go on after a stop. On four machines: `… --share 0/4` to `… --share 3/4`, "
-    "or `srun … --distributed`"
+    "or `srun … --distributed`. All at one level: `… --loudness -23`"
 )
 @sampling_options
+@delivery_options
+@marking_options
 def batch(
     options: SamplingOptions,
+    delivery: Delivery,
+    marking: Marking,
     prompts: Annotated[
         Path,
         typer.Argument(help=".jsonl, .csv or .parquet; MECAT and AudioCaps files as they are."),
@@ -74,6 +82,8 @@ def batch(
         suffix=f".{format}",
         sharding=sharding,
         refine=refine,
+        delivery=delivery,
+        marking=marking,
     )
     with (
         ended_by_signals(f"what is in {output} stays, start again to go on"),

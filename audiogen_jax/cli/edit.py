@@ -6,21 +6,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from audiogen_jax.cli.app import app, check_audio_output, progress, seconds
+from audiogen_jax.cli.app import app, check_audio_output, progress, seconds, tell_changes
 from audiogen_jax.cli.options import (
     Dtype,
     Overwrite,
     ParamDtype,
     Revision,
     ShardingOption,
+    delivery_options,
+    marking_options,
     read_interval,
 )
+from audiogen_jax.files.delivery import Delivery
+from audiogen_jax.files.marking import Marking
 from audiogen_jax.infer.options import SamplingOptions, Schedule, Sharding, Solver
 from audiogen_jax.models.edit_kinds import STEMS, EditKind
 
 if TYPE_CHECKING:
     from audiogen_jax.files.audio import Audio
+    from audiogen_jax.files.provenance import Action, MadeWith
     from audiogen_jax.infer.pipeline import Pipeline
+    from audiogen_jax.infer.requests import Clip
 
 Seed = Annotated[int, typer.Option(help="Another take with another number.")]
 Steps = Annotated[int | None, typer.Option(help="Solver steps. Default: as suits the model")]
@@ -32,9 +38,14 @@ Guidance = Annotated[
 
 @app.command(
     epilog="Example: `audiogen edit remove in.wav --what 'dog barking' --output out.wav`. In the "
-    "place of another sound: `audiogen edit restyle in.wav --what guitar --to saxophone`"
+    "place of another sound: `audiogen edit restyle in.wav --what guitar --to saxophone`. For a "
+    "broadcast: `… --loudness -23 --true-peak -1`"
 )
+@delivery_options
+@marking_options
 def edit(
+    delivery: Delivery,
+    marking: Marking,
     kind: Annotated[EditKind, typer.Argument(help="What is done with the sound.")],
     audio: Annotated[Path, typer.Argument(help="Any audio file libsndfile reads.")],
     what: Annotated[str, typer.Option(help="The sound that is meant, such as 'dog barking'.")],
@@ -66,10 +77,10 @@ def edit(
     overwrite: Overwrite = False,
 ) -> None:
     """Change a recording by instruction; it keeps its length, rate, channels and level."""
-    from audiogen_jax.files.audio import lossless_subtype, write_audio
+    from audiogen_jax.infer.clip_files import made_with
 
     output = output or audio.with_name(f"{audio.stem}_{kind}.wav")
-    check_audio_output(output, overwrite)
+    check_audio_output(output, overwrite, marking)
     seconds_to_change = None if between is None else read_interval(between, "--between")
     recording = _read(audio)
     pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
@@ -85,13 +96,15 @@ def edit(
             seed=seed,
             options=options,
         )
-    subtype = lossless_subtype(recording.subtype, output.suffix)
-    write_audio(output, clip.audio, clip.sample_rate, subtype)
-    typer.echo(f"{output}: {seconds(clip.audio, clip.sample_rate)}")
+    options = options or pipeline.editing_options(kind)
+    made_by = made_with(pipeline)
+    _write(output, clip, audio, recording, made_by, "edit", options, delivery, marking)
 
 
 @app.command(epilog="Example: `audiogen stems street.wav --output street`")
+@marking_options
 def stems(
+    marking: Marking,
     audio: Annotated[Path, typer.Argument(help="Any audio file libsndfile reads.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder. Default: AUDIO_stems")
@@ -109,22 +122,54 @@ def stems(
     overwrite: Overwrite = False,
 ) -> None:
     """Share a recording out among voice, events, music and ambience, which sum to it."""
-    from audiogen_jax.files.audio import lossless_subtype, write_audio
+    from audiogen_jax.infer.clip_files import made_with
 
     output = output or audio.with_name(f"{audio.stem}_stems")
     paths = {name: output / f"{name}.wav" for name in STEMS}
     for path in paths.values():
-        check_audio_output(path, overwrite)
+        check_audio_output(path, overwrite, marking)
     recording = _read(audio)
     pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
     options = _options(pipeline, "extract", steps, guidance)
     with progress("listening for the stems"):
         clips = pipeline.stems(recording.samples, recording.sample_rate, seed=seed, options=options)
     output.mkdir(parents=True, exist_ok=True)
+    options, plain = options or pipeline.editing_options("extract"), Delivery()
+    made_by = made_with(pipeline)
     for name, path in paths.items():
         clip = clips[name]
-        write_audio(path, clip.audio, clip.sample_rate, lossless_subtype(recording.subtype, ".wav"))
-        typer.echo(f"{path}: {seconds(clip.audio, clip.sample_rate)}")
+        _write(path, clip, audio, recording, made_by, "stems", options, plain, marking)
+
+
+def _write(
+    path: Path,
+    clip: "Clip",
+    source: Path,
+    recording: "Audio",
+    checkpoint: "MadeWith",
+    action: "Action",
+    options: SamplingOptions,
+    delivery: Delivery,
+    marking: Marking,
+) -> None:
+    """Writes what became of a recording, as exact as that is and at its place in time."""
+    from audiogen_jax.files.audio import lossless_subtype
+    from audiogen_jax.files.broadcast_wave import first_sample
+    from audiogen_jax.files.export import write_export
+    from audiogen_jax.infer.clip_files import clip_provenance
+
+    made = write_export(
+        path,
+        clip.audio,
+        clip.sample_rate,
+        clip_provenance(clip, checkpoint, options, action),
+        delivery,
+        marking,
+        lossless_subtype(recording.subtype, path.suffix),
+        first_sample(source),
+    )
+    tell_changes(path, made)
+    typer.echo(f"{path}: {seconds(made.samples, made.sample_rate)}")
 
 
 def _read(path: Path) -> "Audio":

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.cli.app import app, check_audio_output, check_output, progress, seconds
+from audiogen_jax.cli.app import (
+    app,
+    check_audio_output,
+    check_output,
+    progress,
+    seconds,
+    tell_changes,
+)
 from audiogen_jax.cli.options import (
     Checkpoint,
     Dtype,
@@ -18,20 +25,28 @@ from audiogen_jax.cli.options import (
     ParamDtype,
     Revision,
     ShardingOption,
+    delivery_options,
+    marking_options,
     read_interval,
     sampling_options,
 )
+from audiogen_jax.files.delivery import Delivery
+from audiogen_jax.files.marking import Marking
 from audiogen_jax.files.text import decode_text
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.timeline import Event, Timeline, parse_timeline
 
 if TYPE_CHECKING:
+    from audiogen_jax.files.export import Exported
     from audiogen_jax.infer.source import Source
+
+_MOST_TAKES = 64
 
 
 _view = functools.partial(typer.Option, rich_help_panel="Caption views")
 _when = functools.partial(typer.Option, rich_help_panel="When it sounds")
 _source = functools.partial(typer.Option, rich_help_panel="Starting from real audio")
+_takes = functools.partial(typer.Option, rich_help_panel="Takes")
 _beyond = functools.partial(typer.Option, rich_help_panel="Models that read more than captions")
 
 
@@ -42,11 +57,17 @@ _beyond = functools.partial(typer.Option, rich_help_panel="Models that read more
     "`… --source walk.wav --duration 8`. Vary it: `… --source walk.wav --regenerate all "
     "--noise-level 0.6`. Say when: `… --at 'asr=0.4:1.1 seven' --at 'sfx=2:3'`, or "
     '`--timeline scene.json`. A plain sentence: `audiogen generate --refine \'A man says "seven" '
-    "while a dog barks in the rain'`"
+    "while a dog barks in the rain'`. For a podcast: `… --loudness -16 --sample-rate 48000 "
+    "--channels 2`. The best of four takes: `… --takes 4 --keep 1 --by unclipped`. A loop: "
+    "`… --duration 8 --loop 1`"
 )
 @sampling_options
+@delivery_options
+@marking_options
 def generate(
     options: SamplingOptions,
+    delivery: Delivery,
+    marking: Marking,
     prompt: Annotated[
         str | None,
         typer.Argument(help="A sentence, or a tagged string: '<|caption|> … <|asr|> … <|env|> …'."),
@@ -83,6 +104,13 @@ def generate(
         Path | None, _beyond(help="Video whose sound, or music, is made; needs no caption.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same audio.")] = 0,
+    takes: Annotated[int, _takes(help="Clips to make of the prompt.")] = 1,
+    keep: Annotated[
+        int | None, _takes(help="How many of them to write, the best first; all by default.")
+    ] = None,
+    by: Annotated[
+        str | None, _takes(help="Who chooses: speech-quality (DNSMOS), speech, or unclipped.")
+    ] = None,
     source: Annotated[
         Path | None, _source(help="Audio file to keep parts of, to continue or to vary.")
     ] = None,
@@ -101,9 +129,9 @@ def generate(
     plot: Annotated[
         bool, typer.Option("--plot", help="Also write the mel spectrogram beside it as PNG.")
     ] = False,
-    output: Annotated[Path, typer.Option("--output", "-o", help=".wav or .flac")] = Path(
-        "audiogen.wav"
-    ),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help=".wav, .flac, .mp3, .ogg or .opus")
+    ] = Path("audiogen.wav"),
     overwrite: Overwrite = False,
 ) -> None:
     """Generate an audio scene from a structured caption."""
@@ -120,17 +148,18 @@ def generate(
         music,
         env,
     )
-    picture = output.with_suffix(".png")
-    check_audio_output(output, overwrite)
-    if plot:
-        check_output(picture, overwrite)
+    outputs = _outputs(output, takes, keep, by)
+    for path in outputs:
+        check_audio_output(path, overwrite, marking)
+        if plot:
+            check_output(path.with_suffix(".png"), overwrite)
     if source is None and (regenerate or noise_level != 1.0):
         raise ValueError("--regenerate and --noise-level need a --source")
     given, subtype = None, "PCM_16"
     if source is not None:
         given, subtype = _read_source(source, regenerate or (), noise_level, output.suffix)
     with progress("loading the model"):
-        from audiogen_jax.files.audio import write_audio
+        from audiogen_jax.infer.clip_files import made_with, write_clip
         from audiogen_jax.infer.compile import use_compile_cache
         from audiogen_jax.infer.pipeline import Pipeline
 
@@ -143,8 +172,8 @@ def generate(
             sharding=sharding,
         )
     with progress(f"generating, {options.steps} steps"):
-        (clip,) = pipeline.generate(
-            scene,
+        clips = pipeline.generate(
+            [scene] * takes,
             seed=seed,
             duration=duration,
             source=given,
@@ -156,14 +185,60 @@ def generate(
             video=video,
             **dataclasses.asdict(options),
         )
-    write_audio(output, clip.audio, clip.sample_rate, subtype)
-    typer.echo(f"{output}: {seconds(clip.audio, clip.sample_rate)}, seed {seed}, {clip.prompt}")
-    if plot:
-        with progress("plotting"):
-            from audiogen_jax.files.mel_picture import plot_mel
+    if by is not None and len(outputs) < takes:
+        with progress(f"choosing by {by}"):
+            from audiogen_jax.evaluate.takes import best_takes
 
-            plot_mel(picture, clip.audio, clip.sample_rate, title=clip.prompt)
-        typer.echo(f"{picture}: mel spectrogram")
+            clips = best_takes(clips, len(outputs), by)
+    made_by = made_with(pipeline)
+    for path, clip in zip(outputs, clips, strict=True):
+        made = write_clip(
+            path,
+            clip,
+            made_by,
+            options,
+            recording=source is not None,
+            delivery=delivery,
+            marking=marking,
+            subtype=subtype,
+        )
+        tell_changes(path, made)
+        take = f", take {clip.id}" if takes > 1 else ""
+        length = seconds(made.samples, made.sample_rate)
+        typer.echo(f"{path}: {length}, seed {seed}{take}, {clip.prompt}")
+        if plot:
+            _plot(path.with_suffix(".png"), made, clip.prompt)
+
+
+def _plot(path: Path, made: "Exported", title: str) -> None:
+    with progress("plotting"):
+        from audiogen_jax.files.mel_picture import plot_mel
+
+        plot_mel(path, made.samples, made.sample_rate, title=title)
+    typer.echo(f"{path}: mel spectrogram")
+
+
+def _outputs(output: Path, takes: int, keep: int | None, by: str | None) -> list[Path]:
+    """One file, or one for each take that is written, the best first.
+
+    Raises:
+      ValueError: numbers that go against each other, or nobody chooses.
+    """
+    count = takes if keep is None else keep
+    if not 1 <= count <= takes <= _MOST_TAKES:
+        raise ValueError(
+            f"--takes {takes} --keep {count}: expected 1 <= keep <= takes <= {_MOST_TAKES}"
+        )
+    if count < takes:
+        from audiogen_jax.evaluate.takes import SCORERS
+
+        if by not in SCORERS:
+            raise ValueError(f"--by {by}: who chooses? Expected one of {', '.join(SCORERS)}")
+    elif by is not None:
+        raise ValueError(f"--by {by}: all {takes} takes are written, give fewer to --keep")
+    if count == 1:
+        return [output]
+    return [output.with_name(f"{output.stem}_{i}{output.suffix}") for i in range(1, count + 1)]
 
 
 def _timeline(path: Path | None, lines: Sequence[str]) -> Timeline:

@@ -5,10 +5,12 @@
 """
 
 import math
+import os
 import re
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 _UNSET = 0x7FFF
@@ -198,16 +200,19 @@ def ixml_chunk(
     return Chunk(b"iXML", ET.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 
-def read_time_reference(contents: bytes) -> int | None:
-    """The first sample of a file, counted from midnight, as its `bext` says; None without one.
-
-    Raises:
-      ValueError: no WAV file, or one that is cut short.
-    """
-    for chunk in read_chunks(contents):
-        if chunk.id == b"bext" and len(chunk.body) >= 346:
-            return struct.unpack_from("<Q", chunk.body, 338)[0]
-    return None
+def first_sample(path: Path) -> int:
+    """The first sample of a recording, counted from midnight, as its `bext` says; 0 without one."""
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF":
+            return 0
+        file.seek(12)
+        while len(head := file.read(8)) == 8:
+            id, size = struct.unpack("<4sI", head)
+            if id == b"bext":
+                body = file.read(346)
+                return struct.unpack_from("<Q", body, 338)[0] if len(body) == 346 else 0
+            file.seek(size + size % 2, os.SEEK_CUR)
+    return 0
 
 
 def _add(parent: ET.Element, tag: str, value: object) -> None:

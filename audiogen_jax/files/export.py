@@ -28,7 +28,7 @@ from audiogen_jax.files.broadcast_wave import (
 )
 from audiogen_jax.files.delivery import Delivered, Delivery
 from audiogen_jax.files.lossy import LOSSY, encode_lossy
-from audiogen_jax.files.marking import Marking
+from audiogen_jax.files.marking import SIGNED, Marking
 from audiogen_jax.files.provenance import Provenance, as_text, dated, reference, software
 from audiogen_jax.timeline import Timeline
 
@@ -80,9 +80,8 @@ def export(
     Raises:
       ValueError: another suffix, audio that cannot be delivered, or a mark that cannot be made.
     """
-    if suffix not in (*FORMATS, *LOSSY):
-        raise ValueError(f"format {suffix!r}: expected one of {(*FORMATS, *LOSSY)}")
     delivery, marking = delivery or Delivery(), marking or Marking()
+    check_suffix(Path(f"audio{suffix}"), marking)
     record = provenance.record()
     if marking.watermark:
         record["watermark"] = marking.watermark
@@ -160,6 +159,22 @@ def write_export(
             stacklevel=2,
         )
     return made
+
+
+def check_suffix(path: Path, marking: Marking) -> None:
+    """Checks, before any work, that a file can be written in its format and with its marks.
+
+    Raises:
+      ValueError: no such format, a mark that is not installed or not made in it.
+      OSError: a certificate cannot be read.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (*FORMATS, *LOSSY):
+        known = ", ".join((*FORMATS, *LOSSY))
+        raise ValueError(f"{path}: cannot write {path.suffix!r} audio, expected one of {known}")
+    if marking.signs and suffix not in SIGNED:
+        raise ValueError(f"{path}: C2PA signs {', '.join(SIGNED)} and no {suffix}")
+    _ = marking.markers
 
 
 def beside(path: Path) -> Path:

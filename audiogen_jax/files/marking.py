@@ -189,8 +189,6 @@ class C2pa:
         Raises:
           ValueError: of another format than `SIGNED`, or the library refuses.
         """
-        if suffix not in SIGNED:
-            raise ValueError(f"C2PA signs {', '.join(SIGNED)} and no {suffix}")
         name, _, version = str(record["software"]).rpartition(" ")
         action = {
             "action": "c2pa.created",

@@ -34,6 +34,7 @@ class Codec:
     Attributes:
       codec: the model.
       layout: of parameters and of the batches of `encode_split` on the devices.
+      loaded: the codec on disk.
     """
 
     def __init__(self, loaded: LoadedCodec, mesh: Mesh | None = None):
@@ -45,7 +46,7 @@ class Codec:
         """
         self.codec: AudioCodec = loaded.codec
         self.layout = Layout(mesh or inference_mesh())
-        self._loaded = loaded
+        self.loaded = loaded
 
     @classmethod
     def load(
@@ -286,7 +287,7 @@ class Codec:
     def _read(self, names: Collection[str]) -> Params:
         """Parameters on the devices; those that are cut are never whole on one of them."""
         put = on_host if self.layout.cuts else self.layout.put_whole
-        return self.layout.put(self._loaded.read(names, put), self.codec.axes)
+        return self.layout.put(self.loaded.read(names, put), self.codec.axes)
 
     @functools.cached_property
     def _encoding(self) -> CodecPrograms:

@@ -79,6 +79,7 @@ class Pipeline(Inputs):
     Attributes:
       generator: the model.
       codec: waveforms <-> latents.
+      loaded: what both were read from.
     """
 
     def __init__(self, loaded: LoadedGenerator, mesh: Mesh | None = None):
@@ -89,7 +90,7 @@ class Pipeline(Inputs):
           mesh: of its devices, see `inference_mesh`; the first one if None.
         """
         self.generator = loaded.generator
-        self._loaded = loaded
+        self.loaded = loaded
         self._sampler = Sampler(loaded.generator, loaded.params, mesh)
         self.codec = Codec(loaded.codec, self._sampler.mesh)
         self._requests = RequestMaker(self._sampler, loaded.tokenize, loaded.lost_views, self.codec)
@@ -126,7 +127,7 @@ class Pipeline(Inputs):
 
     def checkpoint_sha256(self) -> str:
         """One hash over the files of the checkpoint, its text encoder and its codec."""
-        return checkpoint_sha256(*self._loaded.folders)
+        return checkpoint_sha256(*self.loaded.folders)
 
     def for_options(self, options: SamplingOptions) -> "Pipeline":
         """The form of the generator for so few steps, where it has one and nothing is against it.
@@ -143,13 +144,13 @@ class Pipeline(Inputs):
 
     def _of_form(self, form: Form) -> "Pipeline | None":
         usual = not (self.generator.flow_map or self.generator.edits)
-        if not usual or not has_form(self._loaded.folders[0], form):
+        if not usual or not has_form(self.loaded.folders[0], form):
             return None
-        return type(self)(load_form(self._loaded, form), self._sampler.mesh)
+        return type(self)(load_form(self.loaded, form), self._sampler.mesh)
 
     @functools.cached_property
     def latent_editor(self) -> LatentEditor | None:
-        loaded = self._loaded
+        loaded = self.loaded
         if self.generator.edits:
             return LatentEditor(self._sampler, self.codec, loaded.tokenize, self.run)
         editor = self._of_form("edits")
@@ -362,12 +363,12 @@ class Pipeline(Inputs):
         Raises:
           ValueError: this one does not.
         """
-        if self._loaded.language is None:
+        if self.loaded.language is None:
             raise ValueError(
-                f"{self._loaded.folders[0]} generates and answers no questions: load a model that "
+                f"{self.loaded.folders[0]} generates and answers no questions: load a model that "
                 "does with load_understanding"
             )
-        return Understanding(self._loaded.language, self._sampler.mesh).understand
+        return Understanding(self.loaded.language, self._sampler.mesh).understand
 
     def sample_latents(
         self,

@@ -16,9 +16,14 @@ import jax
 import numpy as np
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.files.audio import FORMATS, encode_audio
+from audiogen_jax.files.audio import FORMATS
+from audiogen_jax.files.delivery import Delivery
+from audiogen_jax.files.export import Exported, export
 from audiogen_jax.files.jsonl import Row
+from audiogen_jax.files.marking import Marking
+from audiogen_jax.files.provenance import MadeWith
 from audiogen_jax.files.remote import local_copy, parse_path, require_local
+from audiogen_jax.infer.clip_files import clip_provenance
 from audiogen_jax.infer.options import SamplingOptions, Sharding
 from audiogen_jax.infer.pipeline import Pipeline, Submitted
 from audiogen_jax.infer.requests import (
@@ -49,7 +54,15 @@ short by the end of a window."""
 _CONDITIONED_TOGETHER = 64
 
 
-_ADDED = {"sharding": "dp", "guidance_rescale": 0.0, "shift": 1.0, "refine": False}
+_ADDED = {
+    "sharding": "dp",
+    "guidance_rescale": 0.0,
+    "shift": 1.0,
+    "refine": False,
+    "delivery": {},
+    "provenance": True,
+    "watermark": None,
+}
 """Settings that the first version had not, and how it sampled: they are said where they differ."""
 
 
@@ -71,6 +84,8 @@ class BatchSettings:
       suffix: of the files, ".wav" or ".flac", 16-bit.
       sharding: of the parameters over the devices, see `Pipeline.load`.
       refine: give rows that hold a caption alone the views that it speaks of, see `refiner`.
+      delivery: what is done to clips before they are written.
+      marking: which marks the files get, but for signatures.
     """
 
     options: SamplingOptions = dataclasses.field(default_factory=SamplingOptions)
@@ -82,8 +97,12 @@ class BatchSettings:
     suffix: str = ".wav"
     sharding: Sharding = "dp"
     refine: bool = False
+    delivery: Delivery = dataclasses.field(default_factory=Delivery)
+    marking: Marking = dataclasses.field(default_factory=Marking)
 
     def __post_init__(self):
+        if self.marking.signs:
+            raise ValueError("a batch is not signed (C2PA): started again, it makes the same files")
         if self.suffix not in FORMATS:
             raise ValueError(f"format {self.suffix!r}: expected one of {FORMATS}")
         object.__setattr__(self, "batch_size", check_count("batch_size", self.batch_size))
@@ -101,7 +120,12 @@ class BatchSettings:
     def how(self) -> dict[str, object]:
         """How a clip is made, as its row in the manifest says it."""
         options = dataclasses.asdict(self.options)
-        return _without_added({**options, "duration": self.duration, "dtype": self.dtype})
+        files = {
+            "delivery": self.delivery.settings,
+            "provenance": self.marking.provenance,
+            "watermark": self.marking.watermark,
+        }
+        return _without_added({**options, "duration": self.duration, "dtype": self.dtype, **files})
 
     def job(self) -> dict[str, object]:
         """The settings as `job.json` says them."""
@@ -176,6 +200,7 @@ def run_batch(
     if settings.duration is not None:
         check_durations(settings.duration, 1, pipeline.generator.latent_rate)
     checkpoint_sha256 = pipeline.checkpoint_sha256()
+    made_by = MadeWith.of_folder(pipeline.loaded.folders[0], checkpoint_sha256)
     job = {
         **settings.job(),
         "shards": share.count,
@@ -194,7 +219,7 @@ def run_batch(
             return pipeline.submit(batch, settings.seed, settings.options)
 
         def finish(_: Sequence[Request], submitted: Submitted) -> float:
-            return _write(folder, pipeline.collect(submitted), names, settings, checkpoint_sha256)
+            return _write(folder, pipeline.collect(submitted), names, settings, made_by)
 
         first, started, audio_seconds = len(folder.done), time.monotonic(), 0.0
 
@@ -309,7 +334,7 @@ def _write(
     clips: Sequence[Clip | ClipError],
     names: Mapping[str, str],
     settings: BatchSettings,
-    checkpoint_sha256: str,
+    made_by: MadeWith,
 ) -> float:
     """Commits those clips of a batch that are not done; returns their seconds."""
     files: dict[str, bytes] = {}
@@ -319,8 +344,19 @@ def _write(
             errors.append({"id": clip.id, "error": str(clip)})
         elif clip.id not in folder.done:
             name = names[clip.id]
-            contents, gain_db = encode_audio(clip.audio, clip.sample_rate, settings.suffix)
-            files[name] = contents
+            try:
+                made = export(
+                    clip.audio,
+                    clip.sample_rate,
+                    settings.suffix,
+                    clip_provenance(clip, made_by, settings.options),
+                    settings.delivery,
+                    settings.marking,
+                )
+            except ValueError as error:  # too short for its loop, say
+                errors.append({"id": clip.id, "error": str(error)})
+                continue
+            files[name] = made.contents
             rows.append(
                 {
                     "id": clip.id,
@@ -330,9 +366,9 @@ def _write(
                     "category": clip.category,
                     "seed": clip.seed,
                     **settings.how(),
-                    **_measured(clip, gain_db),
-                    "sha256": hashlib.sha256(contents).hexdigest(),
-                    "checkpoint_sha256": checkpoint_sha256,
+                    **_measured(clip, made),
+                    "sha256": hashlib.sha256(made.contents).hexdigest(),
+                    "checkpoint_sha256": made_by.sha256,
                 }
             )
     folder.fail(errors)
@@ -340,17 +376,19 @@ def _write(
     return sum(row["duration"] for row in rows)
 
 
-def _measured(clip: Clip, gain_db: float) -> dict[str, object]:
-    """Of the file; what was lost on the way to it is named where there is something."""
-    power = float(np.mean(np.square(clip.audio)))
+def _measured(clip: Clip, made: Exported) -> dict[str, object]:
+    """Of the file; what was done on the way to it is named where there is something."""
+    power, gain_db = float(np.mean(np.square(made.samples))), made.gain_db
     measured: dict[str, object] = {
-        "duration": len(clip.audio) / clip.sample_rate,
-        "sample_rate": clip.sample_rate,
-        "peak": round(float(np.abs(clip.audio).max()) * 10 ** (gain_db / 20), 5),
+        "duration": len(made.samples) / made.sample_rate,
+        "sample_rate": made.sample_rate,
+        "peak": round(float(np.abs(made.samples).max()) * 10 ** (gain_db / 20), 5),
         "rms_dbfs": round(10 * float(np.log10(power + 1e-12)) + gain_db, 2),
     }
     if gain_db:
         measured["gain_db"] = round(gain_db, 2)
+    if made.changes:
+        measured["changes"] = list(made.changes)
     if clip.lost_views:
         measured["lost_views"] = clip.lost_views
     return measured

@@ -11,7 +11,9 @@ import pytest
 import soundfile
 
 from audiogen_jax.cli import main
+from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.files.latents import read_latents, write_latents
+from audiogen_jax.files.provenance import read_provenance
 
 COMMANDS = (
     "generate", "edit", "stems", "batch", "encode", "decode", "reconstruct", "encode-dataset",
@@ -76,7 +78,12 @@ def test_generate(audiogen, tmp_path, tiny_checkpoint):
     code, out, _ = audiogen(*arguments, "--plot", "--output", "new/a.flac")
     assert code == 0
     assert "new/a.flac: 0.70 s at 16000 Hz, seed 0, <|caption|> rain <|env|> street" in out
-    assert {file.name for file in (tmp_path / "new").iterdir()} == {"a.flac", "a.png"}
+    assert {file.name for file in (tmp_path / "new").iterdir()} == {
+        *("a.flac", "a.flac.json", "a.png")
+    }
+    record = read_provenance("new/a.flac")
+    assert record == {**record, **says(tiny_checkpoint, "generate"), "seed": 0, "id": "0"}
+    assert record["prompt"] == "<|caption|> rain <|env|> street" and record["options"]["steps"] == 2
     assert soundfile.info("new/a.flac").frames == 11200
     assert Path("new/a.png").read_bytes().startswith(b"\x89PNG")
 
@@ -84,6 +91,14 @@ def test_generate(audiogen, tmp_path, tiny_checkpoint):
     assert Path("again.flac").read_bytes() == Path("new/a.flac").read_bytes()
     audiogen(*arguments, "--output", "other.flac", "--seed", "1")
     assert Path("other.flac").read_bytes() != Path("new/a.flac").read_bytes()
+
+
+def says(checkpoint: Path, action: str) -> dict[str, object]:
+    """What every file says that leaves."""
+    made = {"software": "audiogen-jax 0.2.0", "action": action, "checkpoint": checkpoint.name}
+    if action in ("generate", "edit", "stems"):
+        made["checkpoint_sha256"] = checkpoint_sha256(checkpoint)
+    return made
 
 
 def test_refine(audiogen, tiny_checkpoint):
@@ -227,7 +242,11 @@ def test_encode_then_decode_is_reconstruct(audiogen, speech, tiny_checkpoint, su
     assert "averaged 2 channels to mono" in err and "resampled 44100 Hz to 16000 Hz" in err
     assert audiogen("decode", f"z{suffix}", *checkpoint)[0] == 0
     assert audiogen("reconstruct", speech, "-o", "r.wav", *checkpoint)[0] == 0
-    assert Path("z.wav").read_bytes() == Path("r.wav").read_bytes()
+    np.testing.assert_array_equal(soundfile.read("z.wav")[0], soundfile.read("r.wav")[0])
+    for name, action in (("z.wav", "decode"), ("r.wav", "reconstruct")):
+        record = read_provenance(name)
+        assert record == {**record, **says(tiny_checkpoint, action)}, name
+        assert record["digitalSourceType"].endswith("compositeWithTrainedAlgorithmicMedia")
     assert soundfile.info("r.wav").frames == soundfile.info(speech).frames * 160 // 441
 
 
@@ -263,7 +282,7 @@ BAD_GENERATE = {
     "negative guidance": ((*SCENE, "--guidance", "-1"), "guidance=-1.0"),
     "negative seed": ((*SCENE, "--seed", "-1"), "seed=-1"),
     "text as seed": ((*SCENE, "--seed", "x"), "Invalid value for '--seed'"),
-    "mp3 output": ((*SCENE, "--output", "a.mp3"), "cannot write '.mp3' audio"),
+    "aac output": ((*SCENE, "--output", "a.aac"), "cannot write '.aac' audio"),
     "output in a file": ((*SCENE, "--output", "speech.mp3/a.wav"), "is a file, not a folder"),
     "edit of nothing": (
         (*SCENE, "--source", "speech.mp3", "--regenerate", "5:6", "--regenerate", "0.2:0.3"),

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 
 from audiogen_jax.cli import main
+from audiogen_jax.files.provenance import read_provenance
 from tests import tiny_omni
 from tests.films import write_video
 
@@ -44,6 +45,9 @@ def test_edit(audiogen, checkpoint, noise):
     assert "in_remove.wav: 0.20 s at 44101 Hz" in out
     samples, rate = soundfile.read(noise.with_name("in_remove.wav"))
     assert samples.shape == (8820, 2) and rate == 44101
+    record = read_provenance(noise.with_name("in_remove.wav"))
+    assert (record["action"], record["statement"]) == ("edit", "audio edited with AI")
+    assert record["checkpoint"] == checkpoint.name and record["options"]["steps"] == 2
     code, _, err = audiogen("edit", "remove", noise, *options)
     assert code == 2 and "exists" in err
     code, _, err = audiogen("edit", "restyle", noise, *options, "-o", "other.wav")

@@ -12,6 +12,7 @@ import audiogen_jax as ag
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import GENERATORS, load_generator
 from audiogen_jax.cli import main
+from audiogen_jax.files.provenance import read_provenance
 from audiogen_jax.infer.options import SamplingOptions
 from data import pack_form
 
@@ -67,7 +68,10 @@ def on_the_command_line(base, noise, folder):
         with pytest.raises(SystemExit) as ended:
             main([str(word) for word in command])
         assert not ended.value.code
-    stems = [soundfile.read(path)[0] for path in sorted((folder / "stems").iterdir())]
+    paths = sorted((folder / "stems").glob("*.wav"))
+    stems = [soundfile.read(path)[0] for path in paths]
+    records = [read_provenance(path) for path in (*paths, folder / "out.wav")]
+    assert [record["action"] for record in records] == [*["stems"] * 4, "edit"]
     assert len(stems) == 4
     np.testing.assert_allclose(np.sum(stems, axis=0), noise, atol=1e-5)
     edited = soundfile.read(folder / "out.wav", dtype="float32")[0]

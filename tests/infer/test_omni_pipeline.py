@@ -134,7 +134,7 @@ def test_the_thinker_answers(pipeline):
 
 def test_the_thinker_answers_without_the_network(pipeline, tmp_path):
     """Gigabytes that no answer needs are not read."""
-    folder = pipeline._loaded.folders[0]
+    folder = pipeline.loaded.folders[0]
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     (tmp_path / "thinker").symlink_to(folder / "thinker")
     alone = ag.load_understanding(tmp_path, param_dtype="float32")

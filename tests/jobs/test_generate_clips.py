@@ -12,6 +12,7 @@ import soundfile
 
 import audiogen_jax as ag
 from audiogen_jax.cli import main
+from audiogen_jax.files.provenance import read_provenance
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import ClipError
@@ -77,6 +78,13 @@ def test_every_row_has_its_clip(job, tmp_path, tiny_checkpoint):
         "<|caption|> rain 2", ids=["clip/2"], duration=0.4, steps=2
     )
     np.testing.assert_allclose(samples, clip.audio, atol=2e-4)
+    for row in made.values():
+        record = read_provenance(tmp_path / "out" / row["file"])
+        assert [record[name] for name in ("id", "prompt", "seed", "checkpoint_sha256")] == [
+            row[name] for name in ("id", "prompt", "seed", "checkpoint_sha256")
+        ]
+        assert record["action"] == "generate" and record["checkpoint"] == tiny_checkpoint.name
+    assert not [*(tmp_path / "out").glob("*.flac.json")]  # the manifest says it
 
 
 def test_what_was_lost_is_in_the_manifest(job, prompts, tmp_path, monkeypatch, recwarn):

@@ -46,7 +46,7 @@ def test_encode(codec, case):
 
 def test_the_distribution_of_the_latents(codec):
     audio, model = rows("in.wav_a"), codec.codec
-    mean, std = jax.jit(model.posterior)(codec._loaded.read(model.encoder, jnp.asarray), audio)
+    mean, std = jax.jit(model.posterior)(codec.loaded.read(model.encoder, jnp.asarray), audio)
     assert error(std, rows("out.a.stdev")) < TOLERANCE
     assert error(mean + std * rows("in.eps_a"), rows("out.a.z")) < TOLERANCE
 

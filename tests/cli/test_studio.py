@@ -1,0 +1,54 @@
+"""Files for the studio from the command line: levels, takes, marks."""
+
+import re
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from audiogen_jax.cli import main
+from audiogen_jax.files.provenance import read_provenance
+from tests.loudness_meter import measure
+
+
+@pytest.fixture
+def audiogen(tmp_path, monkeypatch, capfd):
+    """Runs `audiogen ARGS` in an empty folder: arguments -> (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_info:
+            main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return int(exit_info.value.code or 0), out, err
+
+    return run
+
+
+def test_a_clip_for_the_studio(audiogen, tiny_checkpoint):
+    arguments = ("generate", "--caption", "rain", "--env", "street", "--duration", "0.7")
+    arguments += ("--steps", "2", "--checkpoint", tiny_checkpoint)
+    studio = ("--loudness", "-16", "--true-peak", "-2", "--sample-rate", "48000", "--channels", "2")
+    code, out, err = audiogen(*arguments, *studio, "--at", "env=0.1:0.5", "-o", "a.wav")
+    assert code == 0 and "a.wav: 0.70 s at 48000 Hz, seed 0" in out
+    assert "a.wav: resampled 16000 Hz to 48000 Hz" in err and "to -16.0 LUFS" in err
+    info = soundfile.info("a.wav")
+    assert (info.samplerate, info.channels, info.frames) == (48000, 2, 33600)
+    read = measure(Path("a.wav").read_bytes())
+    assert abs(read.loudness + 16) < 0.5 and read.true_peak < -2
+    assert read_provenance("a.wav")["timeline"] == [{"start": 0.1, "end": 0.5, "view": "env"}]
+
+    takes = ("--takes", "3", "--by", "unclipped", "--no-provenance")
+    code, out, _ = audiogen(*arguments, *takes, "--keep", "2", "-o", "t.wav")
+    assert code == 0 and {*map(str, Path().glob("t*"))} == {"t_1.wav", "t_2.wav"}
+    assert read_provenance("t_1.wav") is None
+    assert len(set(re.findall("take ([0-2])", out))) == 2
+    code, _, err = audiogen(*arguments, *takes, "-o", "u.wav")
+    assert code == 2 and "all 3 takes are written" in err
+    code, _, err = audiogen(*arguments, "--takes", "2", "--keep", "1", "--by", "judge")
+    assert code == 2 and "who chooses? Expected one of speech-quality, speech, unclipped" in err
+    code, _, err = audiogen(*arguments, "--watermark", "audioseal")
+    assert code == 2 and "'audioseal' is not installed" in err
+    Path("b.wav.json").write_text("mine")
+    code, _, err = audiogen(*arguments, "-o", "b.wav")
+    assert code == 2 and "b.wav.json exists" in err and Path("b.wav.json").read_text() == "mine"
