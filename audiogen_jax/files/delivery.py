@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 DEFAULT_TRUE_PEAK = -1.0
 """dBTP where a loudness is asked for and no peak (EBU R 128)."""
-LIMITING_DB = 12.0
+LIMITING_DB = 24.0
 """Most that the limiter may take from a peak: beyond it, a clip stays below its loudness."""
 TOLERANCE = 0.05
 """LU between what is asked for and what is reached."""
-_HEADROOM_DB = 0.1
+_HEADROOM_DB = 0.2
 """That peaks stay below the limit: other meters filter otherwise, and files round."""
 _ROUNDS = 12
 _LIMITS = {

@@ -5,6 +5,8 @@ oversampled (soxr) by four, and at least to 192 kHz, where the band of a recordi
 would otherwise be read too low.
 """
 
+import math
+
 import numpy as np
 import pyloudnorm
 import scipy.ndimage
@@ -35,6 +37,9 @@ def integrated_loudness(samples: Float[np.ndarray, "n a"], sample_rate: int) -> 
     block = int(np.ceil(GATE_SECONDS * sample_rate)) + 1
     if len(samples) < block:
         samples = np.tile(samples, (-(-block // len(samples)), 1))[:block]
+    # An incomplete block at the end does not count: pyloudnorm takes it for a whole one.
+    hop = GATE_SECONDS / 4 * sample_rate
+    samples = samples[: math.ceil(4 * hop + (len(samples) - 4 * hop) // hop * hop)]
     meter = pyloudnorm.Meter(sample_rate, block_size=GATE_SECONDS)
     with np.errstate(all="ignore"):
         return float(meter.integrated_loudness(samples.astype(np.float64)))

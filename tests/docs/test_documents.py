@@ -86,7 +86,7 @@ def test_docstrings_of_configs(config: Path):
     "line",
     [
         "audiogen compose",
-        "audiogen generate --loudness 3",
+        "audiogen generate --sweetness 3",
         "python -m data.nothing",
     ],
 )

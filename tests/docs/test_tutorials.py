@@ -46,6 +46,7 @@ GUIDE = Sybil([PythonCodeBlockParser()])  # its commands name files that only a 
 QUICK = ("captions.md", "editing.md", "evaluation.md")
 SLOW = (
     "sampling.md",
+    "studio.md",
     "tutorials/finetune.md",
     "tutorials/first_sound.md",  # its steps, on their own: e2e/test_nano, infer/test_source
     "tutorials/measure.md",

@@ -75,7 +75,7 @@ def test_what_the_limiter_does_not_reach_is_told():
     click[::4000] = 0.5
     made = Delivery(-5, -1).apply(click, RATE)
     assert made.loudness < -6 and made.true_peak < -1
-    assert "LU from -5 LUFS, as the limiter takes at most 12 dB" in made.changes[-1]
+    assert "LU from -5 LUFS, as the limiter takes at most 24 dB" in made.changes[-1]
 
 
 def test_silence_and_what_is_short():
