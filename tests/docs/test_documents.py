@@ -22,6 +22,8 @@ DOCUMENTS = [
 ]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+OPTION = re.compile("-[^0-9]")
+"""And no negative number."""
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
@@ -42,7 +44,7 @@ def problems(words: list[str]) -> list[str]:
         if words[1] not in COMMANDS:
             return [f"no command {words[1]}"]
         options = {option for entry in COMMANDS[words[1]].params for option in entry.opts}
-        missing += [word for word in words[2:] if word.startswith("-") and word not in options]
+        missing += [word for word in words[2:] if OPTION.match(word) and word not in options]
         if "--config" in words:
             load_config(words[words.index("--config") + 1])
     if words[:2] == ["python", "-m"]:

@@ -165,6 +165,8 @@ def chunks(path: Path) -> list[broadcast_wave.Chunk]:
 
 WRITERS = {"write_audio", "encode_audio", "encode_lossy", "soundfile.write"}
 INSIDE = {"files/audio.py", "files/audio_encoding.py", "files/lossy.py", "files/export.py"}
+EVALUATION = {"evaluate/html.py", "evaluate/benchmarks/judging.py"}
+"""A page holds the protocol that names the checkpoint; a judge hears the files of any system."""
 
 
 def writes(path: Path) -> set[str]:
@@ -182,7 +184,7 @@ def writes(path: Path) -> set[str]:
 
 def test_no_exit_goes_around_the_export(tmp_path: Path):
     found = {str(path.relative_to(PACKAGE)): writes(path) for path in FILES}
-    assert {name for name, calls in found.items() if calls} <= INSIDE
+    assert {name for name, calls in found.items() if calls} == INSIDE | EVALUATION
     assert found["files/export.py"] == {"encode_audio", "encode_lossy"}
     around = tmp_path / "around.py"
     around.write_text("def f(x):\n  soundfile.SoundFile(x, 'w')\n  soundfile.write(x)\n")
