@@ -7,6 +7,7 @@ sets, is written by `files.audio.write_audio`.
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -182,6 +183,17 @@ def beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
+def info_of(provenance: Provenance, record: Mapping[str, object] | None = None) -> Chunk:
+    """What made a WAV file, for one that is sent while it is made.
+
+    Args:
+      provenance: of the clip.
+      record: `provenance.record()`, with what was done to the clip.
+    """
+    comment = as_text(record or provenance.record())
+    return info_chunk({"INAM": _title(provenance), "ISFT": software(), "ICMT": comment})
+
+
 def _of_file(path: Path, made: Exported) -> dict[str, object]:
     return {
         "file": path.name,
@@ -229,9 +241,8 @@ def _chunks(
         made.true_peak,
     )
     cues = _cues(provenance.timeline, rate, count, loops)
-    texts = {"INAM": _title(provenance), "ISFT": software(), "ICMT": as_text(record)}
     ixml = ixml_chunk(broadcast, cues, rate, provenance.statement, as_text(record))
-    return [broadcast.chunk()], [info_chunk(texts), *cue_chunks(cues), ixml]
+    return [broadcast.chunk()], [info_of(provenance, record), *cue_chunks(cues), ixml]
 
 
 def _cues(timeline: Timeline, rate: int, count: int, loops: bool) -> list[Cue]:

@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from jaxtyping import Float32
 
+from audiogen_jax.files.provenance import Provenance
 from audiogen_jax.infer.requests import Clip, ClipError
 from audiogen_jax.serve.batcher import Batcher, Closed, Full
 from audiogen_jax.serve.errors import ApiError
@@ -71,23 +72,33 @@ async def _left(request: Request) -> None:
 
 
 async def audio_answer(
-    clip: Clip, format: Format, headers: Mapping[str, str] | None = None, like: str = "PCM_16"
+    clip: Clip,
+    format: Format,
+    provenance: Provenance,
+    headers: Mapping[str, str] | None = None,
+    like: str = "PCM_16",
 ) -> Response:
-    """A file of a clip; see `encode`."""
+    """A file of a clip, which says what made it; see `encode`."""
     try:
-        encoded = await asyncio.to_thread(encode, clip.audio, clip.sample_rate, format, like)
+        encoded = await asyncio.to_thread(
+            encode, clip.audio, clip.sample_rate, format, provenance, like
+        )
     except ValueError as error:
         raise ApiError(400, str(error), "response_format", "unsupported_value") from error
     channels = 1 if clip.audio.ndim == 1 else clip.audio.shape[1]
-    about = about_audio(clip.sample_rate, channels) | dict(headers or {})
+    about = about_audio(clip.sample_rate, channels, provenance) | dict(headers or {})
     if encoded.gain_db:
         about["X-Gain-dB"] = f"{encoded.gain_db:.2f}"
     return Response(encoded.contents, media_type=media_type(format), headers=about)
 
 
-def about_audio(rate: int, channels: int) -> dict[str, str]:
+def about_audio(rate: int, channels: int, provenance: Provenance) -> dict[str, str]:
     """Headers that say what a format without a header does not."""
-    return {"X-Sample-Rate": str(rate), "X-Channels": str(channels)}
+    return {
+        "X-Sample-Rate": str(rate),
+        "X-Channels": str(channels),
+        "X-Digital-Source-Type": provenance.source_type,
+    }
 
 
 def header(text: str) -> str:
@@ -119,6 +130,7 @@ async def streamed_answer(
     rate: int,
     format: Format,
     deadline: float,
+    provenance: Provenance,
 ) -> Response:
     """A clip that is sent while it is made; the first window is waited for, as it may be an error.
 
@@ -130,6 +142,7 @@ async def streamed_answer(
       rate: Hz.
       format: "wav" or "pcm".
       deadline: seconds for each window.
+      provenance: what makes the clip.
     """
 
     async def following(begun: bool = True) -> Float32[np.ndarray, "n ..."] | None:
@@ -142,11 +155,11 @@ async def streamed_answer(
 
     async def chunks() -> AsyncIterator[bytes]:
         if format == "wav":
-            yield wav_header(samples, channels, rate)
+            yield wav_header(samples, channels, rate, provenance)
         window = first
         while window is not None:
             yield pcm(window)
             window = await following()
 
-    about = about_audio(rate, channels)
+    about = about_audio(rate, channels, provenance)
     return StreamingResponse(chunks(), media_type=media_type(format), headers=about)

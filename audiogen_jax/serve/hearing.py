@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Request, UploadFile
 from fastapi.responses import JSONResponse, Response
 
 from audiogen_jax.files.audio import Audio, read_audio
+from audiogen_jax.infer.clip_files import clip_provenance
 from audiogen_jax.infer.editing import NO_EDITOR
 from audiogen_jax.infer.requests import Clip
 from audiogen_jax.serve.answers import accepted, audio_answer, finished, header
@@ -59,7 +60,8 @@ def hearing_routes(service: Service) -> APIRouter:
         headers = {"X-Seed": str(form.seed)}
         if told:
             headers["X-Warning"] = header("; ".join(told))[:4000]
-        return await audio_answer(clip, form.response_format, headers, recording.subtype)
+        made = clip_provenance(clip, service.made_with, options, "edit")
+        return await audio_answer(clip, form.response_format, made, headers, recording.subtype)
 
     @router.post("/v1/audio/understanding")
     async def understanding(

@@ -1,12 +1,15 @@
 """`/v1/audio/speech`, `/v1/audio/scenes` and `/v1/prompts/refine`."""
 
 import asyncio
+import dataclasses
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.files.audio import convert
+from audiogen_jax.files.provenance import Provenance
+from audiogen_jax.infer.clip_files import clip_provenance
 from audiogen_jax.infer.continuation import continued
 from audiogen_jax.infer.requests import Clip, check_duration
 from audiogen_jax.infer.storyboard import asked_seconds
@@ -53,7 +56,8 @@ def making_routes(service: Service) -> APIRouter:
         clip = await service.make(request, order)
         if body.response_format == "pcm":
             clip = _at_openai_rate(clip)
-        answer = await audio_answer(clip, body.response_format, {"X-Seed": str(body.seed)})
+        made = clip_provenance(clip, service.made_with, options)
+        answer = await audio_answer(clip, body.response_format, made, {"X-Seed": str(body.seed)})
         return event_answer(bytes(answer.body)) if body.stream_format == "sse" else answer
 
     @router.post("/v1/audio/scenes", response_class=Response)
@@ -82,7 +86,8 @@ def making_routes(service: Service) -> APIRouter:
             return await _streamed(service, request, body, order)
         clip = await service.make(request, order)
         headers = {"X-Seed": str(body.seed), "X-Prompt": header(clip.prompt)[:4000]}
-        return await audio_answer(clip, body.response_format, headers)
+        made = clip_provenance(clip, service.made_with, options)
+        return await audio_answer(clip, body.response_format, made, headers)
 
     @router.post("/v1/prompts/refine")
     async def refined(body: RefineBody) -> JSONResponse:
@@ -136,6 +141,15 @@ async def _streamed(
     windows = continued(
         pipeline, order.caption, order.seconds, order.seed, order.options, order.timeline
     )
+    prompt = None if order.caption is None else order.caption.format()
+    made = Provenance(
+        "generate",
+        service.made_with,
+        prompt,
+        order.seed,
+        options=dataclasses.asdict(order.options),
+        timeline=order.timeline,
+    )
     return await streamed_answer(
         request,
         service.batcher,
@@ -144,6 +158,7 @@ async def _streamed(
         rate,
         body.response_format,
         service.settings.deadline,
+        made,
     )
 
 

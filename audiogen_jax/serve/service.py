@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from fastapi import Request
 
+from audiogen_jax.files.provenance import MadeWith
+from audiogen_jax.infer.clip_files import made_with
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import Clip
@@ -31,6 +33,7 @@ class Service:
       metrics: what is counted.
       batcher: the queue.
       started: seconds since 1970.
+      made_with: the checkpoint, as files name it.
     """
 
     pipeline: Pipeline
@@ -41,6 +44,7 @@ class Service:
     metrics: Metrics
     batcher: Batcher[ClipOrder, ReadyClip, Clip]
     started: int
+    made_with: MadeWith
 
     @classmethod
     def of(
@@ -57,7 +61,8 @@ class Service:
         batcher = Batcher(maker, settings, metrics)
         metrics.watch_queue(lambda: batcher.waiting)
         now = int(time.time())
-        return cls(pipeline, name, settings, options, understand, metrics, batcher, now)
+        checkpoint = made_with(pipeline)
+        return cls(pipeline, name, settings, options, understand, metrics, batcher, now, checkpoint)
 
     @property
     def names(self) -> tuple[str, ...]:

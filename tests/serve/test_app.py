@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.files.provenance import read_provenance
 from audiogen_jax.infer.continuation import continued
 from audiogen_jax.serve.formats import encode
 from tests.serve.conftest import KEY, QUICK, serving
@@ -32,6 +33,13 @@ def alone(pipeline, prompt, seed=0, duration=1.0):
 def decoded(answer):
     assert answer.status_code == 200, answer.text
     return soundfile.read(io.BytesIO(answer.content), dtype="float32")
+
+
+def written(folder, contents):
+    """What a file says of its making."""
+    path = folder / "answer"
+    path.write_bytes(contents)
+    return read_provenance(path)
 
 
 def scenery(subject):
@@ -62,8 +70,13 @@ def test_speech_as_openai_asks_for_it(client, pipeline):
 
 
 @pytest.mark.parametrize("format", ["wav", "flac", "ogg", "opus", "mp3"])
-def test_formats(client, pipeline, format: str):
-    audio, rate = decoded(scene(client, response_format=format))
+def test_formats(client, pipeline, tmp_path, format: str):
+    answer = scene(client, response_format=format)
+    audio, rate = decoded(answer)
+    assert answer.headers["x-digital-source-type"].endswith("/trainedAlgorithmicMedia")
+    record = written(tmp_path, answer.content)
+    assert record["checkpoint_sha256"] == pipeline.checkpoint_sha256()
+    assert (record["seed"], record["prompt"]) == (0, StructuredCaption(**SCENE).format())
     expected = alone(pipeline, StructuredCaption(**SCENE))
     assert rate == RATE and abs(len(audio) - len(expected)) <= 0.1 * RATE
     if format in ("wav", "flac"):
@@ -120,13 +133,15 @@ def test_a_timeline_of_captions(client):
     assert len(decoded(answer)[0]) == RATE
 
 
-def test_a_long_scene_comes_window_by_window(client, pipeline):
+def test_a_long_scene_comes_window_by_window(client, pipeline, tmp_path):
     window = pipeline.generator.window / pipeline.generator.latent_rate
     seconds = window + 1.01
     body = {"caption": "rain", "duration": seconds, "stream": True, "seed": 1}
     with client.stream("POST", "/v1/audio/scenes", json=body) as answer:
         assert "content-length" not in answer.headers
         contents = b"".join(answer.iter_bytes())
+    record = written(tmp_path, contents)
+    assert (record["prompt"], record["seed"]) == ("<|caption|> rain", 1)
     audio, rate = soundfile.read(io.BytesIO(contents), dtype="float32")
     windows = [*continued(pipeline, StructuredCaption("rain"), seconds, 1, QUICK)]
     expected = np.concatenate(windows)
