@@ -52,6 +52,8 @@ class MadeWith:
         if folder.parent.name == "snapshots":
             repository = folder.parent.parent.name.removeprefix("models--")
             return cls(repository.replace("--", "/"), sha256)
+        if (folder.parent / "config.json").is_file():  # the codec of a generator
+            return cls(f"{cls.of_folder(folder.parent, sha256).name}/{folder.name}", sha256)
         return cls(folder.name, sha256)
 
 

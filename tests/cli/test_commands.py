@@ -95,10 +95,13 @@ def test_generate(audiogen, tmp_path, tiny_checkpoint):
 
 def says(checkpoint: Path, action: str) -> dict[str, object]:
     """What every file says that leaves."""
-    made = {"software": "audiogen-jax 0.2.0", "action": action, "checkpoint": checkpoint.name}
-    if action in ("generate", "edit", "stems"):
-        made["checkpoint_sha256"] = checkpoint_sha256(checkpoint)
-    return made
+    codec = action in ("decode", "reconstruct")
+    return {
+        "software": "audiogen-jax 0.2.0",
+        "action": action,
+        "checkpoint": f"{checkpoint.name}/tokenizer" if codec else checkpoint.name,
+        "checkpoint_sha256": checkpoint_sha256(checkpoint / "tokenizer" if codec else checkpoint),
+    }
 
 
 def test_refine(audiogen, tiny_checkpoint):
