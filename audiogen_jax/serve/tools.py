@@ -12,7 +12,11 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from audiogen_jax import __version__
-from audiogen_jax.files.audio import check_audio_suffix, lossless_subtype, read_audio, write_audio
+from audiogen_jax.files.audio import lossless_subtype, read_audio
+from audiogen_jax.files.export import beside, check_suffix
+from audiogen_jax.files.marking import Marking
+from audiogen_jax.files.provenance import Action, MadeWith
+from audiogen_jax.infer.clip_files import made_with, write_clip
 from audiogen_jax.infer.editing import NO_EDITOR
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
@@ -78,7 +82,7 @@ class _Tools:
         options: SamplingOptions,
     ):
         self._pipeline, self._folder, self._answer = pipeline, folder, understand
-        self._options = vars(options)
+        self._sampling, self._options = options, vars(options)
         self._turn = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -97,7 +101,7 @@ class _Tools:
             (clip,) = self._pipeline.generate(
                 refine(prompt), seed=seed, duration=duration, **self._options
             )
-        return self._written(target, clip, "PCM_16")
+        return self._written(target, clip, "generate", self._sampling, "PCM_16")
 
     def edit(
         self,
@@ -126,7 +130,8 @@ class _Tools:
                 between=between,
                 seed=seed,
             )
-        return self._written(target, clip, lossless_subtype(audio.subtype, target.suffix))
+        subtype = lossless_subtype(audio.subtype, target.suffix)
+        return self._written(target, clip, "edit", self._pipeline.editing_options(kind), subtype)
 
     def understand(
         self, recording: Recording, question: Annotated[str, Field(min_length=1)]
@@ -165,8 +170,8 @@ class _Tools:
         if not name or Path(name).name != name or name.startswith("."):
             raise ValueError(f"name {name!r:.60}: expected a file name alone, such as rain.wav")
         target = self._folder / name
-        check_audio_suffix(target)
-        if target.exists():
+        check_suffix(target, Marking())
+        if target.exists() or beside(target).exists():
             raise ValueError(f"{target} exists: choose another name")
         return target
 
@@ -176,8 +181,14 @@ class _Tools:
                 return path
         raise ValueError(f"no recording {recording!r:.200}, here or in {self._folder}")
 
-    def _written(self, target: Path, clip: Clip, subtype: str) -> dict[str, object]:
-        write_audio(target, clip.audio, clip.sample_rate, subtype)
+    @functools.cached_property
+    def _made_with(self) -> MadeWith:
+        return made_with(self._pipeline)
+
+    def _written(
+        self, target: Path, clip: Clip, action: Action, options: SamplingOptions, subtype: str
+    ) -> dict[str, object]:
+        write_clip(target, clip, self._made_with, options, action=action, subtype=subtype)
         columns = clip.audio if clip.audio.ndim == 2 else clip.audio[:, None]
         measured = _measured(columns, clip.sample_rate)
         return {"file": str(target), "prompt": clip.prompt, "seed": clip.seed, **measured}

@@ -10,12 +10,13 @@ import pytest
 import soundfile
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.files.provenance import read_provenance
+from audiogen_jax.files.provenance import MadeWith, Provenance, read_provenance
 from audiogen_jax.infer.continuation import continued
 from audiogen_jax.serve.formats import encode
 from tests.serve.conftest import KEY, QUICK, serving
 
 RATE = 16000
+MADE = Provenance("generate", MadeWith("nano", "0f" * 32))
 SCENE = {
     "caption": "A dog barks in the rain, and a man walks by.",
     "sfx": "a dog barking",
@@ -88,13 +89,13 @@ def test_formats(client, pipeline, tmp_path, format: str):
 def test_what_does_not_fit_is_made_quieter_and_said():
     loud = np.linspace(-2, 2, 4001, dtype=np.float32)
     for format in ("wav", "flac", "pcm", "mp3"):
-        assert encode(loud, RATE, format).gain_db == pytest.approx(-6.02, abs=0.01)
-    whole, _ = soundfile.read(io.BytesIO(encode(loud, RATE, "wav", "FLOAT").contents))
+        assert encode(loud, RATE, format, MADE).gain_db == pytest.approx(-6.02, abs=0.01)
+    whole, _ = soundfile.read(io.BytesIO(encode(loud, RATE, "wav", MADE, "FLOAT").contents))
     np.testing.assert_array_equal(whole.astype(np.float32), loud)
     with pytest.raises(ValueError, match="3 channels"):
-        encode(np.zeros((9, 3), np.float32), RATE, "mp3")
+        encode(np.zeros((9, 3), np.float32), RATE, "mp3", MADE)
     for rate, held in ((44100, 48000), (7999, 8000)):
-        made = encode(np.zeros(rate, np.float32), rate, "opus").contents
+        made = encode(np.zeros(rate, np.float32), rate, "opus", MADE).contents
         assert soundfile.info(io.BytesIO(made)).samplerate == held
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from audiogen_jax.files.provenance import read_provenance
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.serve.tools import create_tools
 
@@ -46,6 +47,8 @@ def test_a_sound_is_made_heard_and_measured(pipeline, tmp_path):
     samples, rate = soundfile.read(content["file"])
     assert (len(samples) / rate, content["seconds"], content["seed"]) == (1, 1, 2)
     assert "<|asr|> seven" in content["prompt"]
+    record = read_provenance(content["file"])
+    assert (record["prompt"], record["seed"]) == (content["prompt"], 2)
     (expected,) = pipeline.generate(content["prompt"], seed=2, duration=1, steps=1)
     np.testing.assert_allclose(samples, expected.audio, atol=1e-4)
     answer = call(server, "understand", recording="a.wav", question="What is heard?")
