@@ -82,7 +82,10 @@ def print_inputs(inputs: "list[Difference]", console: Console) -> None:
 
 
 def _table(checks: "list[Check]") -> Table:
-    table = Table("number", "before", "now", "matches from", "to", "", title="Reproduced")
+    table = Table(title="Reproduced")
+    table.add_column("number", overflow="fold")
+    for name in ("before", "now", "matches from", "to", ""):
+        table.add_column(name)
     for check in checks:
         values = (check.before, check.now, check.low, check.high)
         table.add_row(check.name, *map(_text, values), check.outcome)

@@ -14,6 +14,8 @@ INPUTS = (
 """Of a protocol, in the order in which a difference explains others."""
 BOUNDS = ("low", "high")
 """Of an interval, beside the value that it is of."""
+VALUES = ("share", "mean", "score", "value")
+"""Names of values that an interval beside them is of."""
 Outcome = Literal["equal", "within", "differs", "missing"]
 
 
@@ -105,14 +107,15 @@ def _numbers(
     """
     if isinstance(value, Mapping):
         interval = [value.get(name) for name in BOUNDS]
-        if isinstance(value.get("std"), float):
+        if {"mean", "clips"} <= value.keys() and isinstance(value.get("std"), float):
             interval = _of_mean(**value)
         for name, each in value.items():
             full = f"{key}.{name}".lstrip(".")
             beside = value.get(f"{name}_interval")
             if name in BOUNDS or (name.endswith("_interval") and name[:-9] in value):
                 continue
-            bounds = beside if isinstance(beside, list) else interval
+            bounds = interval if name in VALUES else [None]
+            bounds = beside if isinstance(beside, list) else bounds
             if type(each) is float and all(isinstance(bound, int | float) for bound in bounds):
                 yield full, each, bounds[0], bounds[1]
             else:

@@ -145,6 +145,8 @@ BEFORE = {
         ({"share.clips": 11}, "differs"),
         ({"score.mean": 2.48}, "within"),  # 1.96 / 4
         ({"score.mean": 2.5}, "differs"),
+        ({"score.std": 1.009}, "within"),  # the interval is of the mean alone
+        ({"score.std": 1.011}, "differs"),
         ({"accuracy.generated": 0.81}, "within"),
         ({"accuracy.generated": 0.79}, "differs"),
         ({"accuracy.chance": 0.1009}, "within"),
