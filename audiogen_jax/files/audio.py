@@ -57,7 +57,7 @@ def read_audio(
     sample_rate: int | None = None,
     channels: int | None = 1,
     name: str | None = None,
-    max_seconds: float = MAX_SECONDS,
+    max_seconds: float | None = None,
 ) -> Audio:
     """Decodes a file, the same way for training and for the command line.
 
@@ -70,7 +70,7 @@ def read_audio(
         file if None.
       channels: of the result; see `convert`. Those of the file if None.
       name: of the file in errors; its path by default.
-      max_seconds: of the recording.
+      max_seconds: of the recording; `MAX_SECONDS` if None.
 
     Returns:
       The samples; what was converted is told in `notes`.
@@ -94,7 +94,8 @@ def read_audio(
     try:
         with soundfile.SoundFile(source) as file:
             rate, subtype = file.samplerate, file.subtype
-            limits = _Limits(max_seconds, sample_rate or rate, channels or file.channels, name)
+            longest = MAX_SECONDS if max_seconds is None else max_seconds
+            limits = _Limits(longest, sample_rate or rate, channels or file.channels, name)
             _check_header(file, limits)
             samples, averaged = _read_all(file, channels, limits)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, without a header
