@@ -35,6 +35,7 @@ SETTINGS = {
         "10 s": "length of a clip",
         "5 s": "length of a clip",
         "40 %": "a case that is calculated",
+        "3.05": "billions of parameters, as published",
     },
     "docs/evaluation.md": {
         "0.2 s": "a tolerance",
