@@ -19,6 +19,7 @@ from audiogen_jax.refiner.language_model import (
     LanguageModelRefiner,
     read_shots,
 )
+from audiogen_jax.refiner.refine import refine
 from audiogen_jax.timeline import Event
 
 TEXT = 'A man says "seven" while a dog barks in the rain.'
@@ -212,3 +213,42 @@ def test_command_line(model, server, tmp_path):
     assert [event["end"] for event in json.loads(board.read_text())] == [3.0, 6.0]
     for wrong in (["--script", str(script)], [TEXT, "--llm", server], [], [TEXT, "-o", "x.json"]):
         assert isinstance(runner.invoke(app, ["refine", *wrong]).exception, ValueError)
+
+
+TEXTS = (
+    "Rain falls on a tin roof.",
+    'A woman whispers "come here" in a church.',
+    "No music, only wind in dry grass and, far away, a train.",
+    "Zwei Hunde bellen, dann sagt jemand „Ruhe“.",
+    "雨が降っている。「七」と男が言う。",
+    "A crowd cheers; the commentator shouts 'goal' twice!",
+    "Two seconds of silence, then thunder.",
+    "Birds",
+    "A song called 'Yesterday' plays on a radio in the kitchen.",
+    "An engine starts, idles for five seconds and dies.",
+    "INT. KITCHEN - NIGHT\n\nA kettle boils.\n\nANNA\nTea?\n\nBEN (O.S.)\n(laughing)\nAlways.",
+    "EXT. HARBOUR - DAWN\n\nGulls. Waves slap against hulls.\n\nCAPTAIN\nCast off!",
+    "Title: Storm\nAuthor: A\n\nEXT. FIELD\n\nThunder.\n\nCUT TO:\n\nINT. BARN\n\nA cow.",
+    "A train passes.\n\nBirds sing.\n\nSilence.",
+    ".UNDERWATER\n\nBubbles rise.\n\n@McKAY\nDid you hear that?",
+    "INT. BAR\n\n> THE END <\n\n!BANG\n\nA glass breaks.",
+    "# Act one\n\n= They meet.\n\nEXT. STREET #2#\n\nFootsteps [[slow]] on gravel.",
+    "ANNA\n~la la la\n\nA door *slams*.",
+    "EST. CITY\n\nTraffic, horns, a siren.\n\nMAYOR ^\nQuiet, please.",
+    "INT./EXT. CAR\n\nRain. The radio plays slow jazz.\n\nDRIVER\n(tired)\nSeven miles.",
+)
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_views_are_valid_of_any_sentence_and_script(model, text):
+    """By the embedded refiner, and by a model whose words do not always fit."""
+    answering = LanguageModelOrEmbedded(model())
+    for refiner in (None, answering):
+        timeline = direct(text, refiner)
+        assert timeline and timeline[0].start == 0
+        for event in timeline:
+            scene = StructuredCaption.parse(str(event.text))
+            assert StructuredCaption.parse(scene.format()) == scene
+        if "\n" not in text:
+            scene = refine(text, refiner)
+            assert StructuredCaption.parse(scene.format()) == scene
