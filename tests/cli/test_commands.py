@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiogen_jax.cli import main
 from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.files.latents import read_latents, write_latents
 from audiogen_jax.files.provenance import read_provenance
@@ -20,20 +19,6 @@ COMMANDS = (
     "manifest", "train", "plan", "compile", "convert", "evaluate", "reproduce", "understand",
     "refine", "serve", "mcp",
 )  # fmt: skip
-
-
-@pytest.fixture
-def audiogen(tmp_path, monkeypatch, capfd):
-    """Runs `audiogen ARGS` in an empty folder: arguments -> (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_info:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return int(exit_info.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from audiogen_jax.cli import main
 from audiogen_jax.files.provenance import read_provenance
 from tests import tiny_omni
 from tests.films import write_video
@@ -13,20 +12,6 @@ from tests.films import write_video
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     return tiny_omni.write_checkpoint(tmp_path_factory.mktemp("cli") / "omni")
-
-
-@pytest.fixture
-def audiogen(tmp_path, monkeypatch, capfd):
-    """Runs `audiogen ARGS` in an empty folder: arguments -> (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit_info:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return int(exit_info.value.code or 0), out, err
-
-    return run
 
 
 @pytest.fixture

@@ -3,26 +3,10 @@
 import re
 from pathlib import Path
 
-import pytest
 import soundfile
 
-from audiogen_jax.cli import main
 from audiogen_jax.files.provenance import read_provenance
 from tests.loudness_meter import measure
-
-
-@pytest.fixture
-def audiogen(tmp_path, monkeypatch, capfd):
-    """Runs `audiogen ARGS` in an empty folder: arguments -> (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_info:
-            main([str(argument) for argument in arguments])
-        out, err = capfd.readouterr()
-        return int(exit_info.value.code or 0), out, err
-
-    return run
 
 
 def test_a_clip_for_the_studio(audiogen, tiny_checkpoint):

@@ -1,6 +1,5 @@
 """The page of a report in a browser: clips play, pictures show, and a phone is wide enough."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +9,10 @@ import pytest
 from audiogen_jax.evaluate.examples import Example
 from audiogen_jax.evaluate.html import write_html
 from audiogen_jax.evaluate.suite import Measurement, Table
+from tests.browser import installed_browser
 
 RATE = 16000
 PHONE = {"width": 375, "height": 812}
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def write_page(path: Path) -> None:
@@ -34,22 +32,17 @@ def write_page(path: Path) -> None:
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory) -> Iterator:
     """The page on a phone's screen, what its console says, and whom it asks."""
-    if BROWSER is None:
-        pytest.skip(f"no browser here: install one of {', '.join(NAMES)} to test the page in it")
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
     path = tmp_path_factory.mktemp("browser") / "report.html"
     write_page(path)
     said: list[str] = []
     asked: list[str] = []
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+    with installed_browser() as browser:
         page = browser.new_page(viewport=PHONE, color_scheme="dark")
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri())
         yield page, said, asked
-        browser.close()
 
 
 def test_clips_play_from_the_keyboard(opened):

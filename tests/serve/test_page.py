@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import threading
 import time
 import zipfile
@@ -18,10 +17,9 @@ from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.serve.app import create_app
 from audiogen_jax.serve.page import Page
 from audiogen_jax.serve.settings import ServeSettings
+from tests.browser import installed_browser
 
 PHONE, DESK = {"width": 375, "height": 812}, {"width": 1280, "height": 900}
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-BROWSER = next(filter(None, map(shutil.which, NAMES)), None)
 SENTENCE = 'A man says "seven" while a dog barks in the rain'
 EVERY_AUDIO = "[...document.querySelectorAll('.clip audio')]"
 
@@ -47,13 +45,8 @@ def serve(pipeline: ag.Pipeline, options: SamplingOptions) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    if BROWSER is None:
-        pytest.skip(f"no browser here: install one of {', '.join(NAMES)} to test the page in it")
-    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+    with installed_browser() as browser:
         yield browser
-        browser.close()
 
 
 def open_page(browser, address: str, **options):
