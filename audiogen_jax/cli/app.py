@@ -18,6 +18,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:
+    from audiogen_jax.files.delivery import Delivery
     from audiogen_jax.files.export import Exported
     from audiogen_jax.files.marking import Marking
     from audiogen_jax.jobs.job import Progress as JobProgress
@@ -33,11 +34,13 @@ app = typer.Typer(
 stderr = Console(stderr=True, highlight=False)
 
 
-def check_audio_output(path: Path, overwrite: bool, marking: "Marking") -> None:
+def check_audio_output(
+    path: Path, overwrite: bool, marking: "Marking", delivery: "Delivery | None" = None
+) -> None:
     """See `check_output`; the suffix, what marks need, and the JSON file beside it too."""
     from audiogen_jax.files.export import beside, check_suffix
 
-    check_suffix(path, marking)
+    check_suffix(path, marking, delivery)
     check_output(path, overwrite)
     if marking.provenance:
         check_output(beside(path), overwrite)

@@ -36,7 +36,7 @@ def decode(
 ) -> None:
     """Decode latents to an audio file."""
     output = output or latents.with_suffix(".wav")
-    check_audio_output(output, overwrite, marking)
+    check_audio_output(output, overwrite, marking, delivery)
     from audiogen_jax.files.latents import read_latents
 
     frames, num_samples = read_latents(latents)

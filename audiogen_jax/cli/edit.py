@@ -77,12 +77,16 @@ def edit(
     overwrite: Overwrite = False,
 ) -> None:
     """Change a recording by instruction; it keeps its length, rate, channels and level."""
+    from audiogen_jax.files.export import check_clip
     from audiogen_jax.infer.clip_files import made_with
 
     output = output or audio.with_name(f"{audio.stem}_{kind}.wav")
-    check_audio_output(output, overwrite, marking)
+    check_audio_output(output, overwrite, marking, delivery)
     seconds_to_change = None if between is None else read_interval(between, "--between")
     recording = _read(audio)
+    count, channels = recording.samples.shape
+    length = count / recording.sample_rate
+    check_clip(output.suffix.lower(), delivery, length, recording.sample_rate, channels)
     pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
     options = _options(pipeline, kind, steps, guidance, schedule=schedule, solver=solver)
     with progress("editing"):

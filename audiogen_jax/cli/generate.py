@@ -150,7 +150,7 @@ def generate(
     )
     outputs = _outputs(output, takes, keep, by)
     for path in outputs:
-        check_audio_output(path, overwrite, marking)
+        check_audio_output(path, overwrite, marking, delivery)
         if plot:
             check_output(path.with_suffix(".png"), overwrite)
     if source is None and (regenerate or noise_level != 1.0):
@@ -159,9 +159,11 @@ def generate(
     if source is not None:
         given, subtype = _read_source(source, regenerate or (), noise_level, output.suffix)
     with progress("loading the model"):
+        from audiogen_jax.files.export import check_clip
         from audiogen_jax.infer.clip_files import made_with, write_clip
         from audiogen_jax.infer.compile import use_compile_cache
         from audiogen_jax.infer.pipeline import Pipeline
+        from audiogen_jax.infer.storyboard import asked_seconds
 
         use_compile_cache()
         pipeline = Pipeline.load(
@@ -171,6 +173,9 @@ def generate(
             param_dtype=param_dtype,
             sharding=sharding,
         )
+    if (length := duration or asked_seconds(events)) is not None:
+        codec = pipeline.codec
+        check_clip(output.suffix.lower(), delivery, length, codec.sample_rate, codec.channels)
     with progress(f"generating, {options.steps} steps"):
         clips = pipeline.generate(
             [scene] * takes,

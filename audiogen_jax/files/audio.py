@@ -198,6 +198,7 @@ class _Mean:
 
     def notes(self, name: str) -> tuple[str, ...]:
         """What was done; warns if little is left of the sound."""
+        done = f"averaged {self._channels} channels to mono"
         if self._left * self._channels < CANCELLED * self._power:
             loss = 10 * math.log10(self._power / max(self._left, 1e-12 * self._power))
             warnings.warn(
@@ -205,7 +206,8 @@ class _Mean:
                 f"{loss:.0f} dB quieter than they are: turn the sign of one, or keep one alone",
                 stacklevel=2,
             )
-        return (f"averaged {self._channels} channels to mono",)
+            done += f", which cancel each other: {loss:.0f} dB quieter"
+        return (done,)
 
 
 def convert(

@@ -4,14 +4,13 @@
 `LIST adtl` are Microsoft's (Multimedia Programming Interface 1.0). Who plays the sound skips them.
 """
 
-import math
 import os
 import re
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 _UNSET = 0x7FFF
 """Of a level that `bext` does not say."""
@@ -200,18 +199,24 @@ def ixml_chunk(
     return Chunk(b"iXML", ET.tostring(root, encoding="UTF-8", xml_declaration=True))
 
 
-def first_sample(path: Path) -> int:
-    """The first sample of a recording, counted from midnight, as its `bext` says; 0 without one."""
-    with path.open("rb") as file:
-        if file.read(4) != b"RIFF":
-            return 0
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            id, size = struct.unpack("<4sI", head)
-            if id == b"bext":
-                body = file.read(346)
-                return struct.unpack_from("<Q", body, 338)[0] if len(body) == 346 else 0
-            file.seek(size + size % 2, os.SEEK_CUR)
+def first_sample(source: Path | BinaryIO) -> int:
+    """The first sample of a recording, counted from midnight, as its `bext` says; 0 without one.
+
+    Args:
+      source: path, or file that is open at its beginning.
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return first_sample(file)
+    if source.read(4) != b"RIFF":
+        return 0
+    source.seek(12)
+    while len(head := source.read(8)) == 8:
+        id, size = struct.unpack("<4sI", head)
+        if id == b"bext":
+            body = source.read(346)
+            return struct.unpack_from("<Q", body, 338)[0] if len(body) == 346 else 0
+        source.seek(size + size % 2, os.SEEK_CUR)
     return 0
 
 
@@ -228,7 +233,7 @@ def _text(text: str) -> bytes:
 
 
 def _level(decibels: float | None) -> int:
-    """Hundredths, as `bext` counts."""
-    if decibels is None or not math.isfinite(decibels):
+    """Hundredths, as `bext` counts; unset where they are more than it holds."""
+    if decibels is None or not abs(100 * decibels) < _UNSET:
         return _UNSET
     return round(100 * decibels)

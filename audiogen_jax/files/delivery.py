@@ -93,6 +93,33 @@ class Delivery:
         values = dataclasses.asdict(self)
         return {name: value for name, value in values.items() if value != getattr(plain, name)}
 
+    def check(self, seconds: float, sample_rate: int, channels: int) -> None:
+        """Checks what can be known of a clip before it is made.
+
+        Args:
+          seconds: of the clip.
+          sample_rate: Hz of it.
+          channels: of it.
+
+        Raises:
+          ValueError: it is too short for its loop, has channels that cannot be converted, or a
+            loudness that cannot be measured.
+        """
+        if 2 * self.loop > seconds:
+            raise ValueError(
+                f"loop={self.loop:g}: a clip of {seconds:.2f} s is shorter than two crossfades; "
+                "give a shorter one"
+            )
+        if self.channels not in (None, 1, channels) and channels != 1:
+            raise ValueError(
+                f"channels={self.channels} of a clip of {channels}: only mono is repeated, and "
+                "others averaged to 1"
+            )
+        if self.loudness is not None:
+            from audiogen_jax.files.loudness import check_measurable
+
+            check_measurable(self.sample_rate or sample_rate, self.channels or channels)
+
     def apply(self, audio: "Float[np.ndarray, 'n ...']", sample_rate: int) -> Delivered:
         """Makes a clip what is asked for: rate and channels first, then ends, then levels.
 
@@ -104,8 +131,7 @@ class Delivery:
           sample_rate: Hz of it.
 
         Raises:
-          ValueError: no samples, NaN or infinite ones, channels that cannot be converted, or a clip
-            too short for its loop.
+          ValueError: no samples, NaN, infinite or immense ones, or see `check`.
         """
         import numpy as np
 
@@ -118,6 +144,7 @@ class Delivery:
             raise ValueError(f"audio to deliver has shape {samples.shape}: expected [n] or [n a]")
         if not np.isfinite(samples).all():
             raise ValueError("audio to deliver holds NaN or infinite samples")
+        self.check(len(samples) / sample_rate, sample_rate, samples.shape[1])
         rate = self.sample_rate or sample_rate
         samples, changes = convert(samples, sample_rate, rate, self.channels, "audio to deliver")
         samples, ends = self._with_ends(samples, rate)
@@ -130,12 +157,7 @@ class Delivery:
         """Faded at both ends, or the end into the beginning."""
         count = len(samples)
         if self.loop:
-            size = max(1, round(self.loop * rate))
-            if 2 * size > count:
-                raise ValueError(
-                    f"loop={self.loop:g}: a clip of {count / rate:.2f} s is shorter than two "
-                    "crossfades; give a shorter one"
-                )
+            size = max(1, min(round(self.loop * rate), count // 2))
             rising = _ramp(size)
             samples, tail = samples[:-size].copy(), samples[-size:]
             # Equal power: the end and the beginning of a clip are not alike.
@@ -154,20 +176,24 @@ class Delivery:
         """At the loudness, below the peak; what was done, and what both are now."""
         import numpy as np
 
+        from audiogen_jax.files.audio import SILENCE
         from audiogen_jax.files.loudness import GATE_SECONDS, true_peaks
 
         if self.loudness is None and self.true_peak is None:
             return samples, [], None, None
-        if not samples.any():
+        if float(np.abs(samples).max()) < SILENCE:
             return samples, ["silent: it has no level to set"], None, None
+        peak = float(true_peaks(samples, rate, bool(self.loop)).max())
+        if not math.isfinite(peak):
+            raise ValueError("audio to deliver holds samples too large for their peak to be known")
         limit = DEFAULT_TRUE_PEAK if self.true_peak is None else self.true_peak
         ceiling = 10 ** ((limit - _HEADROOM_DB) / 20)
         changes, loudness = [], None
         if self.loudness is not None:
-            samples, changes, loudness = self._at_loudness(samples, rate, ceiling)
+            samples, changes, loudness = self._at_loudness(samples, rate, ceiling, peak)
             if loudness is not None and len(samples) < GATE_SECONDS * rate:
                 changes.append("its loudness is that of the clip repeated: it is below 400 ms")
-        peak = float(true_peaks(samples, rate, bool(self.loop)).max())
+            peak = float(true_peaks(samples, rate, bool(self.loop)).max())
         if peak > 1.0001 * ceiling:  # the limiter rounds
             samples, over = samples * np.float32(ceiling / peak), 20 * math.log10(peak / ceiling)
             changes.append(f"{over:.1f} dB quieter for a true peak of {limit:g} dBTP")
@@ -175,15 +201,14 @@ class Delivery:
         return samples, changes, loudness, 20 * math.log10(peak)
 
     def _at_loudness(
-        self, samples: "Float32[np.ndarray, 'n a']", rate: int, ceiling: float
+        self, samples: "Float32[np.ndarray, 'n a']", rate: int, ceiling: float, peak: float
     ) -> "tuple[Float32[np.ndarray, 'n a'], list[str], float | None]":
         """Gain, limiter and meter in turn, until the meter shows what is asked for."""
         import numpy as np
 
-        from audiogen_jax.files.loudness import integrated_loudness, limited, true_peaks
+        from audiogen_jax.files.loudness import integrated_loudness, limited
 
         loops, target = bool(self.loop), self.loudness or 0.0
-        peak = float(true_peaks(samples, rate, loops).max())
         # From full scale, as the gate of -70 LUFS drops what is quiet before it is made louder.
         full = samples / np.float32(peak)
         measured = integrated_loudness(full, rate)

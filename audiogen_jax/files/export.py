@@ -4,6 +4,7 @@
 sets, is written by `files.audio.write_audio`.
 """
 
+import dataclasses
 import hashlib
 import json
 import warnings
@@ -15,8 +16,8 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.files.atomic import write_bytes, write_text
-from audiogen_jax.files.audio import FORMATS, check_audible
+from audiogen_jax.files.atomic import write_bytes
+from audiogen_jax.files.audio import FORMATS, MAX_CHANNELS, check_audible
 from audiogen_jax.files.audio_encoding import encode_audio
 from audiogen_jax.files.broadcast_wave import (
     Broadcast,
@@ -28,10 +29,11 @@ from audiogen_jax.files.broadcast_wave import (
     with_chunks,
 )
 from audiogen_jax.files.delivery import Delivered, Delivery
-from audiogen_jax.files.lossy import LOSSY, encode_lossy
+from audiogen_jax.files.lossy import LOSSY, encode_lossy, held_channels, held_rate
 from audiogen_jax.files.marking import SIGNED, Marking
 from audiogen_jax.files.provenance import Provenance, as_text, dated, reference, software
 from audiogen_jax.timeline import Timeline
+from audiogen_jax.types import as_float32
 
 _BITS = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
 
@@ -82,7 +84,7 @@ def export(
       ValueError: another suffix, audio that cannot be delivered, or a mark that cannot be made.
     """
     delivery, marking = delivery or Delivery(), marking or Marking()
-    check_suffix(Path(f"audio{suffix}"), marking)
+    check_suffix(Path(f"audio{suffix}"), marking, delivery)
     record = provenance.record()
     if marking.watermark:
         record["watermark"] = marking.watermark
@@ -92,28 +94,28 @@ def export(
         columns = np.asarray(audio, np.float32)
         columns = columns if columns.ndim == 2 else columns[:, None]
         audio = marker.mark_audio(columns, sample_rate, record)
-    made = delivery.apply(audio, sample_rate)
+    made = _held(delivery, suffix, sample_rate).apply(audio, sample_rate)
     tags = _tags(provenance, record) if marking.provenance else {}
     if suffix in LOSSY:
         peak = float(np.abs(made.samples).max())
         scaled = made.samples / np.float32(max(1.0, peak))
-        contents, rate = encode_lossy(scaled, made.sample_rate, suffix, tags)
+        contents = encode_lossy(scaled, made.sample_rate, suffix, tags)
         gain_db = -20 * float(np.log10(max(1.0, peak)))
     else:
         vorbis = tags if suffix == ".flac" else {}
         contents, gain_db = encode_audio(made.samples, made.sample_rate, suffix, subtype, vorbis)
-        rate = made.sample_rate
     if suffix == ".wav":
         before: list[Chunk] = []
         behind: list[Chunk] = []
         if marking.provenance:
-            first = round(time_reference * rate / sample_rate)
-            before, behind = _chunks(provenance, record, made, first, subtype, bool(delivery.loop))
+            first = time_reference * made.sample_rate // sample_rate
+            first = first if first < 1 << 64 else 0  # more than `bext` holds: not a time of day
+            before, behind = _chunks(provenance, record, made, first, subtype, delivery.loop)
         contents = with_chunks(contents, before, behind)
     for marker in marking.markers:
         contents = marker.mark_file(contents, suffix, record)
     said = record if marking.provenance else None
-    return Exported(contents, made.samples, rate, made.changes, gain_db, said)
+    return Exported(contents, made.samples, made.sample_rate, made.changes, gain_db, said)
 
 
 def write_export(
@@ -137,6 +139,7 @@ def write_export(
       OSError: a file cannot be written.
     """
     path = Path(path)
+    check_audible(as_float32(audio, f"{path}: audio"), str(path))  # before it is made louder
     made = export(
         audio,
         sample_rate,
@@ -150,9 +153,9 @@ def write_export(
     check_audible(made.samples, str(path))
     write_bytes(path, made.contents)
     if made.record is not None:
-        write_text(
-            beside(path), json.dumps(_of_file(path, made), indent=2, ensure_ascii=False) + "\n"
-        )
+        text = json.dumps(_of_file(path, made), indent=2, ensure_ascii=False) + "\n"
+        # Halves of characters, as of a name in another encoding, as JSON escapes them.
+        write_bytes(beside(path), text.encode("utf-8", "backslashreplace"))
     if made.gain_db:
         warnings.warn(
             f"{path}: a peak of {np.abs(made.samples).max():.2f} is over full scale: the clip is "
@@ -162,20 +165,48 @@ def write_export(
     return made
 
 
-def check_suffix(path: Path, marking: Marking) -> None:
+def check_suffix(path: Path, marking: Marking, delivery: Delivery | None = None) -> None:
     """Checks, before any work, that a file can be written in its format and with its marks.
 
     Raises:
-      ValueError: no such format, a mark that is not installed or not made in it.
+      ValueError: no such format, a rate that it does not hold, a mark that is not installed or not
+        made in it.
       OSError: a certificate cannot be read.
     """
+    rate = None if delivery is None else delivery.sample_rate
     suffix = path.suffix.lower()
     if suffix not in (*FORMATS, *LOSSY):
         known = ", ".join((*FORMATS, *LOSSY))
         raise ValueError(f"{path}: cannot write {path.suffix!r} audio, expected one of {known}")
+    if rate is not None and suffix in LOSSY and held_rate(suffix, rate) != rate:
+        raise ValueError(
+            f"sample_rate={rate}: {suffix} does not hold it, but {held_rate(suffix, rate)} Hz"
+        )
     if marking.signs and suffix not in SIGNED:
         raise ValueError(f"{path}: C2PA signs {', '.join(SIGNED)} and no {suffix}")
     _ = marking.markers
+
+
+def check_clip(
+    suffix: str, delivery: Delivery, seconds: float, sample_rate: int, channels: int
+) -> None:
+    """Checks, before it is made, that a clip can be delivered in a format.
+
+    Args:
+      suffix: of `export`.
+      delivery: what is done to the clip.
+      seconds: of it.
+      sample_rate: Hz of it.
+      channels: of it.
+
+    Raises:
+      ValueError: see `Delivery.check`; or the format does not hold so many channels.
+    """
+    delivery.check(seconds, sample_rate, channels)
+    channels = delivery.channels or channels
+    most = held_channels(suffix) if suffix in LOSSY else MAX_CHANNELS
+    if channels > most:
+        raise ValueError(f"{suffix} holds no {channels} channels, but {most}: give channels=1")
 
 
 def beside(path: Path) -> Path:
@@ -192,6 +223,14 @@ def info_of(provenance: Provenance, record: Mapping[str, object] | None = None) 
     """
     comment = as_text(record or provenance.record())
     return info_chunk({"INAM": _title(provenance), "ISFT": software(), "ICMT": comment})
+
+
+def _held(delivery: Delivery, suffix: str, sample_rate: int) -> Delivery:
+    """What is done to a clip for a format that does not hold every rate."""
+    rate = delivery.sample_rate or sample_rate
+    if suffix not in LOSSY or held_rate(suffix, rate) == rate:
+        return delivery
+    return dataclasses.replace(delivery, sample_rate=held_rate(suffix, rate))
 
 
 def _of_file(path: Path, made: Exported) -> dict[str, object]:
@@ -225,7 +264,7 @@ def _chunks(
     made: Delivered,
     first: int,
     subtype: str,
-    loops: bool,
+    loop: float,
 ) -> tuple[list[Chunk], list[Chunk]]:
     """Those of a WAV file that stand before the samples, and those behind."""
     rate, (count, channels) = made.sample_rate, made.samples.shape
@@ -240,19 +279,19 @@ def _chunks(
         made.loudness,
         made.true_peak,
     )
-    cues = _cues(provenance.timeline, rate, count, loops)
+    cues = _cues(provenance.timeline, rate, count, round(loop * rate))
     ixml = ixml_chunk(broadcast, cues, rate, provenance.statement, as_text(record))
     return [broadcast.chunk()], [info_of(provenance, record), *cue_chunks(cues), ixml]
 
 
-def _cues(timeline: Timeline, rate: int, count: int, loops: bool) -> list[Cue]:
-    """Where events are in a file; in a loop what is after its end sounds at the beginning."""
+def _cues(timeline: Timeline, rate: int, count: int, crossfade: int) -> list[Cue]:
+    """Where events are in a file; in a loop those of the crossfade sound at the beginning."""
     cues = []
     for event in timeline:
         start, end = round(event.start * rate), round(event.end * rate)
-        if loops:
-            start %= count
+        if count <= start < count + crossfade:
+            start, end = start - count, end - count
         if start < count:
             label = f"{event.view}: {event.text}" if event.text else event.view
-            cues.append(Cue(start, min(end, start + count, count) - start, label))
+            cues.append(Cue(start, min(end, count) - start, label))
     return cues

@@ -8,18 +8,19 @@ import numpy as np
 import soundfile
 from jaxtyping import Float32
 
-from audiogen_jax.files.audio import convert
+from audiogen_jax.files.audio import MAX_CHANNELS
 
 _BLOCK = 1 << 16
 """Samples written at once: libsndfile's Vorbis encoder overflows its stack on long blocks."""
 
 
 class _Container(NamedTuple):
-    """How libsndfile calls a format, and the rates that it holds, if few."""
+    """How libsndfile calls a format, the rates that it holds, if few, and how many channels."""
 
     name: str
     subtype: str
     rates: tuple[int, ...] = ()
+    channels: int = MAX_CHANNELS
 
 
 _CONTAINERS = {
@@ -27,6 +28,7 @@ _CONTAINERS = {
         "MP3",
         "MPEG_LAYER_III",
         (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000),
+        2,
     ),
     ".opus": _Container("OGG", "OPUS", (8000, 12000, 16000, 24000, 48000)),
     ".ogg": _Container("OGG", "VORBIS"),
@@ -34,31 +36,37 @@ _CONTAINERS = {
 LOSSY = tuple(_CONTAINERS)
 
 
+def held_rate(suffix: str, sample_rate: int) -> int:
+    """The rate that a format holds: this one, the next higher one, or its highest."""
+    rates = _CONTAINERS[suffix].rates
+    if not rates or sample_rate in rates:
+        return sample_rate
+    return min((rate for rate in rates if rate > sample_rate), default=rates[-1])
+
+
+def held_channels(suffix: str) -> int:
+    """Most channels that a format holds."""
+    return _CONTAINERS[suffix].channels
+
+
 def encode_lossy(
     samples: Float32[np.ndarray, "n a"],
     sample_rate: int,
     suffix: str,
     tags: Mapping[str, str],
-) -> tuple[bytes, int]:
+) -> bytes:
     """A file in memory. Those in Ogg differ at every call, in the number of their stream.
 
     Args:
       samples: float [n a] within [-1, 1].
-      sample_rate: Hz; where the format does not hold it, the next higher one that it does is taken.
+      sample_rate: Hz, see `held_rate`.
       suffix: of `LOSSY`.
       tags: of the metadata, by the names of `soundfile`.
-
-    Returns:
-      The contents, and their sample rate.
 
     Raises:
       ValueError: the format does not hold so many channels, or this rate.
     """
     container = _CONTAINERS[suffix]
-    if container.rates and sample_rate not in container.rates:
-        higher = min((each for each in container.rates if each > sample_rate), default=48000)
-        samples, _ = convert(samples, sample_rate, higher)
-        sample_rate = higher
     buffer, channels = io.BytesIO(), samples.shape[1]
     try:
         with soundfile.SoundFile(
@@ -72,4 +80,4 @@ def encode_lossy(
         raise ValueError(
             f"{suffix} holds no {channels} channels at {sample_rate} Hz: {error}"
         ) from None
-    return buffer.getvalue(), sample_rate
+    return buffer.getvalue()

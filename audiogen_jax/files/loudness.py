@@ -17,9 +17,13 @@ GATE_SECONDS = 0.4
 """Of the blocks over which loudness is averaged."""
 LIMITER_SECONDS = 0.01
 """That the gain of the limiter takes down before a peak, stays there, and takes up again."""
+LOWEST_RATE = 8000
+"""Hz from which on loudness is measured: its filters need the band up to 4 kHz."""
 OVERSAMPLED_RATE = 192_000
 """Hz at which true peaks are read, at least."""
 _FACTOR = 4
+_LOW_FREQUENCY = 3
+"""The channel of 5.1, in the order of WAV files, that does not count."""
 _CONTEXT = 1 << 10
 _BLOCK = 1 << 18
 
@@ -28,12 +32,15 @@ def integrated_loudness(samples: Float[np.ndarray, "n a"], sample_rate: int) -> 
     """Gated loudness in LUFS (ITU-R BS.1770-4).
 
     Args:
-      samples: finite, at most five channels; repeated where they do not fill one block of 400 ms.
+      samples: finite, as `check_measurable` has them; repeated where they do not fill one block of
+        400 ms. Six channels are 5.1: front left, right, centre, low frequencies, surround.
       sample_rate: Hz.
 
     Returns:
       Minus infinity where every block is below -70 LUFS.
     """
+    if samples.shape[1] == 6:
+        samples = np.delete(samples, _LOW_FREQUENCY, axis=1)
     block = int(np.ceil(GATE_SECONDS * sample_rate)) + 1
     if len(samples) < block:
         samples = np.tile(samples, (-(-block // len(samples)), 1))[:block]
@@ -43,6 +50,17 @@ def integrated_loudness(samples: Float[np.ndarray, "n a"], sample_rate: int) -> 
     meter = pyloudnorm.Meter(sample_rate, block_size=GATE_SECONDS)
     with np.errstate(all="ignore"):
         return float(meter.integrated_loudness(samples.astype(np.float64)))
+
+
+def check_measurable(sample_rate: int, channels: int) -> None:
+    """Raises ValueError for clips whose loudness BS.1770 does not define, or not at this rate."""
+    if sample_rate < LOWEST_RATE:
+        raise ValueError(
+            f"loudness at {sample_rate} Hz: it is measured from {LOWEST_RATE} Hz on, give a higher "
+            "sample rate"
+        )
+    if channels > 6:
+        raise ValueError(f"loudness of {channels} channels: it is measured of 5.1 at most")
 
 
 def true_peaks(

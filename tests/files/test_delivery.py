@@ -86,6 +86,8 @@ def test_silence_and_what_is_short():
     assert made.loudness == pytest.approx(-16, abs=0.1)
     whole = Delivery(-16).apply(np.tile(NOISE[:1600], 10), RATE)
     assert whole.samples.std() == pytest.approx(made.samples.std(), rel=0.05)
+    hiss = (1e-4 * NOISE / NOISE.max()).astype(np.float32) / 16  # no sound, as files have it
+    assert Delivery(-16).apply(hiss, RATE).changes == ("silent: it has no level to set",)
     faint = Delivery(-16).apply(1e-4 * NOISE, RATE)  # below the gate of -70 LUFS before
     assert by_another_meter(faint).loudness == pytest.approx(-16, abs=0.5)
 
@@ -139,12 +141,26 @@ def test_wrong_audio_is_named():
         (np.array([0.0, np.nan], np.float32), "NaN"),
         (np.zeros((0, 1), np.float32), "shape"),
         (np.zeros(9, np.int16), "expected floats"),
-        (np.ones((9, 6), np.float32), "6 channels"),
+        (np.ones((9, 6), np.float32), "channels=2 of a clip of 6: only mono is repeated"),
+        (np.full(RATE, 3e38, np.float32), "too large for their peak"),
     ):
         with pytest.raises(ValueError, match=message):
             Delivery(-16, channels=2).apply(audio, RATE)
     with pytest.raises(ValueError, match="shorter than two crossfades"):
         Delivery(loop=1.0).apply(NOISE, RATE)
+    with pytest.raises(ValueError, match="loudness at 2000 Hz: it is measured from 8000 Hz on"):
+        Delivery(-16).apply(NOISE, 2000)
+    with pytest.raises(ValueError, match="loudness of 7 channels: it is measured of 5.1 at most"):
+        Delivery(-16).check(1.0, RATE, 7)
+
+
+def test_low_frequencies_of_surround_do_not_count():
+    surround = np.repeat(NOISE[:, None], 6, axis=1)
+    surround[:, 3] = 0.5 * np.sin(0.02 * np.arange(RATE))
+    made = Delivery(-23).apply(surround, RATE)
+    assert made.samples.shape == (RATE, 6)
+    flac = encode_audio(made.samples, RATE, ".flac").contents  # of which 6 channels are 5.1
+    assert measure(flac).loudness == pytest.approx(-23, abs=0.3)
 
 
 def test_48_khz_from_16():

@@ -3,6 +3,7 @@
 import ast
 import io
 import json
+import os
 import struct
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -16,7 +17,7 @@ import wavinfo
 from audiogen_jax.files import broadcast_wave
 from audiogen_jax.files.audio import read_audio
 from audiogen_jax.files.delivery import Delivery
-from audiogen_jax.files.export import beside, export, write_export
+from audiogen_jax.files.export import beside, check_clip, check_suffix, export, write_export
 from audiogen_jax.files.marking import Marking
 from audiogen_jax.files.provenance import MadeWith, Provenance, read_provenance
 from audiogen_jax.timeline import Event
@@ -111,11 +112,38 @@ def test_files_have_no_time_of_their_own(monkeypatch: pytest.MonkeyPatch):
         export(NOISE, RATE, ".wav", MADE)
 
 
+def test_what_other_files_say_does_not_break_ours(tmp_path: Path):
+    late = export(NOISE, RATE, ".wav", MADE, Delivery(sample_rate=48000), time_reference=2**63)
+    path = tmp_path / "a.wav"
+    path.write_bytes(late.contents)
+    assert broadcast_wave.first_sample(path) == 0  # three times as much is more than it holds
+    assert broadcast_wave.first_sample(io.BytesIO(late.contents)) == 0
+    faint = export(1e-20 * NOISE, RATE, ".wav", MADE, Delivery(true_peak=-1))
+    (bext,) = (c for c in broadcast_wave.read_chunks(faint.contents) if c.id == b"bext")
+    assert struct.unpack_from("<h", bext.body, 416) == (0x7FFF,)
+    named = tmp_path / os.fsdecode(b"\xff.flac")  # in another encoding
+    write_export(named, NOISE, RATE, MADE)
+    assert json.loads(beside(named).read_text())["file"] == named.name
+
+
+def test_formats_that_do_not_hold_a_rate_or_so_many_channels():
+    made = export(NOISE, 44100, ".opus", MADE)
+    assert made.sample_rate == 48000 and len(made.samples) == round(RATE * 48000 / 44100)
+    assert made.changes == ("resampled 44100 Hz to 48000 Hz",)
+    for suffix, rate, held in ((".opus", 44100, 48000), (".mp3", 96000, 48000)):
+        with pytest.raises(ValueError, match=f"{rate}: {suffix} does not hold it, but {held} Hz"):
+            check_suffix(Path(f"a{suffix}"), Marking(), Delivery(sample_rate=rate))
+    check_clip(".mp3", Delivery(channels=1), 1.0, RATE, 6)
+    with pytest.raises(ValueError, match=".mp3 holds no 6 channels, but 2"):
+        check_clip(".mp3", Delivery(), 1.0, RATE, 6)
+
+
 def test_markers_of_a_loop_stay_with_their_sounds():
     made = export(NOISE, RATE, ".wav", MADE, Delivery(loop=0.25))
     (cue,) = (c for c in broadcast_wave.read_chunks(made.contents) if c.id == b"cue ")
-    starts = [struct.unpack_from("<I", cue.body, 4 + 24 * i + 20)[0] for i in range(3)]
-    assert starts == [4000, 0, 8000] and len(made.samples) == 12000
+    (count,) = struct.unpack_from("<I", cue.body)
+    starts = [struct.unpack_from("<I", cue.body, 4 + 24 * i + 20)[0] for i in range(count)]
+    assert starts == [4000, 0] and len(made.samples) == 12000  # the third is after the clip
 
 
 def test_what_is_said_fits_what_was_done():
