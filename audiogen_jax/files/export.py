@@ -85,11 +85,9 @@ def export(
     """
     delivery, marking = delivery or Delivery(), marking or Marking()
     check_suffix(Path(f"audio{suffix}"), marking, delivery)
-    record = provenance.record()
+    record = record_of(provenance, delivery)
     if marking.watermark:
         record["watermark"] = marking.watermark
-    if delivery.settings:
-        record["delivery"] = delivery.settings
     for marker in marking.markers:
         columns = np.asarray(audio, np.float32)
         columns = columns if columns.ndim == 2 else columns[:, None]
@@ -214,14 +212,15 @@ def beside(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
-def info_of(provenance: Provenance, record: Mapping[str, object] | None = None) -> Chunk:
-    """What made a WAV file, for one that is sent while it is made.
+def record_of(provenance: Provenance, delivery: Delivery) -> dict[str, object]:
+    """What a file says of its making: what made the clip, and what was done to it."""
+    settings = delivery.settings
+    return provenance.record() | ({"delivery": settings} if settings else {})
 
-    Args:
-      provenance: of the clip.
-      record: `provenance.record()`, with what was done to the clip.
-    """
-    comment = as_text(record or provenance.record())
+
+def info_of(provenance: Provenance, record: Mapping[str, object]) -> Chunk:
+    """What made a WAV file, for one that is sent while it is made; see `record_of`."""
+    comment = as_text(record)
     return info_chunk({"INAM": _title(provenance), "ISFT": software(), "ICMT": comment})
 
 

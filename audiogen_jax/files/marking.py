@@ -109,9 +109,10 @@ class AudioSeal:
                 "brings PyTorch along"
             ) from None
         try:
-            self._generator = audioseal.AudioSeal.load_generator("audioseal_wm_16bits")
+            generator = audioseal.AudioSeal.load_generator("audioseal_wm_16bits")
         except Exception as error:  # of whatever it downloads with
             raise ValueError(f"the weights of AudioSeal cannot be loaded: {error}") from error
+        self._generator = generator.eval().requires_grad_(False)  # else it keeps every activation
 
     def mark_audio(
         self, samples: "Float32[np.ndarray, 'n a']", sample_rate: int, record: _Record

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import concurrent.futures
+import itertools
 import json
 import urllib.parse
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -13,14 +14,25 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from jaxtyping import Float32
 
+from audiogen_jax.files.delivery import Delivery
 from audiogen_jax.files.provenance import Provenance
+from audiogen_jax.files.streaming import delivered, delivered_samples
 from audiogen_jax.infer.requests import Clip, ClipError
 from audiogen_jax.serve.batcher import Batcher, Closed, Full
 from audiogen_jax.serve.errors import ApiError
-from audiogen_jax.serve.formats import Format, encode, media_type, pcm, wav_header
+from audiogen_jax.serve.formats import (
+    Format,
+    encode,
+    media_type,
+    pcm,
+    undeliverable,
+    wav_header,
+)
 
 _Value = TypeVar("_Value")
 _Future = concurrent.futures.Future
+_HEADER = 4000
+"""Characters of a header."""
 _DELTA = 1 << 15
 """Bytes of audio in an event."""
 
@@ -77,18 +89,23 @@ async def audio_answer(
     provenance: Provenance,
     headers: Mapping[str, str] | None = None,
     like: str = "PCM_16",
+    delivery: Delivery | None = None,
+    time_reference: int = 0,
 ) -> Response:
     """A file of a clip, which says what made it; see `encode`."""
+    rate = clip.sample_rate
     try:
         encoded = await asyncio.to_thread(
-            encode, clip.audio, clip.sample_rate, format, provenance, like
+            encode, clip.audio, rate, format, provenance, like, delivery, time_reference
         )
     except ValueError as error:
-        raise ApiError(400, str(error), "response_format", "unsupported_value") from error
-    channels = 1 if clip.audio.ndim == 1 else clip.audio.shape[1]
-    about = about_audio(clip.sample_rate, channels, provenance) | dict(headers or {})
+        raise undeliverable(error) from error
+    channels = encoded.samples.shape[1]
+    about = about_audio(encoded.sample_rate, channels, provenance) | dict(headers or {})
     if encoded.gain_db:
         about["X-Gain-dB"] = f"{encoded.gain_db:.2f}"
+    if encoded.changes:
+        about["X-Changes"] = header("; ".join(encoded.changes))
     return Response(encoded.contents, media_type=media_type(format), headers=about)
 
 
@@ -102,8 +119,10 @@ def about_audio(rate: int, channels: int, provenance: Provenance) -> dict[str, s
 
 
 def header(text: str) -> str:
-    """Any text, as a header can hold it."""
-    return urllib.parse.quote(text, safe=" !#$&'()*+,/:;=?@[]<>|\"")
+    """Any text, as a header can hold it; of a long one whole characters of the beginning."""
+    quoted = [urllib.parse.quote(each, safe=" !#$&'()*+,/:;=?@[]<>|\"") for each in text]
+    lengths = itertools.accumulate(map(len, quoted))
+    return "".join(quoted[: sum(length <= _HEADER for length in lengths)])
 
 
 def event_answer(contents: bytes) -> Response:
@@ -131,6 +150,7 @@ async def streamed_answer(
     format: Format,
     deadline: float,
     provenance: Provenance,
+    delivery: Delivery,
 ) -> Response:
     """A clip that is sent while it is made; the first window is waited for, as it may be an error.
 
@@ -143,7 +163,13 @@ async def streamed_answer(
       format: "wav" or "pcm".
       deadline: seconds for each window.
       provenance: what makes the clip.
+      delivery: what is done to it, see `check_streamed`.
     """
+    windows, samples = (
+        delivered(windows, rate, delivery),
+        delivered_samples(samples, rate, delivery),
+    )
+    rate = delivery.sample_rate or rate
 
     async def following(begun: bool = True) -> Float32[np.ndarray, "n ..."] | None:
         future = accepted(lambda: batcher.call(lambda: next(windows, None), begun))
@@ -151,11 +177,11 @@ async def streamed_answer(
 
     first = await following(begun=False)
     assert first is not None
-    channels = 1 if first.ndim == 1 else first.shape[1]
+    channels = first.shape[1]
 
     async def chunks() -> AsyncIterator[bytes]:
         if format == "wav":
-            yield wav_header(samples, channels, rate, provenance)
+            yield wav_header(samples, channels, rate, provenance, delivery)
         window = first
         while window is not None:
             yield pcm(window)

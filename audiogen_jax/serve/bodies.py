@@ -1,10 +1,20 @@
 """What clients send."""
 
-from typing import Annotated, Literal
+import dataclasses
+from typing import Annotated, Literal, Self
 
 from fastapi import UploadFile
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from audiogen_jax.files.delivery import Delivery
 from audiogen_jax.models.edit_kinds import EditKind
 from audiogen_jax.serve.formats import Format
 
@@ -19,6 +29,33 @@ class _Form(BaseModel):
     """Fields of a form, which are texts that are read."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class _Delivered(BaseModel):
+    """What is done to a clip before it is sent: the fields of `Delivery`, which checks them."""
+
+    loudness: float | None = None
+    true_peak: float | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
+    fade: float = 0.0
+    loop: float = 0.0
+
+    @field_validator("loudness", "true_peak", "sample_rate", "channels", "fade", "loop")
+    @classmethod
+    def _each(cls, value: float | None, info: ValidationInfo) -> float | None:
+        Delivery(**{str(info.field_name): value})  # pyright: ignore[reportArgumentType]
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        _ = self.delivery
+        return self
+
+    @property
+    def delivery(self) -> Delivery:
+        """All of it."""
+        return Delivery(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Delivery)})
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -65,7 +102,7 @@ class RefineBody(_Strict):
     text: Text
 
 
-class SceneBody(_Strict):
+class SceneBody(_Strict, _Delivered):
     """`POST /v1/audio/scenes`: `prompt`, a sentence or a tagged string, or views, or a timeline."""
 
     model: str | None = None
@@ -87,7 +124,7 @@ class SceneBody(_Strict):
     stream: bool = False
 
 
-class EditForm(_Form):
+class EditForm(_Form, _Delivered):
     """`POST /v1/audio/edits`."""
 
     file: UploadFile

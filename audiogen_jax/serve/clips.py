@@ -82,6 +82,12 @@ class ClipMaker:
                 results[row] = result
         return [result for result in results if result is not None]
 
+    def check(self, order: ClipOrder) -> None:
+        """Raises what `prepare` gives in the place of a clip that cannot be made."""
+        (ready,) = self.prepare([order])
+        if isinstance(ready, Exception):
+            raise ready
+
     def alike(self, one: ReadyClip, other: ReadyClip) -> bool:
         """Do they share options and bucket?"""
         return self._key(one) == self._key(other)

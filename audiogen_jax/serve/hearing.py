@@ -1,21 +1,25 @@
 """`/v1/audio/edits` and `/v1/audio/understanding`: what begins with a recording."""
 
 import asyncio
+import contextlib
 import io
+import threading
 import warnings
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, TextIO
 
-from fastapi import APIRouter, Form, Request, UploadFile
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, Response
 
 from audiogen_jax.files.audio import Audio, read_audio
+from audiogen_jax.files.broadcast_wave import first_sample
 from audiogen_jax.infer.clip_files import clip_provenance
 from audiogen_jax.infer.editing import NO_EDITOR
 from audiogen_jax.infer.requests import Clip
 from audiogen_jax.serve.answers import accepted, audio_answer, finished, header
 from audiogen_jax.serve.bodies import EditForm, QuestionForm
 from audiogen_jax.serve.errors import ApiError
-from audiogen_jax.serve.formats import check_format
+from audiogen_jax.serve.formats import check_delivery, check_format
 from audiogen_jax.serve.service import Service, blaming
 
 
@@ -37,11 +41,19 @@ def hearing_routes(service: Service) -> APIRouter:
         usual = pipeline.editing_options(form.kind)
         options = service.sampling(form.steps, form.guidance, usual)
         between = _interval(form.between)
-        recording = await _read(service, form.file)
+        contents = await form.file.read()
+        recording = await _read(service, form.file.filename, contents)
+        count, channels = recording.samples.shape
+        check_delivery(
+            form.response_format,
+            form.delivery,
+            count / recording.sample_rate,
+            recording.sample_rate,
+            channels,
+        )
 
         def edit() -> tuple[Clip, list[str]]:
-            with warnings.catch_warnings(record=True) as told:
-                warnings.simplefilter("always")
+            with own_warnings() as told:
                 clip = pipeline.edit(
                     form.kind,
                     recording.samples,
@@ -52,16 +64,24 @@ def hearing_routes(service: Service) -> APIRouter:
                     seed=form.seed,
                     options=options,
                 )
-            return clip, [str(warning.message) for warning in told]
+            return clip, told
 
         future = accepted(lambda: service.batcher.call(edit))
         clip, told = await finished(request, future, service.settings.deadline)
         service.metrics.of_audio(len(clip.audio) / clip.sample_rate)
         headers = {"X-Seed": str(form.seed)}
         if told:
-            headers["X-Warning"] = header("; ".join(told))[:4000]
+            headers["X-Warning"] = header("; ".join(told))
         made = clip_provenance(clip, service.made_with, options, "edit")
-        return await audio_answer(clip, form.response_format, made, headers, recording.subtype)
+        return await audio_answer(
+            clip,
+            form.response_format,
+            made,
+            headers,
+            recording.subtype,
+            form.delivery,
+            first_sample(io.BytesIO(contents)),
+        )
 
     @router.post("/v1/audio/understanding")
     async def understanding(
@@ -78,7 +98,7 @@ def hearing_routes(service: Service) -> APIRouter:
                 "model",
                 "not_supported",
             )
-        recording = await _read(service, form.file)
+        recording = await _read(service, form.file.filename, await form.file.read())
         clip = Clip(recording.samples, recording.sample_rate, "0", "", 0)
 
         def answer() -> str:
@@ -98,10 +118,35 @@ def hearing_routes(service: Service) -> APIRouter:
     return router
 
 
-async def _read(service: Service, file: UploadFile) -> Audio:
+@contextlib.contextmanager
+def own_warnings() -> Iterator[list[str]]:
+    """What is warned of, by this thread alone: others encode what other clients get."""
+    told: list[str] = []
+    thread = threading.get_ident()
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def tell(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if threading.get_ident() == thread and issubclass(category, UserWarning):
+                told.append(str(message))
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = tell
+        yield told
+
+
+async def _read(service: Service, filename: str | None, contents: bytes) -> Audio:
     """A recording; its name is only repeated in errors."""
-    contents = await file.read()
-    name = (file.filename or "file").replace("\\", "/").rpartition("/")[2][:80]
+    name = (filename or "file").replace("\\", "/").rpartition("/")[2][:80]
     with blaming("file"):
         if not contents:
             raise ValueError(f"{name} is an empty file (0 bytes)")

@@ -2,13 +2,17 @@
 
 import asyncio
 import dataclasses
+from collections.abc import Iterator
 
+import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from jaxtyping import Float32
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.files.audio import convert
 from audiogen_jax.files.provenance import Provenance
+from audiogen_jax.files.streaming import check_streamed
 from audiogen_jax.infer.clip_files import clip_provenance
 from audiogen_jax.infer.continuation import continued
 from audiogen_jax.infer.requests import Clip, check_duration
@@ -18,7 +22,12 @@ from audiogen_jax.serve.answers import audio_answer, event_answer, header, strea
 from audiogen_jax.serve.bodies import RefineBody, SceneBody, SpeechBody
 from audiogen_jax.serve.clips import ClipOrder
 from audiogen_jax.serve.errors import ApiError
-from audiogen_jax.serve.formats import SPEECH_PCM_RATE, check_format
+from audiogen_jax.serve.formats import (
+    SPEECH_PCM_RATE,
+    check_delivery,
+    check_format,
+    undeliverable,
+)
 from audiogen_jax.serve.service import Service, blaming
 from audiogen_jax.serve.voices import describe, spoken
 from audiogen_jax.timeline import Timeline, parse_timeline
@@ -81,13 +90,17 @@ def making_routes(service: Service) -> APIRouter:
         if seconds is None:
             seconds = asked_seconds(timeline)
         service.check_seconds(seconds)
+        codec = service.pipeline.codec
+        check_delivery(
+            body.response_format, body.delivery, seconds, codec.sample_rate, codec.channels
+        )
         order = ClipOrder(caption, options, body.seed, seconds, timeline)
         if body.stream:
             return await _streamed(service, request, body, order)
         clip = await service.make(request, order)
-        headers = {"X-Seed": str(body.seed), "X-Prompt": header(clip.prompt)[:4000]}
+        headers = {"X-Seed": str(body.seed), "X-Prompt": header(clip.prompt)}
         made = clip_provenance(clip, service.made_with, options)
-        return await audio_answer(clip, body.response_format, made, headers)
+        return await audio_answer(clip, body.response_format, made, headers, delivery=body.delivery)
 
     @router.post("/v1/prompts/refine")
     async def refined(body: RefineBody) -> JSONResponse:
@@ -138,9 +151,10 @@ async def _streamed(
         raise ApiError(400, "stream needs a duration", "duration", "missing_required_parameter")
     with blaming("duration"):
         check_duration(order.seconds, pipeline.generator.latent_rate)
-    windows = continued(
-        pipeline, order.caption, order.seconds, order.seed, order.options, order.timeline
-    )
+    try:
+        check_streamed(body.delivery)
+    except ValueError as error:
+        raise undeliverable(error) from error
     prompt = None if order.caption is None else order.caption.format()
     made = Provenance(
         "generate",
@@ -153,12 +167,23 @@ async def _streamed(
     return await streamed_answer(
         request,
         service.batcher,
-        windows,
+        _windows(service, order, order.seconds),
         round(order.seconds * rate),
         rate,
         body.response_format,
         service.settings.deadline,
         made,
+        body.delivery,
+    )
+
+
+def _windows(
+    service: Service, order: ClipOrder, seconds: float
+) -> Iterator[Float32[np.ndarray, "n ..."]]:
+    """A scene window by window, if it could be made as a whole, too."""
+    service.maker.check(order)
+    yield from continued(
+        service.pipeline, order.caption, seconds, order.seed, order.options, order.timeline
     )
 
 

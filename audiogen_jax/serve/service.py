@@ -31,6 +31,7 @@ class Service:
       options: how clips are sampled where clients do not say it.
       understand: (question, audio=clip, …) -> answer; None: nothing here answers questions.
       metrics: what is counted.
+      maker: of the batcher.
       batcher: the queue.
       started: seconds since 1970.
       made_with: the checkpoint, as files name it.
@@ -42,6 +43,7 @@ class Service:
     options: SamplingOptions
     understand: Callable[..., str] | None
     metrics: Metrics
+    maker: ClipMaker
     batcher: Batcher[ClipOrder, ReadyClip, Clip]
     started: int
     made_with: MadeWith
@@ -61,8 +63,18 @@ class Service:
         batcher = Batcher(maker, settings, metrics)
         metrics.watch_queue(lambda: batcher.waiting)
         now = int(time.time())
-        checkpoint = made_with(pipeline)
-        return cls(pipeline, name, settings, options, understand, metrics, batcher, now, checkpoint)
+        return cls(
+            pipeline,
+            name,
+            settings,
+            options,
+            understand,
+            metrics,
+            maker,
+            batcher,
+            now,
+            made_with(pipeline),
+        )
 
     @property
     def names(self) -> tuple[str, ...]:

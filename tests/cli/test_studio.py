@@ -33,6 +33,10 @@ def test_a_clip_for_the_studio(audiogen, tiny_checkpoint):
     assert code == 2 and "all 3 takes are written" in err
     code, _, err = audiogen(*arguments, "--takes", "2", "--keep", "1", "--by", "judge")
     assert code == 2 and "who chooses? Expected one of speech-quality, speech, unclipped" in err
+    code, _, err = audiogen(*arguments, "--loop", "0.5", "-o", "l.wav")  # before it is made
+    assert code == 2 and "a clip of 0.70 s is shorter than two crossfades" in err
+    code, _, err = audiogen(*arguments, "--sample-rate", "44100", "-o", "l.opus")
+    assert code == 2 and ".opus does not hold it, but 48000 Hz" in err
     code, _, err = audiogen(*arguments, "--watermark", "audioseal")
     assert code == 2 and "'audioseal' is not installed" in err
     Path("b.wav.json").write_text("mine")

@@ -4,15 +4,22 @@ import base64
 import concurrent.futures
 import io
 import json
+import threading
+import urllib.parse
+import warnings
 
 import numpy as np
 import pytest
 import soundfile
 
 from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.files.delivery import Delivery
 from audiogen_jax.files.provenance import MadeWith, Provenance, read_provenance
 from audiogen_jax.infer.continuation import continued
+from audiogen_jax.serve.answers import header
 from audiogen_jax.serve.formats import encode
+from audiogen_jax.serve.hearing import own_warnings
+from tests.loudness_meter import measure
 from tests.serve.conftest import KEY, QUICK, serving
 
 RATE = 16000
@@ -99,6 +106,38 @@ def test_what_does_not_fit_is_made_quieter_and_said():
         assert soundfile.info(io.BytesIO(made)).samplerate == held
 
 
+def test_a_scene_is_delivered_as_the_command_line_does(client, pipeline, tmp_path):
+    asked = {"loudness": -16, "true_peak": -2, "sample_rate": 48000, "channels": 2}
+    answer = scene(client, response_format="flac", **asked)
+    audio, rate = decoded(answer)
+    made = Delivery(-16, -2, 48000, 2).apply(alone(pipeline, StructuredCaption(**SCENE)), RATE)
+    assert (rate, audio.shape) == (48000, (48000, 2))
+    np.testing.assert_allclose(audio, made.samples, atol=1e-3)
+    read = measure(answer.content)
+    assert abs(read.loudness + 16) < 0.5 and read.true_peak < -2
+    assert written(tmp_path, answer.content)["delivery"] == asked
+    assert (answer.headers["x-sample-rate"], answer.headers["x-channels"]) == ("48000", "2")
+    assert "LUFS" in answer.headers["x-changes"] and "x-changes" not in scene(client).headers
+    raw = scene(client, response_format="pcm", loop=0.25, sample_rate=8000)
+    assert raw.headers["x-sample-rate"] == "8000" and len(raw.content) == 2 * 6000
+    opus = scene(client, response_format="opus", fade=0.1)
+    assert soundfile.info(io.BytesIO(opus.content)).samplerate == RATE
+
+
+def test_warnings_of_other_threads_are_not_told_here():
+    thread = threading.Thread(target=lambda: warnings.warn("theirs", stacklevel=1))
+    with pytest.warns(UserWarning, match="theirs") as others, own_warnings() as told:
+        thread.start()
+        thread.join()
+        warnings.warn("mine", stacklevel=1)
+    assert told == ["mine"] and len(others) == 1
+
+
+def test_long_texts_in_headers_are_cut_between_characters():
+    assert header("a é") == "a %C3%A9" and len(header("a" * 9000)) == 4000
+    assert urllib.parse.unquote(header("a" + "é" * 900), errors="strict") == "a" + "é" * 666
+
+
 def test_a_sentence_is_refined(client):
     sentence = "A man says “seven” while a dog barks"
     answer = client.post(
@@ -150,6 +189,13 @@ def test_a_long_scene_comes_window_by_window(client, pipeline, tmp_path):
     np.testing.assert_allclose(audio, expected.clip(-1, 1), atol=1e-4)
     (first,) = pipeline.generate("rain", seed=1, steps=1, duration=window)
     np.testing.assert_allclose(windows[0], first.audio[: len(windows[0])], atol=1e-4)
+    asked = {"sample_rate": 22050, "channels": 2}
+    contents = client.post("/v1/audio/scenes", json={**body, **asked}).content
+    assert written(tmp_path, contents)["delivery"] == asked
+    audio, rate = soundfile.read(io.BytesIO(contents), dtype="float32")
+    whole = Delivery(**asked).apply(expected, RATE).samples
+    assert rate == 22050 and audio.shape == whole.shape
+    np.testing.assert_allclose(audio, whole.clip(-1, 1), atol=1e-4)
 
 
 def test_models_health_and_counts(client):

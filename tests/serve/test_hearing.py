@@ -8,6 +8,9 @@ import soundfile
 from fastapi.testclient import TestClient
 
 import audiogen_jax as ag
+from audiogen_jax.files.broadcast_wave import first_sample
+from audiogen_jax.files.export import export
+from audiogen_jax.files.provenance import MadeWith, Provenance
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.serve.app import create_app
 from audiogen_jax.serve.settings import ServeSettings
@@ -16,6 +19,7 @@ from tests import tiny_omni
 pytestmark = pytest.mark.slow
 RATE = 44101
 NOISE = 0.1 * np.random.default_rng(0).standard_normal((8820, 2)).astype(np.float32)
+MADE = Provenance("edit", MadeWith("other", "0" * 64))
 LINEAR = SamplingOptions(steps=2, guidance=7.0, schedule="linear")
 
 
@@ -52,6 +56,11 @@ def test_edits(client, pipeline):
     assert rate == RATE and made.shape == NOISE.shape
     np.testing.assert_allclose(made, expected.audio, atol=1e-4)
     np.testing.assert_array_equal(made[: RATE // 20], NOISE[: RATE // 20])
+    placed = export(NOISE, RATE, ".wav", MADE, subtype="FLOAT", time_reference=1000).contents
+    answer = edit(client, {"file": ("a.wav", placed, "")}, seed=3, channels=1, sample_rate=88202)
+    made, rate = soundfile.read(io.BytesIO(answer.content), dtype="float32")
+    assert (rate, made.shape) == (2 * RATE, (2 * len(NOISE),))
+    assert first_sample(io.BytesIO(answer.content)) == 2000  # where the recording was
     other = edit(client, kind="restyle", to="wind", response_format="mp3")
     assert other.status_code == 200 and soundfile.info(io.BytesIO(other.content)).channels == 2
 
@@ -92,6 +101,14 @@ def test_words(client, pipeline):
         (None, {"kind": "restyle"}, "to", "restyle"),
         (None, {"what": " "}, "what", "expected words"),
         (None, {"seed": "1.5"}, "seed", "valid integer"),
+        (None, {"loop": "0.2"}, "loop", "two crossfades"),
+        (
+            recording(samples=np.zeros((900, 6))),
+            {"response_format": "mp3"},
+            "response_format",
+            "holds no 6",
+        ),
+        (recording(samples=np.zeros((900, 6))), {"channels": "2"}, "channels", "of a clip of 6"),
     ],
 )
 def test_bad_edits(client, files, fields, param, words: str):

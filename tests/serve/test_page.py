@@ -72,6 +72,9 @@ def test_a_sentence_is_filled_in_made_and_heard(browser, served):
     page.click("#refine")
     page.wait_for_function("() => document.querySelector('[name=asr]').value === 'seven'")
     assert page.input_value("[name=sfx]") == "a dog barks"
+    page.click("#make summary >> text=delivered")
+    page.fill("#make [name=sample_rate]", "48000")
+    page.fill("#make [name=loudness]", "-20")
     make(page, takes=2)
     players = page.locator(".clip audio")
     page.wait_for_function(f"() => {EVERY_AUDIO}.every(each => each.duration > 0)")
@@ -91,7 +94,9 @@ def test_a_sentence_is_filled_in_made_and_heard(browser, served):
         body = json.loads(project.read("scene-1.json"))
         samples, rate = soundfile.read(io.BytesIO(project.read("scene-1.wav")))
     assert (body["seed"], body["asr"], body["duration"]) == (1, "seven", 1)
-    assert len(samples) == rate and page.locator(".message").first.text_content() == ""
+    assert (body["loudness"], "fade" in body) == (-20, False)
+    assert "to -20.0 LUFS" in page.locator(".clip .notes").last.text_content()
+    assert len(samples) == rate == 48000 and page.locator(".message").first.text_content() == ""
     assert said == []
     page.close()
 

@@ -3,8 +3,8 @@
 import { drawSpectrogram } from "./spectrogram.js";
 import { zip } from "./zip.js";
 
-/** Shows a WAV blob; `project` is what made it, or null for a recording of the user's. */
-export async function clipCard(title, wav, name, events = [], project = null) {
+/** Shows a WAV blob; `project` is what made it, or null for a recording of the user's; `notes` on it. */
+export async function clipCard(title, wav, name, events = [], project = null, notes = "") {
   const card = document.createElement("article");
   card.className = "clip";
   const heading = document.createElement("h2");
@@ -23,6 +23,7 @@ export async function clipCard(title, wav, name, events = [], project = null) {
   const row = document.createElement("div");
   row.className = "row";
   card.append(heading, picture, player, row);
+  if (notes) card.append(Object.assign(document.createElement("p"), { className: "notes", textContent: notes }));
   const bytes = await wav.arrayBuffer();
   const context = new OfflineAudioContext(1, 1, rateOf(bytes));
   const sound = await context.decodeAudioData(bytes.slice(0));
@@ -37,6 +38,12 @@ export async function clipCard(title, wav, name, events = [], project = null) {
     row.append(link("project (zip)", URL.createObjectURL(zip(files)), `${name}.zip`));
   }
   return card;
+}
+
+/** Removes clips from an element, and what the browser holds for them. */
+export function removeClips(element) {
+  for (const held of element.querySelectorAll("audio, a")) URL.revokeObjectURL(held.src ?? held.href);
+  element.replaceChildren();
 }
 
 /** Draws events as bars on an element as wide as the clip, from `top` pixels down. */

@@ -1,11 +1,19 @@
 // The page: what is asked for, and what comes back.
 
-import { clipCard, drawBars } from "./clip.js";
+import { clipCard, drawBars, removeClips } from "./clip.js";
 import * as server from "./server.js";
 
 const VIEWS = ["caption", "speech", "asr", "sfx", "music", "env"];
 const GUIDED = { guidance: "all", speech: "voices and words", sfx: "sounds", music: "music", env: "place" };
 const USUAL_GUIDANCE = 5;
+const DELIVERY = {
+  loudness: ["Loudness, LUFS", 'type="number" min="-70" max="0" step="0.1" placeholder="as it is"'],
+  true_peak: ["True peak, dBTP", 'type="number" min="-60" max="0" step="0.1" placeholder="-1 with a loudness"'],
+  sample_rate: ["Sample rate, Hz", 'type="number" min="8000" max="192000" placeholder="as it is"'],
+  channels: ["Channels", 'type="number" min="1" max="2" placeholder="as it is"'],
+  fade: ["Fade at the ends, seconds", 'type="number" min="0" max="60" step="0.01" placeholder="none"'],
+  loop: ["Loop, seconds of crossfade", 'type="number" min="0" max="60" step="0.01" placeholder="none"'],
+};
 const byId = (id) => document.getElementById(id);
 const makeForm = byId("make-form"), editForm = byId("edit-form");
 
@@ -86,6 +94,13 @@ function guidance() {
   return { guidance: set("guidance"), ...(views.length ? { view_guidance: own } : {}) };
 }
 
+function addDelivery() {
+  const fields = Object.entries(DELIVERY).map(
+    ([name, [label, attributes]]) => `<label>${label} <input name="${name}" ${attributes}></label>`,
+  );
+  for (const place of document.querySelectorAll(".delivery")) place.innerHTML = fields.join("");
+}
+
 function sceneBody() {
   const views = Object.fromEntries(
     VIEWS.map((view) => [view, optional(makeForm, view, String)]).filter(([, text]) => text),
@@ -100,6 +115,7 @@ function sceneBody() {
     duration: optional(makeForm, "duration", Number),
     steps: optional(makeForm, "steps", Number),
     ...guidance(),
+    ...Object.fromEntries(Object.keys(DELIVERY).map((name) => [name, optional(makeForm, name, Number)])),
   };
 }
 
@@ -128,13 +144,15 @@ makeForm.onsubmit = (event) => {
     const body = sceneBody(), first = Number(makeForm.elements.seed.value);
     const seeds = Array.from({ length: Number(makeForm.elements.takes.value) }, (_, n) => first + n);
     const takes = byId("takes");
-    takes.replaceChildren();
+    removeClips(takes);
     const cards = seeds.map(async (seed) => {
       const project = { ...body, seed, response_format: "wav" };
-      const wav = await server.scene(project, signal);
-      return clipCard(`seed ${seed}`, wav, `scene-${seed}`, body.timeline, project);
+      const { wav, notes } = await server.scene(project, signal);
+      return clipCard(`seed ${seed}`, wav, `scene-${seed}`, body.timeline, project, notes);
     });
-    for (const card of cards) takes.append(await card);
+    const failures = [];
+    for (const card of cards) await card.then((made) => takes.append(made), (error) => failures.push(error));
+    if (failures.length) throw failures[0];
   });
 };
 
@@ -145,10 +163,12 @@ editForm.onsubmit = (event) => {
     const form = new FormData(editForm);
     for (const [name, value] of [...form]) if (value === "") form.delete(name);
     if (form.get("kind") !== "restyle") form.delete("to");
-    byId("edited").replaceChildren(await clipCard("before", file, "before"));
-    const wav = await server.edit(form, signal);
+    removeClips(byId("edited"));
+    byId("edited").append(await clipCard("before", file, "before"));
+    const { wav, notes } = await server.edit(form, signal);
     const asked = Object.fromEntries([...form].filter(([name]) => name !== "file"));
-    byId("edited").append(await clipCard("after", wav, "edited", [], { file: file.name, ...asked }));
+    const project = { file: file.name, ...asked };
+    byId("edited").append(await clipCard("after", wav, "edited", [], project, notes));
   });
 };
 
@@ -158,8 +178,8 @@ editForm.elements.kind.onchange = () => {
   editForm.elements.to.required = restyle;
 };
 
-byId("refine").onclick = () => run(makeForm, async () => {
-  const views = await server.refine(byId("sentence").value);
+byId("refine").onclick = () => run(makeForm, async (signal) => {
+  const views = await server.refine(byId("sentence").value, signal);
   for (const view of VIEWS) makeForm.elements[view].value = views[view] ?? "";
 });
 
@@ -199,4 +219,5 @@ byId("key").onchange = showModel;
 byId("key-form").onsubmit = (event) => event.preventDefault();
 makeForm.elements.duration.oninput = showBars;
 addGuidance();
+addDelivery();
 showModel();

@@ -30,13 +30,19 @@ export async function model() {
 }
 
 /** The views of a sentence. */
-export async function refine(text) {
+export async function refine(text, signal) {
   const body = JSON.stringify({ text });
-  const options = { method: "POST", body, headers: headers({ "Content-Type": "application/json" }) };
+  const options = { method: "POST", body, headers: headers({ "Content-Type": "application/json" }), signal };
   return (await request("v1/prompts/refine", options)).json();
 }
 
-/** The WAV file of a scene. */
+/** A WAV file, and what the server says of it. */
+async function clip(answer) {
+  const told = ["X-Changes", "X-Warning"].map((name) => answer.headers.get(name)).filter(Boolean);
+  return { wav: await answer.blob(), notes: told.map(decodeURIComponent).join("; ") };
+}
+
+/** A scene, see `clip`. */
 export async function scene(body, signal) {
   const options = {
     method: "POST",
@@ -44,11 +50,11 @@ export async function scene(body, signal) {
     headers: headers({ "Content-Type": "application/json" }),
     signal,
   };
-  return (await request("v1/audio/scenes", options)).blob();
+  return clip(await request("v1/audio/scenes", options));
 }
 
-/** The WAV file of an edited recording. */
+/** An edited recording, see `clip`. */
 export async function edit(form, signal) {
   const options = { method: "POST", body: form, headers: headers(), signal };
-  return (await request("v1/audio/edits", options)).blob();
+  return clip(await request("v1/audio/edits", options));
 }
