@@ -17,6 +17,7 @@ from audiogen_jax.checkpoints.hub import HUB_NAME
 from audiogen_jax.checkpoints.orbax import save_orbax
 from audiogen_jax.checkpoints.qwen_omni import GENERATION
 from audiogen_jax.checkpoints.registry import FOLDERS, GENERATORS, Component, family_of
+from audiogen_jax.checkpoints.separator import SEPARATOR, separator_folder
 from audiogen_jax.files.atomic import check_writable, staging_folder
 from audiogen_jax.files.content_hashes import check_contents, record_contents
 from audiogen_jax.files.lock import locked
@@ -129,6 +130,9 @@ def _convert(
     for field, component in components.items():
         name = names[field]
         counts[name] = _convert(component, output / name, dtype, format, max_shard_bytes)["."]
+    if opened.model_type in GENERATORS and (beside := separator_folder(opened.path)):
+        made = _convert(beside, output / SEPARATOR, dtype, format, max_shard_bytes)
+        counts[SEPARATOR] = made["."]
     return counts
 
 

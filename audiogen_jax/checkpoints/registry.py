@@ -346,6 +346,7 @@ FOLDERS: Table[FolderFamily[Any]] = Table(
                 "tokenizer_name": Component("tokenizer", (TokenizerConfig.MODEL_TYPE,)),
             },
         ),
+        "audiogen_separator": "audiogen_jax.checkpoints.separator:FOLDER",
         "t5": FolderFamily(load_t5, save_t5),
         "mt5": FolderFamily(load_t5, save_t5),
     }

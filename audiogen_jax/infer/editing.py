@@ -11,11 +11,11 @@ from jaxtyping import Float, Float32
 
 from audiogen_jax.checkpoints.releases import AUDIO_OMNI, how_to_get
 from audiogen_jax.files.audio import convert, read_audio
-from audiogen_jax.infer.latent_editing import ADDING, LISTENING, LatentEditor, inside
 from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
 from audiogen_jax.infer.requests import Clip, ClipError, Request, batches, check_seed
+from audiogen_jax.infer.stem_editing import ADDING, LISTENING, StemEditor, inside
 from audiogen_jax.models.edit_kinds import EditKind
 from audiogen_jax.models.prompting import Edit, PromptInputs, Sound
 from audiogen_jax.scalars import as_interval
@@ -39,8 +39,8 @@ class Inputs(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def latent_editor(self) -> LatentEditor | None:
-        """Edits by a generator that was trained to by its latents, where there is one."""
+    def stem_editor(self) -> StemEditor | None:
+        """Edits by stems: those of a separator, or of a generator that was trained to edit."""
 
     @abc.abstractmethod
     def run(
@@ -51,11 +51,11 @@ class Inputs(abc.ABC):
     @property
     def edits(self) -> bool:
         """Does the model change recordings by instruction?"""
-        return self.latent_editor is not None or self.inputs.reader is not None
+        return self.stem_editor is not None or self.inputs.reader is not None
 
     def editing_options(self, kind: EditKind) -> SamplingOptions:
         """How `edit` samples by default; a restyling adds as additions do."""
-        if self.latent_editor is None:
+        if self.stem_editor is None:
             return EDITING
         return LISTENING if kind in ("remove", "extract") else ADDING
 
@@ -99,8 +99,8 @@ class Inputs(abc.ABC):
         edit = Edit(kind, what, as_sound(audio, sample_rate), to)
         between = _check_between(between, edit.source)
         seed = check_seed(seed)
-        if self.latent_editor is not None:
-            made = self.latent_editor.edit(edit, between, seed, options, id)
+        if self.stem_editor is not None:
+            made = self.stem_editor.edit(edit, between, seed, options, id)
         else:
             made = self._edit_by_inputs(edit, seed, options or EDITING, id)
             if between is not None:
@@ -131,9 +131,9 @@ class Inputs(abc.ABC):
           OSError, ValueError: see `edit`.
         """
         source, seed = as_sound(audio, sample_rate), check_seed(seed)
-        if self.latent_editor is None:
+        if self.stem_editor is None:
             raise ValueError(f"stems: {NO_EDITOR}")
-        made = self.latent_editor.stems(source, seed, options, id)
+        made = self.stem_editor.stems(source, seed, options, id)
         return {
             name: Clip(_without_axis(stem), source.sample_rate, id, name, seed)
             for name, stem in made.items()

@@ -1,21 +1,17 @@
 """Edits of recordings by a generator that reads their latents beside the text.
 
 The model says what the named sound, and what is left of it, sound like; the recording itself is
-shared out among the two (`infer.separation`), so that a removal and an extraction sum to it. What
-is added is mixed into the recording, which stays as it is wherever that is silent.
+shared out among the two (`infer.separation`).
 """
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import scipy.ndimage
 from jaxtyping import Float32
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.family import Tokenize
-from audiogen_jax.files.audio import convert
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
@@ -23,30 +19,18 @@ from audiogen_jax.infer.prompts import condition_texts
 from audiogen_jax.infer.requests import Clip, ClipError, Request, batches, padded_frames
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.separation import separate
-from audiogen_jax.infer.source import CROSSFADE_SECONDS
+from audiogen_jax.infer.stem_editing import LISTENING, StemEditor, mono_at
 from audiogen_jax.input.edits.instructions import instruction
-from audiogen_jax.models.edit_kinds import STEMS, EditKind
-from audiogen_jax.models.prompting import Edit, Sound
+from audiogen_jax.models.edit_kinds import EditKind
+from audiogen_jax.models.prompting import Sound
 from audiogen_jax.refiner.quotes import quotations
 from audiogen_jax.timeline import Event, Timeline
 
-ADDING = SamplingOptions(steps=25, guidance=3.0)
-"""How new sounds are sampled."""
-LISTENING = SamplingOptions(steps=1, guidance=1.0)
-"""How copies that steer masks are: one step from noise gives their mean, which says more about
-where energy is than a draw does, and costs a fraction of it."""
-SILENT_DB = -40.0
-"""Against the recording: a named sound whose copy is below is not in it."""
-ATTENUATIONS_DB = (0.0, 3.0, 6.0, 9.0, 12.0)
-MAX_CUT = 1e-3
-"""Share of the samples that may be cut at full scale."""
-_GATE_SECONDS, _GATE_DB = 0.02, -45.0
-"""What is added counts as silent in frames of so many seconds so far below its loudest one."""
 _Run = Callable[[Sequence[Request], int, SamplingOptions, bool], list[Clip | ClipError]]
 
 
 @dataclasses.dataclass(frozen=True)
-class LatentEditor:
+class LatentEditor(StemEditor):
     """A generator that `edits`, with what it stands on.
 
     Attributes:
@@ -61,52 +45,40 @@ class LatentEditor:
     tokenize: Tokenize
     run: _Run
 
-    def edit(
+    silent_db = -40.0
+
+    def named(
+        self, source: Sound, what: str, seed: int, options: SamplingOptions | None, id: str
+    ) -> Float32[np.ndarray, "n a"]:
+        kinds: tuple[EditKind, ...] = ("extract", "remove")
+        asked: dict[str, tuple[EditKind, str]] = {f"{id}/{kind}": (kind, what) for kind in kinds}
+        return self._shared(source, asked, seed, options or LISTENING)[0]
+
+    def shared(
         self,
-        edit: Edit,
-        between: tuple[float, float] | None,
+        source: Sound,
+        sounds: Mapping[str, str],
         seed: int,
         options: SamplingOptions | None,
         id: str,
-    ) -> Float32[np.ndarray, "n a"]:
-        """Changes a recording, outside of some seconds not at all; see `Inputs.edit`."""
-        _check(options)
-        source, adding = edit.source, options or ADDING
-        if edit.kind == "add":
-            return self._with(source, edit.what, between, seed, adding, id)
-        listening = options or LISTENING
-        kinds: tuple[EditKind, ...] = ("extract", "remove")
+    ) -> list[Float32[np.ndarray, "n a"]]:
         asked: dict[str, tuple[EditKind, str]] = {
-            f"{id}/{kind}": (kind, edit.what) for kind in kinds
+            f"{id}/{name}": ("extract", what) for name, what in sounds.items()
         }
-        named, rest = self._shared(source, asked, seed, listening)
-        span = _heard(named, source)
-        if span is None:
-            warnings.warn(f"{edit.what!r} is not heard in the recording", stacklevel=3)
-            return (
-                np.zeros_like(source.samples) if edit.kind == "extract" else source.samples.copy()
-            )
-        weight = inside(between, len(source.samples), source.sample_rate)
-        named = named * weight
-        if edit.kind == "extract":
-            return named
-        rest = source.samples - named
-        if edit.kind == "remove":
-            return rest
-        assert edit.to is not None  # the edit says so
-        span = span if between is None else between
-        return self._with(Sound(rest, source.sample_rate), edit.to, span, seed, adding, f"{id}/to")
+        return self._shared(source, asked, seed, options or LISTENING)
 
-    def stems(
-        self, source: Sound, seed: int, options: SamplingOptions | None, id: str
-    ) -> dict[str, Float32[np.ndarray, "n a"]]:
-        """Voice, events, music and ambience of a recording; they sum to it."""
-        _check(options)
-        asked: dict[str, tuple[EditKind, str]] = {
-            f"{id}/{name}": ("extract", what) for name, what in STEMS.items()
-        }
-        parts = self._shared(source, asked, seed, options or LISTENING)
-        return dict(zip(STEMS, parts, strict=True))
+    def made(
+        self,
+        source: Sound,
+        what: str,
+        span: tuple[float, float] | None,
+        replaced: Float32[np.ndarray, "n a"] | None,
+        seed: int,
+        options: SamplingOptions,
+        id: str,
+    ) -> Float32[np.ndarray, " m"]:
+        mono = mono_at(source, self.codec.sample_rate)
+        return self._copies(mono, {id: ("add", what)}, seed, options, span)[0]
 
     def _shared(
         self,
@@ -116,7 +88,7 @@ class LatentEditor:
         options: SamplingOptions,
     ) -> list[Float32[np.ndarray, "n a"]]:
         """The recording shared out among what edits would leave of it; see `_copies`."""
-        copies = self._copies(_mono(source, self.codec.sample_rate), asked, seed, options)
+        copies = self._copies(mono_at(source, self.codec.sample_rate), asked, seed, options)
         return separate(source.samples, source.sample_rate, copies, self.codec.sample_rate)
 
     def _copies(
@@ -170,7 +142,7 @@ class LatentEditor:
         for row, each in zip(source, latents, strict=True):
             row[: len(each)] = each
         rows = [(name, part) for name in asked for part in range(len(parts))]
-        texts = [_caption(*asked[name]).format() for name, _ in rows]
+        texts = [instruction_text(*asked[name]).format() for name, _ in rows]
         timed = any(timelines)
         times = [[timelines[part] for _, part in rows]] if timed else []
         tokens = self.tokenize(texts, *times)
@@ -193,95 +165,8 @@ class LatentEditor:
     def _long_enough(self, audio: Float32[np.ndarray, " n"]) -> Float32[np.ndarray, " m"]:
         return np.pad(audio, (0, max(0, self.codec.min_samples - len(audio))))
 
-    def _with(
-        self,
-        source: Sound,
-        what: str,
-        span: tuple[float, float] | None,
-        seed: int,
-        options: SamplingOptions,
-        id: str,
-    ) -> Float32[np.ndarray, "n a"]:
-        """A recording with a sound more, which stays as it is where that is silent."""
-        samples, rate = source.samples, source.sample_rate
-        mono = _mono(source, self.codec.sample_rate)
-        (copy,) = self._copies(mono, {id: ("add", what)}, seed, options, span)
-        added, _ = convert(copy[:, None], self.codec.sample_rate, rate, 1, "the added sound")
-        added = np.pad(added[: len(samples)], ((0, max(0, len(samples) - len(added))), (0, 0)))
-        added = added * inside(span, len(samples), rate) * _gate(added[:, 0], rate)[:, None]
-        return _within_full_scale(added, samples)
 
-
-def _check(options: SamplingOptions | None) -> None:
-    """Refuses what an instruction has no place for."""
-    if options is not None and (options.negative is not None or options.view_guidance):
-        raise ValueError("an edit takes neither a negative prompt nor view_guidance")
-
-
-def _caption(kind: EditKind, what: str) -> StructuredCaption:
+def instruction_text(kind: EditKind, what: str) -> StructuredCaption:
     """As a model is trained with: the instruction, the named sound, and the words that it says."""
     words = " ".join(what[start:end] for start, end in quotations(what))
     return StructuredCaption(caption=instruction(kind, what), sfx=what, asr=words or None)
-
-
-def _mono(source: Sound, rate: int) -> Float32[np.ndarray, " n"]:
-    """One channel at the rate of the codec: the mean, or the loudest where that is cancelled."""
-    samples = source.samples
-    mean = samples.mean(axis=1, keepdims=True)
-    powers = np.square(samples).mean(axis=0)
-    if np.square(mean).mean() < 1e-3 * powers.max():
-        mean = samples[:, [int(powers.argmax())]]
-    return convert(mean, source.sample_rate, rate, 1, "the recording")[0][:, 0]
-
-
-def _heard(named: Float32[np.ndarray, "n a"], source: Sound) -> tuple[float, float] | None:
-    """Seconds from when to when a stem sounds; None if it does not."""
-    powers = np.square(named).mean(axis=0)
-    if not powers.mean() > 10 ** (SILENT_DB / 10) * np.square(source.samples).mean():
-        return None
-    sounding = np.flatnonzero(_gate(named[:, powers.argmax()], source.sample_rate))
-    return sounding[0] / source.sample_rate, (sounding[-1] + 1) / source.sample_rate
-
-
-def _gate(audio: Float32[np.ndarray, " n"], rate: int) -> Float32[np.ndarray, " n"]:
-    """1 where a sound is heard, 0 where it is not, and a fade of a frame between."""
-    size = max(1, round(_GATE_SECONDS * rate))
-    count = -(-len(audio) // size)
-    energies = np.square(np.pad(audio, (0, count * size - len(audio)))).reshape(count, size)
-    energies = energies.mean(axis=1)
-    heard = energies > 10 ** (_GATE_DB / 10) * energies.max(initial=0.0)
-    heard = scipy.ndimage.binary_dilation(heard, iterations=2)
-    centres = (np.arange(count) + 0.5) * size
-    return np.interp(np.arange(len(audio)), centres, heard).astype(np.float32)
-
-
-def inside(span: tuple[float, float] | None, count: int, rate: int) -> Float32[np.ndarray, "n 1"]:
-    """1 between two times, if there are any, 0 outside, and a fade inside at both ends."""
-    if span is None:
-        return np.ones((count, 1), np.float32)
-    seconds = (np.arange(count) + 0.5) / rate
-    depth = np.minimum(seconds - span[0], span[1] - seconds)
-    return np.clip(depth / CROSSFADE_SECONDS, 0, 1).astype(np.float32)[:, None]
-
-
-def _within_full_scale(
-    added: Float32[np.ndarray, "n 1"], samples: Float32[np.ndarray, "n a"]
-) -> Float32[np.ndarray, "n a"]:
-    """The sum, which passes full scale nowhere; the recording itself is made no quieter.
-
-    What is added gets quieter as a whole until hardly a sample of the sum would pass; those that
-    still do, as in a recording that is clipped there, are cut.
-    """
-    ceiling = max(1.0, float(np.abs(samples).max()))
-    for decibels in ATTENUATIONS_DB:
-        mixed = samples + np.float32(10 ** (-decibels / 20)) * added
-        over = np.abs(mixed) > ceiling
-        if over.mean() <= MAX_CUT:
-            break
-    if decibels or over.any():
-        warnings.warn(
-            f"what was added would pass full scale: it is {decibels:g} dB quieter, and "
-            f"{int(over.sum())} samples are cut",
-            stacklevel=4,
-        )
-    return np.clip(mixed, -ceiling, ceiling)

@@ -9,13 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, ArrayLike, DTypeLike
+from jaxtyping import Array, ArrayLike, DTypeLike, Float32
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.adapters import Form
 from audiogen_jax.checkpoints.forms import has_form, load_form
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import LoadedGenerator, load_generator
+from audiogen_jax.checkpoints.separator import separator_beside
 from audiogen_jax.files.audio import check_audible
 from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.flow.windows import stack_windows
@@ -41,7 +42,9 @@ from audiogen_jax.infer.requests import (
     parse_prompts,
 )
 from audiogen_jax.infer.sampler import Sampler
+from audiogen_jax.infer.separator_editing import SeparatorEditor
 from audiogen_jax.infer.source import Source, encode_source
+from audiogen_jax.infer.stem_editing import StemEditor
 from audiogen_jax.infer.token_sampling import sample_tokens
 from audiogen_jax.infer.understand import Understanding
 from audiogen_jax.models.prompting import PromptInputs
@@ -149,12 +152,35 @@ class Pipeline(Inputs):
         return type(self)(load_form(self.loaded, form), self._sampler.mesh)
 
     @functools.cached_property
-    def latent_editor(self) -> LatentEditor | None:
+    def stem_editor(self) -> StemEditor | None:
         loaded = self.loaded
         if self.generator.edits:
             return LatentEditor(self._sampler, self.codec, loaded.tokenize, self.run)
-        editor = self._of_form("edits")
-        return editor and editor.latent_editor
+        if (editor := self._of_form("edits")) is not None:
+            return editor.stem_editor
+        if self.generator.flow_map or (beside := separator_beside(loaded)) is None:
+            return None
+        separator, params = beside
+        return SeparatorEditor(separator, params, self.codec, loaded.tokenize, self._sound)
+
+    def _sound(
+        self,
+        caption: StructuredCaption,
+        seconds: float | None,
+        longest: float,
+        seed: int,
+        options: SamplingOptions,
+        id: str,
+    ) -> Float32[np.ndarray, " n"]:
+        """One sound to mix into a recording, no longer than so many seconds."""
+        pipeline = self.for_options(options)
+        (request,) = pipeline.requests([caption], [id], seconds, options)
+        if request.samples > longest * self.codec.sample_rate:
+            (request,) = pipeline.requests([caption], [id], longest, options)
+        (clip,) = pipeline.run([request], seed, options, silent=False)
+        if isinstance(clip, ClipError):
+            raise clip
+        return clip.audio if clip.audio.ndim == 1 else clip.audio.mean(axis=1)
 
     def generate(
         self,

@@ -15,6 +15,7 @@ from audiogen_jax.train.objectives.masked_autoencoding import (
     MaskedAutoencoding,
     MaskedAutoencodingConfig,
 )
+from audiogen_jax.train.objectives.separation import Separation, SeparationConfig
 from audiogen_jax.train.objectives.tokenizer_gan import TokenizerGAN, TokenizerGANConfig
 from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.train.typed_config import typed
@@ -40,6 +41,7 @@ STAGES: dict[str, Stage] = {
     "flow_matching": Stage(FlowMatchingConfig, FlowMatching.load),
     "distillation": Stage(DistillationConfig, Distillation.load),
     "editing": Stage(EditingConfig, Editing.load),
+    "separation": Stage(SeparationConfig, Separation.load),
 }
 
 

@@ -87,7 +87,7 @@ def test_a_batch_takes_few_steps_too(folder, pipeline, tmp_path):
 
 def test_edits_are_made_by_the_form_for_them(pipeline, tiny_checkpoint):
     """As `tests/data/test_pack_form.py` hears."""
-    editor = pipeline.latent_editor
+    editor = pipeline.stem_editor
     assert pipeline.edits and editor is not None
     assert editor.sampler.generator.edits and not pipeline.generator.edits
     plain = ag.load(tiny_checkpoint)

@@ -18,6 +18,7 @@ ARGUMENTS = {
     "nano_generator": ("", "speech", "smoke"),
     "nano_few_steps": ("",),
     "nano_editor": ("", "smoke"),
+    "nano_separator": ("", "smoke"),
     "xl": ("", "finetune", "lora", "few_steps", "smoke"),
     "base": ("", "finetune", "lora", "few_steps", "smoke"),
     "small": ("", "finetune", "lora", "few_steps", "smoke"),
@@ -32,7 +33,11 @@ CASES = [(name, arg) for name, arguments in ARGUMENTS.items() for arg in argumen
 @pytest.mark.parametrize(("name", "arg"), CASES)
 def test_fields(name: str, arg: str):
     needs = ["init.encoder=folder"] if "tokenizer" in name else []
-    if arg in ("few_steps", "speech") or name in ("nano_few_steps", "nano_editor"):
+    if arg in ("few_steps", "speech") or name in (
+        "nano_few_steps",
+        "nano_editor",
+        "nano_separator",
+    ):
         needs = ["init=nano"]
     if name == "finetune" or arg in ("finetune", "lora"):
         needs = ["init=nano"] if name == "omni" else ["init=nano", "data=clips.jsonl"]

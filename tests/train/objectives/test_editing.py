@@ -1,14 +1,11 @@
 """An editor begins as its generator, learns from pairs, and goes through all seams."""
 
 import dataclasses
-import json
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import soundfile
 
 import audiogen_jax as ag
 from audiogen_jax.train.batches import host_batch, open_batches
@@ -16,7 +13,6 @@ from audiogen_jax.train.config import load_config
 from audiogen_jax.train.loop import train_model
 from audiogen_jax.train.stages import load_objective, parse_config
 from tests.configs.test_configs import FOLDER
-from tests.train.conftest import CLIPS
 
 ADDED = {"source_proj": (16, 16), "source_embed": (16, 32)}
 """What an editor of the tiny generator has beyond it."""
@@ -34,25 +30,6 @@ def editing(init, manifest, *overrides):
         config.data.edits.timeline = 0.0
         config.eval.batches = 0
     return config
-
-
-@pytest.fixture(scope="module")
-def sounds(tmp_path_factory) -> Path:
-    """Clips of several sounds to mix pairs of."""
-    rows = [
-        {
-            "audio_id": path.stem,
-            "path": str(path),
-            "duration": soundfile.info(path).duration,
-            "caption": f"the sound of {path.parent.name}",
-            "sfx": f"a sound of {path.parent.name} number {i}",
-            "label": f"{path.parent.name} {i}",
-        }
-        for i, path in enumerate(sorted(CLIPS.rglob("*.flac"))[:8])
-    ]
-    target = tmp_path_factory.mktemp("sounds") / "sounds.jsonl"
-    target.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return target
 
 
 @pytest.fixture(scope="module")

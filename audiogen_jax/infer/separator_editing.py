@@ -1,0 +1,163 @@
+"""Edits by a separator, which hears a named sound out, and a generator, which makes new ones."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Float32, Int
+
+from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.checkpoints.family import Tokenize
+from audiogen_jax.infer.codec import Codec
+from audiogen_jax.infer.latent_editing import instruction_text
+from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.parts import joined, parts_of
+from audiogen_jax.infer.separation import Grid, shared_out
+from audiogen_jax.infer.stem_editing import StemEditor, mono_at
+from audiogen_jax.input.scenes.layers import gain_below
+from audiogen_jax.models.prompting import Sound
+from audiogen_jax.models.separator.network import Separator
+from audiogen_jax.refiner.refine import refine
+from audiogen_jax.types import Latents, Params, Tokens
+
+PART_SECONDS = 5.0
+"""Longest recording that it hears at once, as in its training."""
+ABOVE_DB = 1.5
+"""Level of what is added above the recording around it: the middle of AudioEdit's range
+(arXiv:2604.10708)."""
+_Make = Callable[
+    [StructuredCaption, float | None, float, int, SamplingOptions, str], Float32[np.ndarray, " m"]
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class SeparatorEditor(StemEditor):
+    """A separator and a generator, with what they stand on.
+
+    Attributes:
+      separator: the model.
+      params: its weights.
+      codec: of the latents that it reads, and of the sounds that are made.
+      tokenize: texts -> tokens padded to one length.
+      make: makes a clip of (caption, seconds or None as suits it, most seconds, seed, options, id).
+    """
+
+    separator: Separator
+    params: Params
+    codec: Codec
+    tokenize: Tokenize
+    make: _Make
+
+    silent_db = -18.0
+
+    def named(
+        self, source: Sound, what: str, seed: int, options: SamplingOptions | None, id: str
+    ) -> Float32[np.ndarray, "n a"]:
+        _samples_nothing(options)
+
+        def shares(masks: Float[np.ndarray, "1 f t"]) -> Float[np.ndarray, "2 f t"]:
+            return np.concatenate([masks, 1 - masks])
+
+        return self._separated(source, [what], shares)[0]
+
+    def shared(
+        self,
+        source: Sound,
+        sounds: Mapping[str, str],
+        seed: int,
+        options: SamplingOptions | None,
+        id: str,
+    ) -> list[Float32[np.ndarray, "n a"]]:
+        _samples_nothing(options)
+
+        def shares(masks: Float[np.ndarray, "k f t"]) -> Float[np.ndarray, "k f t"]:
+            return masks / np.maximum(masks.sum(axis=0), 1e-6)
+
+        return self._separated(source, list(sounds.values()), shares)
+
+    def made(
+        self,
+        source: Sound,
+        what: str,
+        span: tuple[float, float] | None,
+        replaced: Float32[np.ndarray, "n a"] | None,
+        seed: int,
+        options: SamplingOptions,
+        id: str,
+    ) -> Float32[np.ndarray, " m"]:
+        """See `StemEditor.made`; as loud as what it replaces, or a little above the recording."""
+        rate, longest = self.codec.sample_rate, len(source.samples) / source.sample_rate
+        start, seconds = (0.0, None) if span is None else (span[0], span[1] - span[0])
+        sound = self.make(refine(what), seconds, longest - start, seed, options, id)
+        like, above = (source.samples, ABOVE_DB) if replaced is None else (replaced, 0.0)
+        first = round(start * source.sample_rate)
+        around = like[first : first + round(len(sound) / rate * source.sample_rate)]
+        if around.any() and sound.any():
+            around = mono_at(Sound(around, source.sample_rate), rate)[:, None]
+            sound = sound * np.float32(gain_below(sound[:, None], around, -above, rate))
+        return np.pad(sound, (round(start * rate), 0))
+
+    def _separated(
+        self,
+        source: Sound,
+        sounds: Sequence[str],
+        shares: Callable[[Float[np.ndarray, "k f t"]], Float[np.ndarray, "j f t"]],
+    ) -> list[Float32[np.ndarray, "n a"]]:
+        """Stems by what becomes of the masks of some sounds, part by part and together."""
+        texts = [instruction_text("extract", sound).format() for sound in sounds]
+        tokens = self.tokenize(texts)
+        parts = parts_of(source, PART_SECONDS)
+        stems = [self._stems(part, tokens, shares) for _, part in parts]
+        starts = [start for start, _ in parts]
+        return [
+            joined(list(pieces), starts, len(source.samples)) for pieces in zip(*stems, strict=True)
+        ]
+
+    def _stems(
+        self,
+        part: Sound,
+        tokens: Tokens,
+        shares: Callable[[Float[np.ndarray, "k f t"]], Float[np.ndarray, "j f t"]],
+    ) -> list[Float32[np.ndarray, "n a"]]:
+        rate, config = self.codec.sample_rate, self.separator.config
+        mono = mono_at(part, rate)
+        audio = np.zeros(round(PART_SECONDS * rate), np.float32)
+        length = min(len(mono), len(audio))
+        audio[:length] = mono[:length]
+        least = max(length, self.separator.min_samples, self.codec.min_samples)
+        latents = self.codec.encode(audio[None], np.array([least]))
+        masks = self._masks(self.params, audio, np.int32(least), latents, tokens)
+        grid = Grid(config.sample_rate, config.n_fft, config.hop)
+        frames = length // config.hop + 1
+        kept = np.asarray(masks)[:, :frames].swapaxes(1, 2)
+        return shared_out(part.samples, part.sample_rate, shares(kept), grid)
+
+    @functools.cached_property
+    def _masks(self) -> Callable[..., Float[Array, "k t f"]]:
+        """(params, recording, its samples, its latents, texts) -> the mask of each text."""
+
+        @jax.jit
+        def masks(
+            params: Params,
+            audio: Float[Array, " n"],
+            length: Int[Array, ""],
+            latents: Latents,
+            tokens: Tokens,
+        ) -> Float[Array, "k t f"]:
+            spectra, mask = self.separator.spectra(audio[None], length[None])
+            count = len(tokens.ids)
+            heard = (jnp.repeat(row, count, axis=0) for row in (spectra, mask, latents))
+            return self.separator.masks(params, *heard, query=tokens)
+
+        return masks
+
+
+def _samples_nothing(options: SamplingOptions | None) -> None:
+    if options is not None:
+        raise ValueError(
+            "this editor samples only what is added: extractions, removals and stems take no "
+            "steps, guidance, schedule or solver"
+        )

@@ -1,0 +1,193 @@
+"""A separator learns what share of a recording's spectra a named sound has."""
+
+import dataclasses
+import functools
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Int
+
+from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
+from audiogen_jax.checkpoints.mapping import on_host
+from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
+from audiogen_jax.checkpoints.registry import GENERATORS, LoadedCodec, family_of, open_codec
+from audiogen_jax.checkpoints.separator import SEPARATOR, save_separator
+from audiogen_jax.checkpoints.t5 import load_t5
+from audiogen_jax.input.edits.batches import EditDataConfig
+from audiogen_jax.models.separator.config import SeparatorConfig
+from audiogen_jax.models.separator.network import Separator, Spectra
+from audiogen_jax.sharding.placement import AxisRules, beneath
+from audiogen_jax.train.batches import AudioBatch
+from audiogen_jax.train.gradients import Metrics, value_and_gradients
+from audiogen_jax.train.guarded_update import guarded_update
+from audiogen_jax.train.objective import Objective, OpenAudio
+from audiogen_jax.train.optimizer import make_optimizer
+from audiogen_jax.train.state import TrainState
+from audiogen_jax.train.train_config import TrainConfig
+from audiogen_jax.types import CheckpointSource, Decay, Params, compute_dtype
+
+SOFT = 1e-3
+"""Error, against the energy of a recording, below which less is hardly better (-30 dB)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SeparationConfig(TrainConfig):
+    """A training of a separator.
+
+    Attributes:
+      data: pairs, of which recordings and what is extracted of them are read.
+      init: the generator beside which it works: its text encoder, its codec, its text tokenizer.
+      model: sizes of the separator, but for those that `init` gives.
+      ema_decay: of the averaged parameters; 0 keeps no average, and exports the parameters.
+      dtype: of activations; parameters, moments and averages are float32.
+    """
+
+    data: EditDataConfig  # pyright: ignore[reportIncompatibleVariableOverride]
+    init: CheckpointSource
+    model: Mapping[str, int]
+    ema_decay: Decay
+    dtype: np.dtype
+
+    def __post_init__(self):
+        super().__post_init__()
+        compute_dtype(self.dtype)
+        kinds = {} if self.data.edits is None else self.data.edits.kinds
+        if wrong := sorted(kind for kind, share in kinds.items() if share and kind != "extract"):
+            raise ValueError(f"data.edits.kinds: a separator learns 'extract' alone, not {wrong}")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Separation(Objective[AudioBatch]):
+    """A separator and how it is trained.
+
+    Attributes:
+      config: of the training.
+      separator: the model.
+      codec: of the latents that it reads.
+      loaded: "text_encoder" and "codec", the encoding half, on the host.
+      generator: the checkpoint at `config.init`.
+    """
+
+    config: SeparationConfig
+    separator: Separator
+    codec: LoadedCodec
+    loaded: Mapping[str, Params]
+    generator: CheckpointFolder
+
+    @classmethod
+    def load(cls, config: SeparationConfig, open_data: OpenAudio) -> Self:
+        """Reads the text encoder and the codec of `config.init`.
+
+        Raises:
+          ValueError: it is no generator, its prompts are not read by a T5 encoder, or its codec
+            has several channels.
+        """
+        opened = open_checkpoint(config.init)
+        family = family_of(opened, GENERATORS)
+        codec = open_codec(config.init, dtype="float32", param_dtype="float32")
+        if codec.codec.channels != 1:
+            raise ValueError(f"init={config.init!r}: its codec has several channels, expected one")
+        text, text_encoder = load_t5(opened.component("text_encoder_name", "text_encoder"))
+        data = dataclasses.replace(
+            config.data,
+            text_tokenizer=config.data.text_tokenizer or str(family.text_tokenizer(opened)),
+            sample_rate=codec.codec.sample_rate,
+            channels=1,
+        )
+        config = dataclasses.replace(config, data=data)
+        sizes = SeparatorConfig(
+            sample_rate=codec.codec.sample_rate,
+            latent_dim=codec.codec.latent_dim,
+            samples_per_latent=codec.codec.samples_per_latent,
+            text_dim=text.d_model,
+            **config.model,
+        )
+        separator = Separator(sizes, text, config.dtype, config.remat)
+        half = codec.read(codec.codec.encoder, on_host)
+        loaded = {"text_encoder": text_encoder, "codec": half}
+        return cls(config, separator, codec, loaded, opened)
+
+    @property
+    def axes(self) -> AxisRules:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.separator.axes + beneath("codec", self.codec.codec.axes)
+
+    @property
+    def frozen(self) -> Params:
+        return self.loaded
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        return {"tokenizer": encoder_sha256(self.codec.codec, self.loaded["codec"])}
+
+    @functools.cached_property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Of all parameters of the network."""
+        return make_optimizer(self.config.optimizer, self.config.steps, ())
+
+    def init_state(self, key: jax.Array) -> TrainState:
+        params = {"separator": self.separator.init(key)}
+        return TrainState.new(params, self.optimizer, average=self.config.ema_decay > 0)
+
+    def frame_lengths(self, batch: AudioBatch) -> Int[Array | np.ndarray, " b"]:
+        return self.codec.codec.latent_length(batch.lengths)
+
+    def step(
+        self, state: TrainState, batch: AudioBatch, frozen: Params
+    ) -> tuple[TrainState, Metrics]:
+        config = self.config
+
+        def loss(params: Params, batch: AudioBatch, key: jax.Array) -> tuple[Array, Metrics]:
+            metrics = self._metrics(params, frozen, batch)
+            return metrics["loss"], metrics
+
+        key = jax.random.key(config.seed)  # nothing is drawn
+        metrics, gradients = value_and_gradients(loss, state.params, batch, key, config.accumulate)
+        updated = state.apply_gradients(gradients, self.optimizer)
+        if updated.ema is not None:
+            updated = updated.average_params(config.ema_decay)
+        state, norms = guarded_update(
+            state, updated, metrics["loss"], gradients, config.guard.spike
+        )
+        return state, metrics | norms
+
+    def evaluate(
+        self, state: TrainState, batch: AudioBatch, frozen: Params, index: Int[Array, ""]
+    ) -> Metrics:
+        return self._metrics(self.exported(state), frozen, batch)
+
+    def _metrics(self, params: Params, frozen: Params, batch: AudioBatch) -> Metrics:
+        """The error in dB against the recording: -30 at best, 0 of silence and of doing nothing."""
+        assert batch.source is not None and batch.tokens is not None
+        source, lengths = jnp.asarray(batch.source), jnp.asarray(batch.lengths)
+        latents = self.codec.codec.encode(frozen["codec"], source, lengths)
+        spectra, mask = self.separator.spectra(source[..., 0], lengths)
+        named, _ = self.separator.spectra(batch.mono, lengths)
+        params = {**params, "text_encoder": frozen["text_encoder"]}
+        masks = self.separator.masks(params, spectra, mask, latents, batch.tokens)
+        error = _energy(masks * spectra - named, mask)
+        share = error / jnp.maximum(_energy(spectra, mask), 1e-20)
+        return {"loss": (10 * jnp.log10(share + SOFT)).mean()}
+
+    def exported(self, state: TrainState) -> Params:
+        return state.params if state.ema is None else state.ema
+
+    def export(self, params: Params, folder: Path) -> None:
+        """The generator with this separator beside it."""
+        shutil.copytree(
+            self.generator.path,
+            folder,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns(SEPARATOR),
+        )
+        save_separator(folder / SEPARATOR, self.separator.config, params["separator"])
+
+
+def _energy(spectra: Spectra, mask: Array) -> Array:
+    squares = jnp.square(spectra.real) + jnp.square(spectra.imag)
+    return jnp.where(mask[..., None], squares, 0).sum((1, 2))

@@ -1,0 +1,55 @@
+r"""A separator beside the nano model: it hears a named sound out of a recording.
+
+    audiogen train --config nano_separator --workdir runs/separator --set init=nano
+    audiogen edit remove street.wav --what "a dog barking" --checkpoint runs/separator/export
+
+Pairs are mixed while it trains, with one to three events over a background; in a part of them the
+named sound is not there. `:smoke` is a two-step check.
+"""
+
+from ml_collections import ConfigDict, config_dict
+
+from .common import adamw, check_argument, smoke, training
+from .nano_generator import LAYERS
+
+
+def get_config(arg: str = "") -> ConfigDict:
+    check_argument(arg, ("", "smoke"))
+    config = training(
+        "separation", steps=8000, checkpoint_every=200, eval=dict(every=1000, batches=8)
+    )
+    config.init = config_dict.placeholder(str)  # the generator that it stands beside
+    config.dtype = "float32"
+    config.ema_decay = 0.998
+    config.model = ConfigDict(
+        dict(n_fft=1024, hop=320, width=256, depth=4, num_heads=4, hidden=768)
+    )
+    config.data = ConfigDict(
+        dict(
+            buckets=(2.5, 5.0),
+            batch_sizes=(24, 12),
+            view_dropout=0.2,
+            condition_dropout=0.0,
+            source_dropout=0.0,
+            text_tokenizer=config_dict.placeholder(str),  # that of init
+            max_tokens=72,
+            num_workers=0,
+        )
+    )
+    config.data.edits = ConfigDict(
+        dict(
+            weight=1.0,
+            buckets=(0.7, 0.3),
+            manifests=LAYERS,
+            kinds={"extract": 1.0},
+            negatives=0.15,
+            snr=(-6.0, 9.0),  # wider than pairs to be judged by, so that no level is strange
+            timeline=0.0,
+        )
+    )
+    config.optimizer = adamw(1e-3, warmup_steps=200, b2=0.99)
+    if arg == "smoke":
+        smoke(config)
+        config.data.edits.buckets = (1.0,)
+        config.model.update(width=16, depth=1, num_heads=2, hidden=16)
+    return config

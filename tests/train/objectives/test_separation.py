@@ -1,0 +1,61 @@
+"""A separator learns from pairs, and what is exported edits."""
+
+import jax
+import numpy as np
+import pytest
+
+import audiogen_jax as ag
+from audiogen_jax.train.batches import host_batch, open_batches
+from audiogen_jax.train.config import load_config
+from audiogen_jax.train.loop import train_model
+from audiogen_jax.train.stages import load_objective, parse_config
+from tests.configs.test_configs import FOLDER
+
+
+def separating(init, manifest, *overrides):
+    """The smoke config on a manifest of single clips."""
+    config = load_config(f"{FOLDER / 'nano_separator'}.py:smoke", (f"init={init}", *overrides))
+    with config.unlocked():
+        config.data.edits.manifests = ((str(manifest), 1.0),)
+        config.data.edits.roles = {"sfx": 1.0}
+        config.data.edits.backgrounds = {"00A": 1.0}
+        config.eval.batches = 0
+    return config
+
+
+@pytest.fixture(scope="module")
+def objective(tiny_checkpoint, sounds):
+    return load_objective(parse_config(separating(tiny_checkpoint, sounds)))
+
+
+def test_the_error_of_silence_and_of_doing_nothing_is_zero_decibels(objective):
+    """Of a named sound that is the whole recording, or none of it."""
+    batch = host_batch(next(iter(open_batches(objective.config.data, "train", 0)))).arrays
+    batch = batch._replace(lengths=np.full(8, batch.audio.shape[1]))
+    params = objective.init_state(jax.random.key(0)).params
+    closed = jax.tree.map(np.zeros_like, params["separator"])
+    measure = jax.jit(lambda network, batch: objective._metrics(network, objective.frozen, batch))
+    closed["masks"]["bias"][:] = -30.0
+    whole = batch._replace(audio=batch.source)
+    assert measure({"separator": closed}, whole)["loss"] == pytest.approx(0.0, abs=0.01)
+    silent = batch._replace(audio=0 * batch.audio)
+    assert measure({"separator": closed}, silent)["loss"] == pytest.approx(-30.0, abs=0.01)
+    closed["masks"]["bias"][:] = 30.0
+    assert measure({"separator": closed}, silent)["loss"] == pytest.approx(0.0, abs=0.01)
+    assert measure({"separator": closed}, whole)["loss"] == pytest.approx(-30.0, abs=0.01)
+
+
+@pytest.mark.slow
+def test_training_goes_through_the_loop(tiny_checkpoint, sounds, tmp_path):
+    train_model(separating(tiny_checkpoint, sounds), tmp_path / "work")
+    editor = ag.load(tmp_path / "work" / "export")
+    noise = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+    assert editor.edit("remove", noise, 16000, what="rain").audio.shape == noise.shape
+
+
+def test_pairs_that_are_not_extracted(tiny_checkpoint, sounds):
+    config = separating(tiny_checkpoint, sounds)
+    with config.unlocked():
+        config.data.edits.kinds = {"extract": 0.5, "add": 0.5}
+    with pytest.raises(ValueError, match="learns 'extract' alone, not \\['add'\\]"):
+        parse_config(config)
