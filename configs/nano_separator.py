@@ -43,6 +43,7 @@ def get_config(arg: str = "") -> ConfigDict:
             manifests=LAYERS,
             kinds={"extract": 1.0},
             negatives=0.15,
+            whole_roles=0.2,  # for stems
             snr=(-6.0, 9.0),  # wider than pairs to be judged by, so that no level is strange
             timeline=0.0,
         )

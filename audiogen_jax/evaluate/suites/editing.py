@@ -9,8 +9,10 @@ from jaxtyping import Float
 from rich.console import Console
 from rich.progress import track
 
+from audiogen_jax.evaluate.embedders.codec import CodecEmbedder
 from audiogen_jax.evaluate.examples import Example, examples_of
 from audiogen_jax.evaluate.judge.cache import cached_judge
+from audiogen_jax.evaluate.metrics.frechet import frechet_distance
 from audiogen_jax.evaluate.metrics.log_spectral import log_spectral_distance
 from audiogen_jax.evaluate.metrics.means import mean_of
 from audiogen_jax.evaluate.metrics.shares import share_of
@@ -64,7 +66,8 @@ class Editing:
           form -> system -> score: "si_sdr_db" against the goal and "si_sdr_gain_db" over doing
           nothing, "lsd_db", of additions "outside_db", the SI-SDR of what lies outside of the
           sound, and "heard", how often a judge hears the added sound (of removals: still); of
-          sounds that are not there "change_db" and how often that is below -20 dB.
+          sounds that are not there "change_db" and how often that is below -20 dB; of all
+          "frechet", the distance to the goals in the first layer of the model's own encoder.
         """
         pipeline = model.pipeline
         if pipeline is None or not pipeline.edits:
@@ -76,13 +79,21 @@ class Editing:
             why = "editing: nothing measured, there are no held-out clips of some part"
             return Measurement({"skipped": why}, {}, note=why)
         listeners = Listeners(cached_judge(recordings, context.cache), passing=True)
+        embedder = CodecEmbedder(model.codec, model.codec.layers[0])
         results: dict[str, dict] = {}
         examples: list[Example] = []
         for form, rows in pairs.items():
             systems = {EDITED: edited(pipeline, rows, context.seed, options, form)}
             systems |= without_a_model(model, rows)
+            rate = model.codec.sample_rate
+            goals = embedder.embed(systems["goal"], rate) if len(rows) > 1 else None
             results[form] = {
-                system: _scores(rows, clips, listeners, model.codec.sample_rate)
+                system: _scores(rows, clips, listeners, rate)
+                | (
+                    {"frechet": frechet_distance(embedder.embed(clips, rate), goals)}
+                    if goals
+                    else {}
+                )
                 for system, clips in systems.items()
             }
             examples += examples_of(
@@ -103,6 +114,7 @@ class Editing:
             },
             "seconds": SECONDS,
             "si_sdr_within_db": LIMITS_DB,
+            "frechet_embedder": dataclasses.asdict(embedder.identity),
             "pairs": {row.id: _facts(row) for rows in pairs.values() for row in rows},
         }
         return Measurement(protocol, results, _tables(results), examples=examples)
@@ -235,17 +247,23 @@ def _facts(row: JudgedPair) -> dict[str, object]:
 def _tables(results: Mapping[str, Mapping]) -> list[Table]:
     tables = []
     for form, systems in results.items():
-        names = [name for name in systems[EDITED] if name != "heard"]
+        names = [name for name in systems[EDITED] if name not in ("heard", "frechet")]
         heard = sorted({who for scores in systems.values() for who in scores.get("heard", {})})
         rows = []
         for system, scores in systems.items():
             row: list[str | float | None] = [system]
             for name in names:
                 row += _with_interval(scores.get(name))
-            shares = [scores["heard"].get(who) for who in heard]
+            row.append(scores.get("frechet"))
+            shares = [scores.get("heard", {}).get(who) for who in heard]
             row += [None if share is None else share.share for share in shares]
             rows.append(row)
-        columns = ["system", *(c for name in names for c in (name, "low", "high")), *heard]
+        columns = [
+            "system",
+            *(c for name in names for c in (name, "low", "high")),
+            "frechet",
+            *heard,
+        ]
         tables.append(Table(f"Edits: {form}", columns, rows))
     return tables
 

@@ -90,9 +90,7 @@ class Enhancement:
             why = "enhancement: nothing measured, there is no held-out sentence or noise"
             return Measurement({"skipped": why}, {}, note=why)
         rate = model.codec.sample_rate
-        options = pipeline.editing_options("extract")
-        if context.options != SamplingOptions():
-            options = context.options
+        options = None if context.options == SamplingOptions() else context.options
         what = STEMS["voice"]
         bar = track(rows, "enhancing", console=Console(stderr=True), transient=True)
         extracted = [
@@ -115,7 +113,7 @@ class Enhancement:
         }
         results, note = _scores(rows, systems, rate)
         protocol = {
-            "sampling": dataclasses.asdict(options),
+            "sampling": dataclasses.asdict(options or pipeline.editing_options("extract")),
             "what": what,
             "rows": {row.id: {"clips": row.clips, "snr_db": row.snr} for row in rows},
         }

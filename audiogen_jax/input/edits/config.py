@@ -28,6 +28,8 @@ class EditConfig:
       kinds: kind -> share of the pairs; see `columns.KINDS`.
       negatives: share of the pairs, but for those that add, whose instruction names a sound that
         is not there: nothing changes, and what is extracted is silence.
+      whole_roles: share of the pairs that remove or extract, but for those whose sound is not
+        there, that name all sounds of a role ("speech", see `STEMS`) in the place of one.
       roles: role of the named sound -> share; it needs clips.
       backgrounds: category -> share of the scenes that events stand over, whose music and ambience
         last throughout; see `scenes.config.CATEGORIES`.
@@ -45,6 +47,7 @@ class EditConfig:
         default_factory=lambda: {"add": 0.25, "remove": 0.3, "extract": 0.25, "restyle": 0.2}
     )
     negatives: Probability = 0.1
+    whole_roles: Probability = 0.0
     roles: Mapping[str, NotNegative] = dataclasses.field(
         default_factory=lambda: {"sfx": 0.6, "speech": 0.2, "music": 0.1, "env": 0.1}
     )
@@ -72,7 +75,7 @@ class EditConfig:
                 raise ValueError(f"{name} {sorted(unknown)}: expected some of {known}")
             if not (all(share >= 0 for share in shares.values()) and sum(shares.values()) > 0):
                 raise ValueError(f"{name}={dict(shares)}: expected shares, one above 0")
-        for name in ("negatives", "timeline"):
+        for name in ("negatives", "whole_roles", "timeline"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name}={getattr(self, name)}: expected a share in [0, 1]")
         for name, least in (("events", 1), ("snr", -120), ("semitones", -24), ("stretch", 0.25)):

@@ -25,9 +25,14 @@ from audiogen_jax.input.scenes.mixer import (
     SceneMixer,
     first_readable,
 )
+from audiogen_jax.models.edit_kinds import STEMS
 
 LOUDEST = 0.95
 """Peak that no clip of a pair exceeds."""
+WHOLE = ("remove", "extract")
+"""Kinds that can name all sounds of a role."""
+_STEM_OF = {"speech": "voice", "sfx": "events", "music": "music", "env": "ambience"}
+"""Role -> its stem, a key of `STEMS`."""
 _ONE_AT_A_TIME = ("speech", "music")
 """Roles of which one sound alone can be meant: two voices are both "somebody speaking"."""
 
@@ -134,9 +139,10 @@ class EditMixer:
         with contextlib.suppress(_NoSoundLeftError):  # as many as there are
             for _ in range(count if negative else count - 1):
                 others.append(choose())
-        rest = scene.samples
+        rest, layers = scene.samples, dict(scene.layers)
         for other in others:
-            rest = rest + self._placed(self._heard(other, scene.samples, rng), len(rest), rng)[0]
+            layer = self._placed(self._heard(other, scene.samples, rng), len(rest), rng)[0]
+            rest, layers[other.role] = rest + layer, layers.get(other.role, 0) + layer
 
         silence = np.zeros_like(rest)
         event, replacement, span, becomes = silence, silence, None, None
@@ -146,9 +152,20 @@ class EditMixer:
             becomes = choose(seconds if span is None else (span[1] - span[0]) / self._rate)
             if span is not None:
                 replacement = self._replacing(event, span, becomes, rng)
+        what, words = _naming(named, rng)
+        present = others if negative else [*others, named]
+        clips = () if negative else (named.clip,)
+        share = self._config.whole_roles
+        if share and kind in WHOLE and not negative and rng.random() < share:
+            layers[named.role] = layers.get(named.role, 0) + event
+            role = sorted(layers)[int(rng.integers(len(layers)))]
+            rest, event = rest + event - layers[role], layers[role]
+            what, words, span = STEMS[_STEM_OF[role]], "", (0, len(rest))
+            clips = tuple(
+                [*scene.clips.get(role, ()), *(e.clip for e in present if e.role == role)]
+            )
         rest, event, replacement = _Layers(rest, event, replacement).limited()
         mixture = rest + event
-        what, words = _naming(named, rng)
         to = ""
         if becomes is not None:
             to, words = _naming(becomes, rng)
@@ -170,10 +187,10 @@ class EditMixer:
             span=None if span is None else (span[0] / self._rate, span[1] / self._rate),
             negative=negative,
             clips={
-                "event": () if negative else (named.clip,),
+                "event": clips,
                 "replacement": () if negative or becomes is None else (becomes.clip,),
-                "others": tuple(other.clip for other in others),
-                "background": tuple(background),
+                "others": tuple(e.clip for e in present if e.clip not in clips),
+                "background": tuple(clip for clip in background if clip not in clips),
             },
         )
 

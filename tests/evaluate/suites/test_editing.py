@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from audiogen_jax.evaluate.embedders.embedder import Embeddings, Identity
 from audiogen_jax.evaluate.metrics.log_spectral import log_spectral_distance
 from audiogen_jax.evaluate.metrics.means import mean_of
 from audiogen_jax.evaluate.metrics.si_sdr import si_sdr
@@ -100,6 +101,8 @@ class Editor:
     def codec(self):
         return self
 
+    layers = ("semantic",)
+
     def edit(self, kind, sound, *, what, seed, options, id):
         row = self.clips[id]
         assert (kind, what) == (row.pair.kind, row.pair.what)
@@ -123,10 +126,22 @@ class Deaf:
         return {part: [self.classes(part)[0]] * len(clips)}
 
 
+class Level:
+    """Hears how loud a clip is, and how steady."""
+
+    def __init__(self, codec, layer):
+        self.identity = Identity("level", "", 16000, "", layer, "")
+
+    def embed(self, clips, rate):
+        values = [[np.std(clip), np.std(np.square(clip))] for clip in clips]
+        return Embeddings(np.array(values), self.identity)
+
+
 @pytest.mark.parametrize("lazy", [False, True])
 def test_scores(lazy, pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(editing, "cached_judge", lambda *_: None)
     monkeypatch.setattr(editing, "Listeners", Deaf)
+    monkeypatch.setattr(editing, "CodecEmbedder", Level)
     monkeypatch.setattr(editing, "rebuild", lambda codec, clip: clip)
     editor = Editor(lazy, {row.id: row for rows in pairs.values() for row in rows})
     measured = Editing(edits=4).run(
@@ -142,6 +157,8 @@ def test_scores(lazy, pairs, tmp_path, monkeypatch):
             assert scores[EDITED] == scores[NOTHING_DONE]
         else:
             assert scores[EDITED]["lsd_db"].mean == 0
+            assert scores[EDITED]["frechet"] == pytest.approx(0, abs=1e-9)
+            assert scores[NOTHING_DONE]["frechet"] > 1e-6
     assert (measured.results["not there"][EDITED]["unchanged"].share) == 1.0
     added = measured.results["add"][EDITED]
     assert added["outside_db"].mean == 100.0

@@ -225,3 +225,29 @@ def test_what_is_not_changed_is_left_as_it_is():
 def test_settings_are_checked(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
         dataclasses.replace(CONFIG, **changes)
+
+
+def test_all_sounds_of_a_role_are_named_as_a_stem_is(make):
+    mixer = make(whole_roles=1.0, kinds={"extract": 0.5, "remove": 0.5}, negatives=0.0)
+    names = {
+        "speech": "speech",
+        "sfx": "sound effects",
+        "music": "music",
+        "env": "background noise",
+    }
+    seen = set()
+    for seed in range(40):
+        pair = draw(mixer, seed)
+        roles = {role_of(clip) for clip in pair.clips["event"]}
+        (role,) = roles
+        seen.add(role)
+        assert pair.what == names[role] and pair.what in pair.instruction.lower() and not pair.words
+        rest = [*pair.clips["others"], *pair.clips["background"]]
+        assert role not in {role_of(clip) for clip in rest}
+        left = pair.source - pair.event
+        np.testing.assert_allclose(
+            pair.target, pair.event if pair.kind == "extract" else left, atol=1e-6
+        )
+        # Only what has no other role leaves silence.
+        assert (np.abs(left).max() > 1e-4) == bool(rest)
+    assert seen == set(names)
