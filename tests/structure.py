@@ -13,15 +13,15 @@ PACKAGE = ROOT / "audiogen_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 ORDER = (
-    "types scalars caption timeline chat hardware files refiner ops layers sharding flow models "
-    "input checkpoints infer jobs train plan evaluate serve cli"
+    "types scalars caption timeline edit_kinds chat hardware files refiner ops layers sharding "
+    "flow models input checkpoints infer jobs train plan evaluate serve cli"
 ).split()
 """Each folder may use those before it, but for what `NARROWER` says."""
 NARROWER = {
     "refiner": {"caption", "timeline", "chat", "files", "refiner"},
     "flow": {"types", "ops", "flow"},
     "layers": {"types", "ops", "sharding", "layers"},  # they pin activations to the mesh
-    "input": {"types", "scalars", "caption", "timeline", "files", "ops", "input"},
+    "input": {"types", "scalars", "caption", "timeline", "edit_kinds", "files", "ops", "input"},
     "__init__": {"caption", *ORDER},
 }
 APART = {"train": {"infer", "jobs"}, "jobs": {"train"}, "infer": {"train"}}

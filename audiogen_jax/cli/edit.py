@@ -17,10 +17,10 @@ from audiogen_jax.cli.options import (
     marking_options,
     read_interval,
 )
+from audiogen_jax.edit_kinds import STEMS, EditKind
 from audiogen_jax.files.delivery import Delivery
 from audiogen_jax.files.marking import Marking
 from audiogen_jax.infer.options import SamplingOptions, Schedule, Sharding, Solver
-from audiogen_jax.models.edit_kinds import STEMS, EditKind
 
 if TYPE_CHECKING:
     from audiogen_jax.files.audio import Audio

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from audiogen_jax.checkpoints.releases import AUDIO_OMNI, how_to_get
+from audiogen_jax.edit_kinds import EditKind
 from audiogen_jax.files.audio import convert, read_audio
 from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
 from audiogen_jax.infer.requests import Clip, ClipError, Request, batches, check_seed
 from audiogen_jax.infer.stem_editing import ADDING, LISTENING, StemEditor, inside
-from audiogen_jax.models.edit_kinds import EditKind
 from audiogen_jax.models.prompting import Edit, PromptInputs, Sound
 from audiogen_jax.scalars import as_interval
 

@@ -12,6 +12,7 @@ from jaxtyping import Float32
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.family import Tokenize
+from audiogen_jax.edit_kinds import EditKind
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
@@ -21,7 +22,6 @@ from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.separation import separate
 from audiogen_jax.infer.stem_editing import LISTENING, StemEditor, mono_at
 from audiogen_jax.input.edits.instructions import instruction
-from audiogen_jax.models.edit_kinds import EditKind
 from audiogen_jax.models.prompting import Sound
 from audiogen_jax.refiner.quotes import quotations
 from audiogen_jax.timeline import Event, Timeline

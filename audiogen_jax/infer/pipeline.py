@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, ArrayLike, DTypeLike, Float32
+from jaxtyping import Array, ArrayLike, DTypeLike
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.adapters import Form
@@ -49,13 +49,7 @@ from audiogen_jax.infer.token_sampling import sample_tokens
 from audiogen_jax.infer.understand import Understanding
 from audiogen_jax.models.prompting import PromptInputs
 from audiogen_jax.timeline import AnyTimeline, parse_timelines
-from audiogen_jax.types import (
-    Device,
-    FrameMask,
-    Latents,
-    compute_dtype,
-    parse_dtype,
-)
+from audiogen_jax.types import Device, FrameMask, Latents, compute_dtype, parse_dtype
 
 
 class Submitted(NamedTuple):
@@ -158,29 +152,8 @@ class Pipeline(Inputs):
             return LatentEditor(self._sampler, self.codec, loaded.tokenize, self.run)
         if (editor := self._of_form("edits")) is not None:
             return editor.stem_editor
-        if self.generator.flow_map or (beside := separator_beside(loaded)) is None:
-            return None
-        separator, params = beside
-        return SeparatorEditor(separator, params, self.codec, loaded.tokenize, self._sound)
-
-    def _sound(
-        self,
-        caption: StructuredCaption,
-        seconds: float | None,
-        longest: float,
-        seed: int,
-        options: SamplingOptions,
-        id: str,
-    ) -> Float32[np.ndarray, " n"]:
-        """One sound to mix into a recording, no longer than so many seconds."""
-        pipeline = self.for_options(options)
-        (request,) = pipeline.requests([caption], [id], seconds, options)
-        if request.samples > longest * self.codec.sample_rate:
-            (request,) = pipeline.requests([caption], [id], longest, options)
-        (clip,) = pipeline.run([request], seed, options, silent=False)
-        if isinstance(clip, ClipError):
-            raise clip
-        return clip.audio if clip.audio.ndim == 1 else clip.audio.mean(axis=1)
+        beside = None if self.generator.flow_map else separator_beside(loaded)
+        return beside and SeparatorEditor(*beside, self.codec, loaded.tokenize, self)
 
     def generate(
         self,

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.latent_editing import instruction_text
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
+from audiogen_jax.infer.requests import Clip, ClipError, Request
 from audiogen_jax.infer.separation import Grid, shared_out
 from audiogen_jax.infer.stem_editing import StemEditor, mono_at
 from audiogen_jax.input.scenes.layers import gain_below
@@ -28,9 +30,24 @@ PART_SECONDS = 5.0
 ABOVE_DB = 1.5
 """Level of what is added above the recording around it: the middle of AudioEdit's range
 (arXiv:2604.10708)."""
-_Make = Callable[
-    [StructuredCaption, float | None, float, int, SamplingOptions, str], Float32[np.ndarray, " m"]
-]
+
+
+class ClipMaker(Protocol):
+    """What a `Pipeline` makes new sounds by."""
+
+    def for_options(self, options: SamplingOptions) -> "ClipMaker": ...
+
+    def requests(
+        self,
+        prompts: Sequence[StructuredCaption],
+        ids: Sequence[str],
+        duration: float | None,
+        options: SamplingOptions,
+    ) -> list[Request]: ...
+
+    def run(
+        self, batch: Sequence[Request], seed: int, options: SamplingOptions, silent: bool
+    ) -> list[Clip | ClipError]: ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +59,14 @@ class SeparatorEditor(StemEditor):
       params: its weights.
       codec: of the latents that it reads, and of the sounds that are made.
       tokenize: texts -> tokens padded to one length.
-      make: makes a clip of (caption, seconds or None as suits it, most seconds, seed, options, id).
+      maker: makes new sounds.
     """
 
     separator: Separator
     params: Params
     codec: Codec
     tokenize: Tokenize
-    make: _Make
+    maker: ClipMaker
 
     silent_db = -18.0
 
@@ -91,7 +108,7 @@ class SeparatorEditor(StemEditor):
         """See `StemEditor.made`; as loud as what it replaces, or a little above the recording."""
         rate, longest = self.codec.sample_rate, len(source.samples) / source.sample_rate
         start, seconds = (0.0, None) if span is None else (span[0], span[1] - span[0])
-        sound = self.make(refine(what), seconds, longest - start, seed, options, id)
+        sound = self._sound(what, seconds, longest - start, seed, options, id)
         like, above = (source.samples, ABOVE_DB) if replaced is None else (replaced, 0.0)
         first = round(start * source.sample_rate)
         around = like[first : first + round(len(sound) / rate * source.sample_rate)]
@@ -99,6 +116,25 @@ class SeparatorEditor(StemEditor):
             around = mono_at(Sound(around, source.sample_rate), rate)[:, None]
             sound = sound * np.float32(gain_below(sound[:, None], around, -above, rate))
         return np.pad(sound, (round(start * rate), 0))
+
+    def _sound(
+        self,
+        what: str,
+        seconds: float | None,
+        longest: float,
+        seed: int,
+        options: SamplingOptions,
+        id: str,
+    ) -> Float32[np.ndarray, " m"]:
+        """A new sound of some seconds, or of as many as suit it, if those are not too many."""
+        maker, caption = self.maker.for_options(options), refine(what)
+        (request,) = maker.requests([caption], [id], seconds, options)
+        if request.samples > longest * self.codec.sample_rate:
+            (request,) = maker.requests([caption], [id], longest, options)
+        (clip,) = maker.run([request], seed, options, silent=False)
+        if isinstance(clip, ClipError):
+            raise clip
+        return clip.audio if clip.audio.ndim == 1 else clip.audio.mean(axis=1)
 
     def _separated(
         self,

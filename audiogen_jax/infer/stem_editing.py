@@ -12,11 +12,11 @@ import numpy as np
 import scipy.ndimage
 from jaxtyping import Float32
 
+from audiogen_jax.edit_kinds import STEMS
 from audiogen_jax.files.audio import convert
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.source import CROSSFADE_SECONDS
-from audiogen_jax.models.edit_kinds import STEMS
 from audiogen_jax.models.prompting import Edit, Sound
 
 ADDING = SamplingOptions(steps=25, guidance=3.0)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.models.edit_kinds import EditKind
+from audiogen_jax.edit_kinds import EditKind
 from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.scalars import as_number
 from audiogen_jax.sharding.placement import AxisRules

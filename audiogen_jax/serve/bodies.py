@@ -14,8 +14,8 @@ from pydantic import (
     model_validator,
 )
 
+from audiogen_jax.edit_kinds import EditKind
 from audiogen_jax.files.delivery import Delivery
-from audiogen_jax.models.edit_kinds import EditKind
 from audiogen_jax.serve.formats import Format
 
 

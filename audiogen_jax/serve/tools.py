@@ -12,6 +12,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
 from audiogen_jax import __version__
+from audiogen_jax.edit_kinds import EditKind
 from audiogen_jax.files.audio import lossless_subtype, read_audio
 from audiogen_jax.files.export import beside, check_suffix
 from audiogen_jax.files.marking import Marking
@@ -21,7 +22,6 @@ from audiogen_jax.infer.editing import NO_EDITOR
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import Clip
-from audiogen_jax.models.edit_kinds import EditKind
 from audiogen_jax.refiner.refine import refine
 
 INSTRUCTIONS = """\

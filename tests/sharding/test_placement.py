@@ -25,6 +25,8 @@ from audiogen_jax.models.omni.generator import AudioOmni
 from audiogen_jax.models.omni.thinker.config import ThinkerConfig
 from audiogen_jax.models.omni.thinker.thinker import Thinker
 from audiogen_jax.models.t5 import axes as t5_axes
+from audiogen_jax.models.separator.config import SeparatorConfig
+from audiogen_jax.models.separator.network import Separator
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
 from audiogen_jax.sharding.placement import (
@@ -48,6 +50,7 @@ AXES = {
     "adapters": beneath("adapters", lora.AXES),
     "omni": AudioOmni(OmniConfig(), Thinker(ThinkerConfig())).axes,
     "oobleck": omni_axes.OOBLECK,
+    "separator": Separator.axes,
 }
 
 
@@ -64,6 +67,10 @@ def shapes(name: str):
         ],
         "omni": AudioOmni(OmniConfig(), Thinker(ThinkerConfig())).init,
         "oobleck": OobleckCodec(OobleckConfig()).init,
+        "separator": lambda key: {
+            "separator": Separator(SeparatorConfig(), T5Config()).init(key),
+            "text_encoder": shapes("generator")["text_encoder"],
+        },
         "adapters": lambda key: {
             "adapters": lora.init_adapters(key, shapes("generator")["audiogen"], 8)
         },

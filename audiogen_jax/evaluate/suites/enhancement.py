@@ -10,6 +10,7 @@ from jaxtyping import Float
 from rich.console import Console
 from rich.progress import track
 
+from audiogen_jax.edit_kinds import STEMS
 from audiogen_jax.evaluate.examples import examples_of
 from audiogen_jax.evaluate.metrics.intelligibility import pesq_wb, stoi
 from audiogen_jax.evaluate.metrics.means import mean_of
@@ -22,7 +23,6 @@ from audiogen_jax.evaluate.suites.editing import LIMITS_DB, floored_si_sdr
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.separation import separate
 from audiogen_jax.input.scenes import layers
-from audiogen_jax.models.edit_kinds import STEMS
 from audiogen_jax.models.prompting import Sound
 
 Samples = Float[np.ndarray, " n"]

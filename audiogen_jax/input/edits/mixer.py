@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float32
 
+from audiogen_jax.edit_kinds import STEMS
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.crop_pad import crop_window
 from audiogen_jax.input.edits.config import EditConfig
@@ -25,7 +26,6 @@ from audiogen_jax.input.scenes.mixer import (
     SceneMixer,
     first_readable,
 )
-from audiogen_jax.models.edit_kinds import STEMS
 
 LOUDEST = 0.95
 """Peak that no clip of a pair exceeds."""
