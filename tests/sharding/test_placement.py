@@ -24,9 +24,9 @@ from audiogen_jax.models.omni.config import OmniConfig, OobleckConfig
 from audiogen_jax.models.omni.generator import AudioOmni
 from audiogen_jax.models.omni.thinker.config import ThinkerConfig
 from audiogen_jax.models.omni.thinker.thinker import Thinker
-from audiogen_jax.models.t5 import axes as t5_axes
 from audiogen_jax.models.separator.config import SeparatorConfig
 from audiogen_jax.models.separator.network import Separator
+from audiogen_jax.models.t5 import axes as t5_axes
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.sharding.mesh import MeshConfig, make_mesh
 from audiogen_jax.sharding.placement import (
