@@ -31,7 +31,8 @@ def start_state(
     drawn = [i for i, leaf in enumerate(leaves) if isinstance(leaf, jax.ShapeDtypeStruct)]
 
     def draw(key: jax.Array) -> list[jax.Array]:
-        state = jax.tree.leaves(objective.init_state(key))
+        # Traced when the shapes were asked for.
+        state = jax.tree.leaves(jax.jit(objective.init_state, inline=True)(key))
         return [state[i] for i in drawn]
 
     arrays = jax.jit(draw, out_shardings=[places[i] for i in drawn])(key)

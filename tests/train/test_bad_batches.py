@@ -42,17 +42,11 @@ def test_some_bad_batches(smoke, tmp_path, monkeypatch, stage: str):
     assert int(state.guard.accepted) == 2 and int(state.step) == 5
 
 
-@pytest.mark.parametrize(
-    ("limit", "bad", "message"),
-    [
-        (0, (2,), r"1 steps in a row .*step 2: .*loss.* on clips \['.*'\]"),
-        (1, (2, 3, 4), r"2 steps in a row .*step 2: .*step 3: .*on clips"),
-    ],
-)
-def test_too_many_bad_batches(smoke, tmp_path, monkeypatch, limit: int, bad, message: str):
+def test_too_many_bad_batches(smoke, tmp_path, monkeypatch):
     opened = loop.open_batches
-    monkeypatch.setattr(loop, "open_batches", lambda *a, **k: Poisoned(opened(*a, **k), bad))
-    options = (*QUICK, "checkpoint_every=1", f"guard.limit={limit}")
+    monkeypatch.setattr(loop, "open_batches", lambda *a, **k: Poisoned(opened(*a, **k), (2, 3, 4)))
+    options = (*QUICK, "checkpoint_every=1", "guard.limit=1")
+    message = r"2 steps in a row .*step 2: .*loss.* on clips \['.*'\]; .*step 3: .*on clips"
     with pytest.raises(DivergedError, match=message):
         train_model(smoke("encoder", *options), tmp_path)
     assert {path.name for path in (tmp_path / "checkpoints").iterdir()} >= {"1"}

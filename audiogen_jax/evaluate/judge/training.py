@@ -126,8 +126,8 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
         return optax.apply_updates(params, updates), state, value
 
     key = jax.random.key(training.seed)
-    params = net.init(key, jnp.zeros((1, WINDOW, N_MELS)))["params"]
-    state = optimizer.init(params)
+    params = jax.jit(net.init)(key, jnp.zeros((1, WINDOW, N_MELS)))["params"]
+    state = jax.jit(optimizer.init)(params)
     rng = np.random.default_rng(training.seed)
     for number in range(training.steps):
         task_ids = np.arange(training.batch_size) % len(tasks)

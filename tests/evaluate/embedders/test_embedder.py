@@ -12,8 +12,15 @@ from audiogen_jax.evaluate.embedders.embedder import (
     Embeddings,
     check_comparable,
 )
+from audiogen_jax.evaluate.judge.network import Judge
+from audiogen_jax.evaluate.judge.training import train_judge
 from tests.evaluate.embedded import IDENTITY, embedded
-from tests.evaluate.melodies import RECORDINGS
+from tests.evaluate.melodies import RECORDINGS, SHORT
+
+
+@pytest.fixture(scope="module")
+def judge() -> Judge:
+    return train_judge(RECORDINGS, SHORT)
 
 
 def test_the_judge_is_an_embedder(judge):
