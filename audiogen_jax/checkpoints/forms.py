@@ -1,6 +1,7 @@
 """Other forms of a generator in a file beside it: one of few steps, one that edits."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -61,10 +62,15 @@ def load_form(base: LoadedGenerator, form: Form) -> LoadedGenerator:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     network = with_leaves(merged, adapters.added)
-    _check_shapes(path, network, jax.eval_shape(generator.init, jax.random.key(0))[name])
+    _check_shapes(path, network, _shapes(generator)[name])
     network = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), network)
     params = generator.for_sampling({**base.params, name: network})
     return dataclasses.replace(base, generator=generator, params=params)
+
+
+@functools.lru_cache(maxsize=8)  # as tracing takes a second
+def _shapes(generator: Generator) -> Mapping[str, Params]:
+    return jax.eval_shape(generator.init, jax.random.key(0))
 
 
 def _of_form(generator: Generator, form: Form) -> Generator:

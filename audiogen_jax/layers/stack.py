@@ -53,4 +53,5 @@ def stack(
         in_axes=(0, *(nn.broadcast,) * broadcast),  # pyright: ignore[reportArgumentType]
         length=length,
         unroll=length if unroll else 1,
+        check_constancy_invariants=False,  # would trace the block once more
     )

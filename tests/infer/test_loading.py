@@ -328,7 +328,7 @@ def large_tokenizer(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", [pytest.param("float32", marks=pytest.mark.slow), "bfloat16"])
 def test_loading_holds_no_second_copy(large_tokenizer, dtype):
     """Beside the parameters only the one that is being read, and what imports need."""
     command = [sys.executable, "-c", MEASURE, str(large_tokenizer), dtype]

@@ -19,7 +19,7 @@ def answered(tmp_path_factory):
     return checkpoint, Understanding.load(checkpoint, param_dtype="float32").answer(*ASKED)
 
 
-@pytest.mark.parametrize("sharding", ["tensor", "fsdp"])
+@pytest.mark.parametrize("sharding", ["tensor", pytest.param("fsdp", marks=pytest.mark.slow)])
 def test_cut_parameters_answer_alike(answered, sharding):
     checkpoint, answer = answered
     devices = jax.devices()[:2]

@@ -257,18 +257,25 @@ def test_special_tokens():
     ids, mask = io["enc.input_ids"], io["enc.attention_mask"].astype(bool)
     special = tuple(io["enc.special_token_ids"].tolist())
 
-    embeds = text_encoder.apply({"params": t5_params}, ids, method="embed")
-    embeds = model.apply({"params": params}, embeds, ids, special, method="replace_special_tokens")
-    np.testing.assert_array_equal(embeds, io["enc.inputs_embeds"])
-    hidden = text_encoder.apply({"params": t5_params}, None, mask, embeds)
-    assert error(hidden, io["enc.last_hidden_state"]) < TOLERANCE
-    content = model.apply({"params": params}, hidden, method="encode_text")
-    assert error(content, io["enc.content"]) < TOLERANCE
+    both, tokens = {"text_encoder": t5_params, "audiogen": params}, Tokens(ids, mask)
 
-    both = {"text_encoder": t5_params, "audiogen": params}
-    adapted = model.apply({"params": params}, content, mask, method="adapt")
-    tokens = Tokens(ids, mask)
-    whole = dataclasses.replace(generator, special_token_ids=special).condition(both, tokens)
-    np.testing.assert_array_equal(whole.context, adapted.content)
+    @jax.jit
+    def all_of(params, t5_params):
+        def apply(*arguments, method):
+            return model.apply({"params": params}, *arguments, method=method)
+
+        embeds = text_encoder.apply({"params": t5_params}, ids, method="embed")
+        embeds = apply(embeds, ids, special, method="replace_special_tokens")
+        hidden = text_encoder.apply({"params": t5_params}, None, mask, embeds)
+        content = apply(hidden, method="encode_text")
+        adapted = apply(content, mask, method="adapt").content
+        whole = dataclasses.replace(generator, special_token_ids=special).condition(both, tokens)
+        return embeds, hidden, content, adapted, whole.context
+
+    embeds, hidden, content, adapted, whole = all_of(params, t5_params)
+    np.testing.assert_array_equal(embeds, io["enc.inputs_embeds"])
+    assert error(hidden, io["enc.last_hidden_state"]) < TOLERANCE
+    assert error(content, io["enc.content"]) < TOLERANCE
+    np.testing.assert_allclose(whole, adapted, atol=1e-6)
     with pytest.raises(ValueError, match="one id for each"):
         generator.condition(both, tokens)

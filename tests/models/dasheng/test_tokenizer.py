@@ -70,7 +70,10 @@ def gradient(params, model):
     return jnp.sum(jnp.square(model.apply({"params": params}, noise(1, 4000))))
 
 
-@pytest.mark.parametrize("variant", [dict(unroll=True), dict(remat="nothing_saveable")])
+UNROLLED = pytest.param(dict(unroll=True), marks=pytest.mark.slow)  # see test_stack and test_dit
+
+
+@pytest.mark.parametrize("variant", [UNROLLED, dict(remat="nothing_saveable")])
 def test_scan_unrolled_and_remat_agree(variant):
     params = variables()["params"]
     expected = gradient(params, DashengTokenizer(CONFIG))
