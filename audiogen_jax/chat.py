@@ -5,7 +5,10 @@ llama.cpp, vLLM, Ollama and hosted services speak it; no client package is neede
 
 import http.client
 import json
+import math
 import os
+import queue
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -13,6 +16,10 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from audiogen_jax.scalars import as_integer, as_number
+
+LONGEST_WAIT = 86_400.0
+"""Seconds that a time-out may have."""
 MAX_BYTES = 1 << 20
 """Of a response: an answer has some hundreds."""
 _BLOCK = 1 << 14
@@ -58,16 +65,15 @@ class ChatEndpoint:
         Raises:
           ValueError: no such address, or no model or time.
         """
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"endpoint {url!r}: expected http://HOST/v1 or https://HOST/v1")
+        self._address = _address(url)
         if not model.strip():
             raise ValueError(f"endpoint {url}: name the model that answers")
-        if not 0 < timeout < float("inf"):
-            raise ValueError(f"timeout={timeout}: expected seconds above 0")
+        if not 0 < timeout <= LONGEST_WAIT:
+            raise ValueError(
+                f"timeout={timeout}: expected seconds above 0, {LONGEST_WAIT:g} at most"
+            )
         self.url = url
         self.model = model
-        self._address = f"{url.rstrip('/')}/chat/completions"
         self._key = key
         self._timeout = timeout
 
@@ -88,24 +94,58 @@ class ChatEndpoint:
 
     def _post(self, body: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self._key):
+        if key := os.environ.get(self._key, "").strip():
+            if not (key.isascii() and key.isprintable()):
+                raise ValueError(f"the key in {self._key} has characters that no header holds")
             headers["Authorization"] = f"Bearer {key}"
         request = urllib.request.Request(self._address, body, headers, method="POST")
-        end = time.monotonic() + self._timeout
+        answers: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
+
+        def ask() -> None:
+            try:
+                answers.put(self._exchange(request))
+            except Exception as error:
+                answers.put(error)
+
+        # Time-outs of sockets are for each piece of an answer, and not for names and headers.
+        threading.Thread(target=ask, daemon=True).start()
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
-                return self._read(response, end)
-        except urllib.error.HTTPError as error:
-            with error:
-                said = error.read(200).decode("utf-8", "replace")
-            message = f"{self._address} answers {error.code}: {' '.join(said.split())[:120]}"
-            if error.code in _WRONG:
-                raise ValueError(f"{message} (a key is read from {self._key})") from error
-            if error.code in _REFUSED:
-                raise RefusedError(message) from error
-            raise TransientError(message) from error
+            answer = answers.get(timeout=self._timeout)
+        except queue.Empty:
+            raise self._too_late() from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def _exchange(self, request: urllib.request.Request) -> bytes:
+        end = time.monotonic() + self._timeout
+        opener = urllib.request.build_opener(_NoRedirects)
+        try:
+            try:
+                with opener.open(request, timeout=self._timeout) as response:
+                    return self._read(response, end)
+            except urllib.error.HTTPError as error:
+                with error:
+                    said = error.read(200).decode("utf-8", "replace")
+                raise self._failure(error, said) from error
+        except TransientError:
+            raise
         except (OSError, http.client.HTTPException) as error:
             raise TransientError(f"{self._address}: {error or type(error).__name__}") from error
+
+    def _failure(self, error: urllib.error.HTTPError, said: str) -> Exception:
+        message = f"{self._address} answers {error.code}: {' '.join(said.split())[:120]}"
+        if 300 <= error.code < 400:
+            other = error.headers.get("Location", "")
+            return ValueError(
+                f"{self._address} answers {error.code}: give the address {other!r:.200}"
+            )
+        if error.code in _WRONG:
+            return ValueError(f"{message} (a key is read from {self._key})")
+        return (RefusedError if error.code in _REFUSED else TransientError)(message)
+
+    def _too_late(self) -> TransientError:
+        return TransientError(f"{self._address}: no answer within {self._timeout:g} s")
 
     def _read(self, response: http.client.HTTPResponse, end: float) -> bytes:
         read = bytearray()
@@ -114,8 +154,33 @@ class ChatEndpoint:
             if len(read) > MAX_BYTES:
                 raise RefusedError(f"{self._address} answers more than {MAX_BYTES} bytes")
             if time.monotonic() > end:
-                raise TransientError(f"{self._address}: no answer within {self._timeout:g} s")
+                raise self._too_late()
         return bytes(read)
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """An address elsewhere would be asked without the question, and given the key."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+def _address(url: str) -> str:
+    """Where an endpoint is asked.
+
+    Raises:
+      ValueError: no such address.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError(f"endpoint {url!r}: expected http://HOST/v1 or https://HOST/v1")
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        raise ValueError(f"endpoint {url!r}: it has characters that no address holds")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"endpoint {url!r}: {error}") from None
+    return parts._replace(path=f"{parts.path.rstrip('/')}/chat/completions", fragment="").geturl()
 
 
 def _reply(response: bytes) -> Reply:
@@ -134,8 +199,9 @@ def _reply(response: bytes) -> Reply:
         raise TransientError(f"the answer is no text: {content!r:.80}")
     usage = completion.get("usage")
     usage = usage if isinstance(usage, Mapping) else {}
-    tokens = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
-    read, written = (count if isinstance(count, int) and count >= 0 else 0 for count in tokens)
-    cost = usage.get("cost")
-    cost = float(cost) if isinstance(cost, int | float) and cost >= 0 else None
-    return Reply(content, read, written, cost)
+    tokens = [as_integer(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+    read, written = (max(0, count or 0) for count in tokens)
+    cost = as_number(usage.get("cost"))
+    return Reply(
+        content, read, written, cost if cost is not None and 0 <= cost < math.inf else None
+    )

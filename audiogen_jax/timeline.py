@@ -5,10 +5,11 @@ entry of the view "caption" is the caption of the clip from one time to another.
 """
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Self, TypeAlias
 
-from audiogen_jax.caption import VIEWS, check_text
+from audiogen_jax.caption import VIEWS, check_text, view_ranges
 from audiogen_jax.scalars import as_number
 
 _KEYS = ("start", "end", "view", "text")
@@ -135,3 +136,31 @@ def to_json(timeline: Iterable[Event]) -> list[dict[str, object]]:
         {name: value for name, value in dataclasses.asdict(event).items() if value is not None}
         for event in timeline
     ]
+
+
+def event_ranges(text: str, timeline: Timeline) -> list[tuple[Event, tuple[int, int] | None]]:
+    """The events in the order of time, with the characters that name them in a tagged string.
+
+    Each is looked for in its view, after the one before it; None: it is not there.
+    """
+    ranges = view_ranges(text)
+    searched: dict[str, int] = {}
+    ordered = sorted(timeline, key=lambda event: (event.start, event.end))
+    return [(event, _find(event, text, ranges, searched)) for event in ordered]
+
+
+def _find(
+    event: Event, text: str, ranges: dict[str, tuple[int, int]], searched: dict[str, int]
+) -> tuple[int, int] | None:
+    """The characters that name an event; `searched` remembers how far each view was read."""
+    if event.view not in ranges:
+        return None
+    start, end = ranges[event.view]
+    if event.text is None:
+        return start, end
+    words = re.compile(rf"(?<!\w){re.escape(event.text.strip())}(?!\w)", re.IGNORECASE)
+    found = words.search(text, searched.get(event.view, start), end)
+    if found is None:
+        return None
+    searched[event.view] = found.end()
+    return found.span()

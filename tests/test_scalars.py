@@ -40,6 +40,9 @@ NUMBERS = {
     "BatchSettings": lambda real, whole: ag.BatchSettings(
         seed=whole(3), duration=real(0.5), batch_size=whole(4)
     ),
+    "Delivery": lambda real, whole: ag.Delivery(
+        real(-16), real(-1), whole(24000), whole(2), real(0.5)
+    ),
     "Decoding": lambda real, whole: unchecked(Decoding, whole(3), real(0.5), real(0.75)),
     "Share": lambda real, whole: ag.Share(whole(1), whole(3)),
     "Sound": lambda real, whole: unchecked(Sound, np.ones(4, np.float32), whole(16000)),

@@ -101,14 +101,22 @@ def _print(text: str, as_json: bool, refiner: "LanguageModelOrEmbedded | None") 
     tagged = "<|" in text or not text.strip()
     shots = [] if refiner is None or tagged else refiner.shots(text)
     scene = merged(text, shots) if shots else refine_text(text)
+    timeline = shots[0].events if len(shots) == 1 else ()
+    if len(shots) > 1:
+        if all(shot.seconds is not None for shot in shots):
+            timeline = storyboard(shots)
+        else:
+            typer.echo(
+                f"{len(shots)} shots, not all with a length: one scene of all, without times",
+                err=True,
+            )
     if not as_json:
+        if timeline:
+            typer.echo("its times are left out: --json has them", err=True)
         typer.echo(scene.format())
         return
     views = {view: getattr(scene, view) for view in VIEWS}
     row: dict[str, object] = {view: words for view, words in views.items() if words is not None}
-    timeline = shots[0].events if len(shots) == 1 else ()
-    if len(shots) > 1 and all(shot.seconds is not None for shot in shots):
-        timeline = storyboard(shots)
     if timeline:
         row["timeline"] = timeline_json(timeline)
     typer.echo(json.dumps(row, ensure_ascii=False))

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from audiogen_jax.evaluate.recognisers.speech_activity import SpeechActivity
 from audiogen_jax.evaluate.recognisers.speech_quality import SpeechRatings
 from audiogen_jax.evaluate.waveforms import to_mono
+from audiogen_jax.files.audio import check_audible
 from audiogen_jax.infer.requests import Clip
 
 Scorer = Callable[[Sequence[Clip]], list[float]]
@@ -30,12 +31,15 @@ def best_takes(clips: Sequence[Clip], keep: int, by: str) -> list[Clip]:
       by: a name of `SCORERS`.
 
     Raises:
-      ValueError: no such name, more to keep than there are, or what it needs is not installed.
+      ValueError: no such name, more to keep than there are, a take that is silent or not finite, or
+        what it needs is not installed.
     """
     if by not in SCORERS:
         raise ValueError(f"by={by!r}: expected one of {sorted(SCORERS)}")
     if not 1 <= keep <= len(clips):
         raise ValueError(f"keep={keep} of {len(clips)} takes: expected 1 to {len(clips)}")
+    for number, clip in enumerate(clips, 1):
+        check_audible(clip.audio, f"take {number} of {len(clips)}")
     scores = SCORERS[by](clips)
     order = sorted(range(len(clips)), key=lambda row: -scores[row])
     return [clips[row] for row in order[:keep]]
@@ -68,7 +72,8 @@ SCORERS: dict[str, Scorer] = {
 
 def _flat_share(audio: Float[np.ndarray, "n ..."]) -> float:
     columns = audio if audio.ndim == 2 else audio[:, None]
-    extreme = np.abs(columns) >= 0.999 * np.abs(columns).max(axis=0)
+    highest = np.abs(columns).max(axis=0)
+    extreme = (np.abs(columns) >= 0.999 * highest) & (highest > 0)
     whole = np.pad(extreme, ((1, 1), (0, 0)))
     count = 0
     for column in whole.T:

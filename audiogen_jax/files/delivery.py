@@ -8,6 +8,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from audiogen_jax.scalars import as_integer, as_number
+
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float, Float32
@@ -77,10 +79,11 @@ class Delivery:
             value, whole = getattr(self, name), isinstance(low, int)
             if value is None and name not in ("fade", "loop"):
                 continue
-            number = isinstance(value, int if whole else int | float)
-            if isinstance(value, bool) or not number or not low <= value <= high:
+            number = as_integer(value) if whole else as_number(value)
+            if number is None or not low <= number <= high:
                 kind = "a whole number" if whole else "a number"
                 raise ValueError(f"{name}={value!r}: expected {kind} from {low:g} to {high:g}")
+            object.__setattr__(self, name, number)
         if self.fade and self.loop:
             raise ValueError(
                 f"fade={self.fade:g} and loop={self.loop:g}: a loop has no ends to fade, give one"

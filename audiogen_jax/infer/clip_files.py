@@ -59,6 +59,7 @@ def write_clip(
     delivery: Delivery | None = None,
     marking: Marking | None = None,
     subtype: str = "PCM_16",
+    time_reference: int = 0,
 ) -> Exported:
     """Writes a clip with what made it, in its metadata and in `NAME.json` beside it.
 
@@ -70,10 +71,13 @@ def write_clip(
       delivery: loudness, true peak, rate, channels, fades or a loop; as the clip is if None.
       marking: which marks it gets; metadata alone if None.
       subtype: of WAV and FLAC, see `write_audio`.
+      time_reference: of WAV, see `write_export`.
 
     Raises:
       ValueError, OSError: see `write_export`.
     """
     checkpoint = made_with(model) if isinstance(model, Pipeline) else model
     made = clip_provenance(clip, checkpoint, options, action, recording)
-    return write_export(path, clip.audio, clip.sample_rate, made, delivery, marking, subtype)
+    return write_export(
+        path, clip.audio, clip.sample_rate, made, delivery, marking, subtype, time_reference
+    )

@@ -11,8 +11,7 @@ import numpy as np
 
 from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.flow.windows import Windows, scene_windows
-from audiogen_jax.input.token_spans import event_ranges
-from audiogen_jax.timeline import Event, Timeline
+from audiogen_jax.timeline import Event, Timeline, event_ranges
 
 SAME = 1e-6
 """Seconds between times that are the same but for rounding."""

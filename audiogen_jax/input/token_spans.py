@@ -1,13 +1,11 @@
 """When the tokens of a caption sound: a timeline set on the token axis."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float32
 
-from audiogen_jax.caption import view_ranges
-from audiogen_jax.timeline import Event, Timeline
+from audiogen_jax.timeline import Timeline, event_ranges
 
 Offsets = Sequence[tuple[int, int]]
 """First and last character of each token of a text, as its tokenizer says."""
@@ -44,34 +42,6 @@ def token_spans(
         else:
             spans[tokens] = event.start, event.end
     return spans, tuple(absent)
-
-
-def event_ranges(text: str, timeline: Timeline) -> list[tuple[Event, tuple[int, int] | None]]:
-    """The events in the order of time, with the characters that name them in a tagged string.
-
-    Each is looked for in its view, after the one before it; None: it is not there.
-    """
-    ranges = view_ranges(text)
-    searched: dict[str, int] = {}
-    ordered = sorted(timeline, key=lambda event: (event.start, event.end))
-    return [(event, _find(event, text, ranges, searched)) for event in ordered]
-
-
-def _find(
-    event: Event, text: str, ranges: dict[str, tuple[int, int]], searched: dict[str, int]
-) -> tuple[int, int] | None:
-    """The characters that name an event; `searched` remembers how far each view was read."""
-    if event.view not in ranges:
-        return None
-    start, end = ranges[event.view]
-    if event.text is None:
-        return start, end
-    words = re.compile(rf"(?<!\w){re.escape(event.text.strip())}(?!\w)", re.IGNORECASE)
-    found = words.search(text, searched.get(event.view, start), end)
-    if found is None:
-        return None
-    searched[event.view] = found.end()
-    return found.span()
 
 
 def _tokens_in(offsets: Offsets, start: int, end: int) -> list[int]:

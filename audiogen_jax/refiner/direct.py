@@ -1,6 +1,8 @@
 """Scripts to storyboards: each passage becomes a shot, refined by any refiner."""
 
 import dataclasses
+import re
+import string
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.refiner.refine import Refiner, refine
@@ -10,6 +12,9 @@ from audiogen_jax.timeline import Timeline
 
 WORDS_PER_SECOND = 2.5
 """Of speech: 150 words a minute."""
+CHARACTERS_PER_WORD = 2.0
+"""Of Chinese and Japanese: five characters a second."""
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]")
 SHORTEST, LONGEST_ACTION = 3.0, 10.0
 """Seconds of a shot, and of an action however much is told."""
 PAUSE = 0.5
@@ -41,7 +46,7 @@ def direct(script: str, refiner: Refiner | None = None) -> Timeline:
 
 
 def _shot(passage: Passage, scene: ScriptScene, refiner: Refiner | None) -> Shot:
-    words = len(passage.text.split())
+    words = _word_count(passage.text)
     if passage.character is None:
         caption = refine(passage.text, refiner)
         seconds = min(max(SHORTEST, words / WORDS_PER_SECOND), LONGEST_ACTION)
@@ -54,8 +59,15 @@ def _shot(passage: Passage, scene: ScriptScene, refiner: Refiner | None) -> Shot
     return Shot(caption, round(seconds, 2))
 
 
+def _word_count(text: str) -> float:
+    """Words, for the time that they take; of scripts without spaces, characters."""
+    unspaced = _UNSPACED.findall(text)
+    return len(_UNSPACED.sub(" ", text).split()) + len(unspaced) / CHARACTERS_PER_WORD
+
+
 def _said(passage: Passage) -> StructuredCaption:
-    who = str(passage.character).capitalize()
+    name = str(passage.character)
+    who = string.capwords(name) if name.isupper() else name
     how = "" if passage.manner is None else f", {passage.manner}"
     return StructuredCaption(
         f'{who} says{how}: "{passage.text}"', speech=f"{who}{how}", asr=passage.text

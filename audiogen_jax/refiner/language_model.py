@@ -9,14 +9,16 @@ from audiogen_jax.caption import VIEWS, StructuredCaption
 from audiogen_jax.chat import ChatEndpoint, RefusedError, Reply, TransientError
 from audiogen_jax.refiner.quotes import quotations
 from audiogen_jax.refiner.shots import Shot, merged
-from audiogen_jax.timeline import Event
+from audiogen_jax.timeline import Event, event_ranges
 
 ATTEMPTS = 3
 PAUSE = 1.0
 """Seconds before the second attempt at an endpoint that is busy, doubled before the third."""
 MAX_TOKENS = 2048
-LONGEST = 600.0
+SHORTEST, LONGEST = 0.1, 600.0
 """Seconds of a shot that are believed."""
+SHORTEST_EVENT = 0.01
+"""Seconds of an event; times are written in milliseconds."""
 _TEXT = {"type": ["string", "null"]}
 _EVENT = {
     "type": "object",
@@ -183,15 +185,15 @@ def read_shots(answer: str, text: str) -> list[Shot]:
     model makes of them.
 
     Args:
-      answer: JSON, alone or in a code fence.
+      answer: one JSON object, which may stand in a code fence, among words, or behind thoughts.
       text: the sentence.
 
     Raises:
       AnswerError: it is no such JSON, or a view or a time is wrong; says which.
     """
-    fenced = re.search(r"```(?:json)?\s*(.*?)```", answer, re.DOTALL)
+    said = re.sub("<think>.*?</think>", "", answer, flags=re.DOTALL)
     try:
-        value = json.loads(fenced[1] if fenced else answer)
+        value = json.loads(said[said.find("{") : said.rfind("}") + 1])
     except (ValueError, RecursionError) as error:
         raise AnswerError(f"this is no JSON: {error!s:.80}") from error
     listed = value.get("shots") if isinstance(value, Mapping) else None
@@ -214,8 +216,8 @@ def _shot(item: object, number: int) -> Shot:
         if not (words is None or isinstance(words, str)):
             raise AnswerError(f"{view} of {where} is no text: {words!r:.60}")
     seconds, events = item.get("seconds"), item.get("events") or []
-    if seconds is not None and not (_is_number(seconds) and 0 < seconds <= LONGEST):
-        raise AnswerError(f"seconds of {where} is {seconds!r:.60}: above 0, up to {LONGEST:g}")
+    if seconds is not None and not (_is_number(seconds) and SHORTEST <= seconds <= LONGEST):
+        raise AnswerError(f"seconds of {where} is {seconds!r:.60}: {SHORTEST:g} to {LONGEST:g}")
     if not isinstance(events, list):
         raise AnswerError(f"events of {where} are no list: {events!r:.60}")
     try:
@@ -228,8 +230,14 @@ def _shot(item: object, number: int) -> Shot:
             raise AnswerError(f"{where}: an event of view caption")
         if getattr(caption, event.view) is None:
             raise AnswerError(f"{where}: an event of {event.view}, but that view is null")
+        if event.end - event.start < SHORTEST_EVENT:
+            raise AnswerError(f"{where}: {event} is shorter than {SHORTEST_EVENT:g} seconds")
         if seconds is not None and event.end > seconds:
             raise AnswerError(f"{where}: {event} ends after its {seconds:g} seconds")
+    for event, words in event_ranges(caption.format(), timeline):
+        if words is None:  # generators would refuse it
+            view = getattr(caption, event.view)
+            raise AnswerError(f"{where}: {event} is not in its {event.view}, {view!r:.80}")
     return Shot(caption, None if seconds is None else float(seconds), timeline)
 
 

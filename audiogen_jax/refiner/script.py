@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator
 
 _HEADING = re.compile(r"(?:INT|EXT|EST|INT\.?/EXT|I/E)[. ]\s*(.+)", re.IGNORECASE)
-_CUE = re.compile(r"(?:@(?P<forced>.+)|(?P<name>[^a-z]*[A-Z][^a-z]*))$")
 _TRANSITION = re.compile(r"[A-Z ]+ TO:$|>(?!.*<$).*")
-_HIDDEN = re.compile(r"/\*.*?\*/|\[\[.*?\]\]", re.DOTALL)
+_HIDDEN = (("/*", "*/"), ("[[", "]]"))
+"""Marks around comments and notes."""
 _EMPHASIS = re.compile(r"\*{1,3}|_(?=\S)|(?<=\S)_")
-_EXTENSION = re.compile(r"\s*(?:\([^()]*\)|\^)\s*$")
+_EXTENSION = re.compile(r"(?:\([^()]*\)|\^)$")
 _SCENE_NUMBER = re.compile(r"\s*#[^#]+#\s*$")
 _TIME_OF_DAY = re.compile(r"\s+[-–—]+\s+")
 
@@ -58,7 +58,7 @@ def read_script(text: str) -> list[ScriptScene]:
     scenes: list[ScriptScene] = []
     place: str | None = None
     passages: list[Passage] = []
-    for lines in _blocks(_HIDDEN.sub("", text)):
+    for lines in _blocks(_shown(text)):
         if heading := _heading(lines):
             if passages:
                 scenes.append(ScriptScene(place, tuple(passages)))
@@ -73,10 +73,25 @@ def read_script(text: str) -> list[ScriptScene]:
     return scenes
 
 
+def _shown(text: str) -> str:
+    """A script without comments and notes; what nothing closes stays."""
+    for opening, closing in _HIDDEN:
+        shown, at = [], 0
+        while (start := text.find(opening, at)) >= 0:
+            if (end := text.find(closing, start + len(opening))) < 0:
+                break
+            shown.append(text[at:start])
+            at = end + len(closing)
+        text = "".join(shown) + text[at:]
+    return text
+
+
 def _blocks(text: str) -> Iterator[list[str]]:
-    blocks = re.split(r"\n[ \t]*\n", text.replace("\r\n", "\n").strip("\ufeff\n "))
+    blocks = re.split(
+        r"\n[ \t]*\n", text.replace("\r\n", "\n").replace("\r", "\n").strip("\ufeff\n ")
+    )
     for number, block in enumerate(blocks):
-        lines = [line.strip() for line in block.split("\n") if line.strip()]
+        lines = [" ".join(line.split()) for line in block.split("\n") if line.strip()]
         if number == 0 and re.match(r"(?i)(?:title|credit|author|source|draft date):", block):
             continue  # the title page
         kept = [line for line in lines if not re.match(r"#|=|~?\s*$", line)]
@@ -99,11 +114,10 @@ def _passages(lines: list[str]) -> list[Passage]:
     """Of one block: a speech under the name of who holds it, or an action."""
     if len(lines) == 1 and _TRANSITION.match(lines[0]):
         return []
-    cue = None if lines[0].startswith("!") else _CUE.match(lines[0])
-    if cue is None or len(lines) == 1:
+    name = _cue(lines[0])
+    if name is None or len(lines) == 1:
         text = _plain(" ".join(line.lstrip("!>~").rstrip("<") for line in lines))
         return [Passage(text)] if text else []
-    name = _EXTENSION.sub("", cue["forced"] or cue["name"]).strip()
     said = [Passage("", name)]
     for line in lines[1:]:
         if line.startswith("(") and line.endswith(")"):
@@ -112,6 +126,15 @@ def _passages(lines: list[str]) -> list[Passage]:
             words = f"{said[-1].text} {_plain(line.lstrip('~'))}".strip()
             said[-1] = dataclasses.replace(said[-1], text=words)
     return [passage for passage in said if passage.text]
+
+
+def _cue(line: str) -> str | None:
+    """Who speaks, if a line in capitals, or one after @, says it; without "(V.O.)" and "^"."""
+    name = line.lstrip("@").strip()
+    while (shorter := _EXTENSION.sub("", name).strip()) != name:
+        name = shorter
+    forced = line.startswith("@") or (name.isupper() and not line.startswith("!"))
+    return name if name and forced else None
 
 
 def _plain(text: str) -> str:

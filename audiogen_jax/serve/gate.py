@@ -46,7 +46,7 @@ class Gate:
             return
         given = Headers(scope=scope).get("authorization", "")
         scheme, _, token = given.partition(" ")
-        matches = hmac.compare_digest(token.strip().encode("latin-1"), key.encode())
+        matches = hmac.compare_digest(token.strip().encode("latin-1"), key.strip().encode())
         if scheme.lower() != "bearer" or not matches:
             raise ApiError(
                 401,

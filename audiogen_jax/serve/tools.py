@@ -13,8 +13,11 @@ from pydantic import Field
 
 from audiogen_jax import __version__
 from audiogen_jax.edit_kinds import EditKind
+from audiogen_jax.files.atomic import check_writable
 from audiogen_jax.files.audio import lossless_subtype, read_audio
-from audiogen_jax.files.export import beside, check_suffix
+from audiogen_jax.files.broadcast_wave import first_sample
+from audiogen_jax.files.delivery import Delivery
+from audiogen_jax.files.export import beside, check_clip, check_suffix
 from audiogen_jax.files.marking import Marking
 from audiogen_jax.files.provenance import Action, MadeWith
 from audiogen_jax.infer.clip_files import made_with, write_clip
@@ -71,6 +74,17 @@ def _telling(tool: Callable) -> Callable:
     return call
 
 
+def _in_turn(tool: Callable) -> Callable:
+    """A tool that is done by one call after the other, from its checks to its file."""
+
+    @functools.wraps(tool)
+    def call(tools: "_Tools", *arguments: object, **named: object) -> object:
+        with tools.turn:
+            return tool(tools, *arguments, **named)
+
+    return call
+
+
 class _Tools:
     """What agents call."""
 
@@ -83,9 +97,10 @@ class _Tools:
     ):
         self._pipeline, self._folder, self._answer = pipeline, folder, understand
         self._sampling, self._options = options, vars(options)
-        self._turn = threading.Lock()
+        self.turn = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
+    @_in_turn
     def generate(
         self,
         prompt: Annotated[str, Field(description='a sentence; "quoted" words are spoken')],
@@ -97,12 +112,12 @@ class _Tools:
     ) -> dict[str, object]:
         """Make a sound of a sentence: speech, effects, music, ambience in one clip."""
         target = self._new(name)
-        with self._turn:
-            (clip,) = self._pipeline.generate(
-                refine(prompt), seed=seed, duration=duration, **self._options
-            )
+        (clip,) = self._pipeline.generate(
+            refine(prompt), seed=seed, duration=duration, **self._options
+        )
         return self._written(target, clip, "generate", self._sampling, "PCM_16")
 
+    @_in_turn
     def edit(
         self,
         recording: Recording,
@@ -119,29 +134,32 @@ class _Tools:
         if not self._pipeline.edits:
             raise ValueError(NO_EDITOR)
         target, source = self._new(name), self._existing(recording)
-        audio = read_audio(source)
-        with self._turn:
-            clip = self._pipeline.edit(
-                kind,
-                audio.samples,
-                audio.sample_rate,
-                what=what,
-                to=to,
-                between=between,
-                seed=seed,
-            )
+        audio = read_audio(source, None, None)
+        check_clip(
+            target.suffix.lower(), Delivery(), 1.0, audio.sample_rate, audio.samples.shape[1]
+        )
+        clip = self._pipeline.edit(
+            kind,
+            audio.samples,
+            audio.sample_rate,
+            what=what,
+            to=to,
+            between=between,
+            seed=seed,
+        )
         subtype = lossless_subtype(audio.subtype, target.suffix)
-        return self._written(target, clip, "edit", self._pipeline.editing_options(kind), subtype)
+        options, first = self._pipeline.editing_options(kind), first_sample(source)
+        return self._written(target, clip, "edit", options, subtype, first)
 
+    @_in_turn
     def understand(
         self, recording: Recording, question: Annotated[str, Field(min_length=1)]
     ) -> str:
         """Answer a question about what is heard in a recording."""
         if self._answer is None:
             raise ValueError("no model that answers questions is served")
-        audio = read_audio(self._existing(recording))
-        with self._turn:
-            return self._answer(question, audio=Clip(audio.samples, audio.sample_rate, "0", "", 0))
+        audio = read_audio(self._existing(recording), None, None)
+        return self._answer(question, audio=Clip(audio.samples, audio.sample_rate, "0", "", 0))
 
     def score(self, recording: Recording) -> dict[str, object]:
         """Measure a recording: length, level, and for speech how listeners would rate it (1 to 5).
@@ -152,13 +170,14 @@ class _Tools:
         from audiogen_jax.evaluate.recognisers.speech_quality import SpeechRatings
         from audiogen_jax.evaluate.recognisers.wheel_weights import NotInstalledError
 
-        audio = read_audio(self._existing(recording))
+        audio = read_audio(self._existing(recording), None, None)
         result: dict[str, object] = _measured(audio.samples, audio.sample_rate)
         try:
             ratings = SpeechRatings()
         except NotInstalledError as error:
             return {**result, "speech": None, "why": str(error)}
-        (rated,) = ratings.rate([audio.samples.mean(axis=1)], audio.sample_rate)
+        mono = audio.samples.mean(axis=1)
+        (rated,) = ratings.rate([mono / max(1.0, np.abs(mono).max())], audio.sample_rate)
         return {**result, "speech": rated._asdict()}
 
     def _new(self, name: str) -> Path:
@@ -171,6 +190,7 @@ class _Tools:
             raise ValueError(f"name {name!r:.60}: expected a file name alone, such as rain.wav")
         target = self._folder / name
         check_suffix(target, Marking())
+        check_writable(target)
         if target.exists() or beside(target).exists():
             raise ValueError(f"{target} exists: choose another name")
         return target
@@ -186,9 +206,23 @@ class _Tools:
         return made_with(self._pipeline)
 
     def _written(
-        self, target: Path, clip: Clip, action: Action, options: SamplingOptions, subtype: str
+        self,
+        target: Path,
+        clip: Clip,
+        action: Action,
+        options: SamplingOptions,
+        subtype: str,
+        time_reference: int = 0,
     ) -> dict[str, object]:
-        write_clip(target, clip, self._made_with, options, action=action, subtype=subtype)
+        write_clip(
+            target,
+            clip,
+            self._made_with,
+            options,
+            action=action,
+            subtype=subtype,
+            time_reference=time_reference,
+        )
         columns = clip.audio if clip.audio.ndim == 2 else clip.audio[:, None]
         measured = _measured(columns, clip.sample_rate)
         return {"file": str(target), "prompt": clip.prompt, "seed": clip.seed, **measured}

@@ -52,3 +52,11 @@ def test_what_cannot_be_chosen_is_said():
         best_takes(clips, 1, "judge")
     with pytest.raises(ValueError, match="keep=2 of 1 takes"):
         best_takes(clips, 2, "unclipped")
+    for audio, message in ((np.zeros(99), "silent"), (np.full(9, np.nan), "NaN"), ([], "n > 0")):
+        with pytest.raises(ValueError, match=f"take 2 of 2: .*{message}"):
+            best_takes([*clips, clip("b", np.asarray(audio))], 1, "unclipped")
+
+
+def test_a_silent_channel_is_not_cut_off():
+    noise = RNG.standard_normal(99)
+    assert SCORERS["unclipped"]([clip("a", np.stack([noise, 0 * noise], axis=1))]) == [0.0]

@@ -1,9 +1,6 @@
 """Language models behind HTTP, in every mood: good, slow, declining, and talking nonsense."""
 
-import http.server
 import json
-import threading
-import time
 
 import pytest
 from typer.testing import CliRunner
@@ -21,6 +18,7 @@ from audiogen_jax.refiner.language_model import (
 )
 from audiogen_jax.refiner.refine import refine
 from audiogen_jax.timeline import Event
+from tests.chat_stub import Stub, chat_server, completion, late, late_header
 
 TEXT = 'A man says "seven" while a dog barks in the rain.'
 SHOT = {
@@ -34,52 +32,16 @@ SHOT = {
     "events": [{"start": 1, "end": 2.5, "view": "sfx", "text": "a dog barks"}],
 }
 SCENE = StructuredCaption(SHOT["caption"], "a man", "Seven.", "a dog barks", None, "rain")
-USAGE = {"prompt_tokens": 100, "completion_tokens": 20, "cost": 0.25}
 
 
 def shots(*changes: dict) -> str:
     return json.dumps({"shots": [{**SHOT, **change} for change in changes or ({},)]})
 
 
-class Stub(http.server.BaseHTTPRequestHandler):
-    """Gives the answers of a list, then the good one."""
-
-    protocol_version = "HTTP/1.1"
-    moods: list = []
-    requests: list[dict] = []
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        Stub.requests.append({"key": self.headers["Authorization"], **body})
-        mood = Stub.moods.pop(0) if Stub.moods else shots()
-        if mood is None:
-            time.sleep(0.3)
-            mood = shots()
-        if isinstance(mood, int):
-            return self.answer(b"no", mood)
-        message = mood if isinstance(mood, dict) else {"content": mood}
-        completion = {"choices": [{"message": message}], "usage": USAGE}
-        self.answer(json.dumps(completion).encode())
-
-    def answer(self, contents: bytes, code: int = 200):
-        try:
-            self.send_response(code)
-            self.send_header("Content-Length", str(len(contents)))
-            self.end_headers()
-            self.wfile.write(contents)
-        except OSError:  # nobody waits any more
-            self.close_connection = True
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
+    with chat_server() as address:
+        yield address
 
 
 @pytest.fixture
@@ -88,7 +50,9 @@ def model(server, monkeypatch):
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
     def model(*moods, timeout: float = 5.0) -> LanguageModelRefiner:
-        Stub.moods, Stub.requests = [*moods], []
+        left = [*moods]
+        Stub.mood = lambda body: left.pop(0) if left else shots()
+        Stub.requests = []
         endpoint = ChatEndpoint(server, "writer", key="SECRET", timeout=timeout)
         return LanguageModelRefiner(endpoint, pause=0.001)
 
@@ -132,7 +96,7 @@ def test_bad_answers_are_asked_again(model, moods, requests):
 
 
 def test_several_shots_are_merged(model):
-    refiner = model(shots({}, {"asr": None, "sfx": "thunder"}))
+    refiner = model(shots({}, {"asr": None, "sfx": "thunder", "events": []}))
     merged = refiner.refine(TEXT)
     assert (merged.caption, merged.asr, merged.sfx) == (TEXT, "Seven.", "a dog barks, thunder")
 
@@ -151,9 +115,57 @@ def test_no_answer(model, moods, error, message):
         model(*moods).shots(TEXT)
 
 
-def test_an_endpoint_that_is_slow(model):
-    with pytest.raises(TransientError):
-        model(None, None, None, timeout=0.05).shots(TEXT)
+@pytest.mark.parametrize("mood", [late, late_header])
+def test_an_endpoint_that_is_slow(model, mood):
+    with pytest.raises(TransientError, match="no answer within 0.05 s"):
+        model(mood, mood, mood, timeout=0.05).shots(TEXT)
+
+
+def test_an_endpoint_that_is_elsewhere_gets_no_key(model, monkeypatch):
+    monkeypatch.setenv("SECRET", "abc\n")  # as files have it
+
+    def elsewhere(handler: Stub) -> None:
+        handler.answer(b"", 302, Location="http://127.0.0.1:9/v1")
+
+    with pytest.raises(ValueError, match="answers 302: give the address 'http://127.0.0.1:9/v1'"):
+        model(elsewhere).shots(TEXT)
+    assert [request["key"] for request in Stub.requests] == ["Bearer abc"]
+    monkeypatch.setenv("SECRET", "abc\nX: y")
+    with pytest.raises(ValueError, match="the key in SECRET has characters") as error:
+        model().shots(TEXT)
+    assert "abc" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://h:99999/v1", "Port out of range"),
+        ("http://h:a/v1", "Port could not be cast"),
+        ("http://me:secret@h/v1", "expected http://HOST/v1"),
+        ("http://h/v 1", "characters that no address holds"),
+        ("http://h/\u00fc", "characters that no address holds"),
+    ],
+)
+def test_wrong_addresses_are_said_at_once(url, message):
+    with pytest.raises(ValueError, match=message):
+        ChatEndpoint(url, "writer", key="SECRET")
+    with pytest.raises(ValueError, match="timeout=1e"):
+        ChatEndpoint("http://h/v1", "writer", key="SECRET", timeout=1e300)
+
+
+def test_counts_that_are_none(model):
+    for usage, expected in (
+        ({"cost": 10**400}, (100, 20, None)),
+        ({"cost": float("inf"), "prompt_tokens": -1, "completion_tokens": True}, (0, 0, None)),
+        ({"cost": True, "prompt_tokens": "7"}, (0, 20, None)),
+    ):
+        refiner = model(completion(shots(), **usage))
+        assert refiner.refine(TEXT) == SCENE and refiner.replies[0][1:] == expected
+
+
+def test_an_answer_among_words_is_read():
+    answer = f"<think>{{a scene?}}</think> Here:\n```json\n{shots()}\n```\nIs it good?"
+    assert read_shots(answer, TEXT) == read_shots(shots(), TEXT)
 
 
 @pytest.mark.parametrize(
@@ -165,11 +177,15 @@ def test_an_endpoint_that_is_slow(model):
         ({"seconds": -1}, "seconds of shot 1 is -1"),
         ({"seconds": True}, "seconds of shot 1 is True"),
         ({"seconds": float("nan")}, "seconds of shot 1 is nan"),
+        ({"seconds": 0.0001}, "seconds of shot 1 is 0.0001: 0.1 to 600"),
+        ({"seconds": 10**400}, "seconds of shot 1 is 1000"),
         ({"seconds": 2}, "ends after its 2 seconds"),
         ({"events": "none"}, "are no list"),
         ({"events": [{"start": 1}]}, "shot 1: "),
         ({"events": [{"start": 2, "end": 1, "view": "sfx"}]}, "0 <= start < end"),
         ({"events": [{"start": 0, "end": 1, "view": "music", "text": "a"}]}, "that view is null"),
+        ({"events": [{"start": 0, "end": 1, "view": "sfx", "text": "do"}]}, "is not in its sfx"),
+        ({"events": [{"start": 0, "end": 0.001, "view": "sfx"}]}, "is shorter than 0.01 seconds"),
     ],
 )
 def test_answers_that_are_no_scene(change, message):
@@ -206,6 +222,11 @@ def test_command_line(model, server, tmp_path):
     model(shots({}, {"asr": None}))
     row = json.loads(runner.invoke(app, ["refine", TEXT, "--json", *asked]).stdout)
     assert [event["view"] for event in row["timeline"]] == ["caption", "sfx"] * 2
+    model(shots({}, {"asr": None, "seconds": None}))
+    done = runner.invoke(app, ["refine", TEXT, "--json", *asked])
+    assert "timeline" not in done.stdout and "2 shots, not all with a length" in done.stderr
+    model()
+    assert "its times are left out" in runner.invoke(app, ["refine", TEXT, *asked]).stderr
     script, board = tmp_path / "scene.fountain", tmp_path / "board.json"
     script.write_text("Rain falls.\n\nANNA\nWe are late.")
     done = runner.invoke(app, ["refine", "--script", str(script), "-o", str(board)])

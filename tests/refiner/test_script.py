@@ -54,6 +54,28 @@ def test_fountain():
     ]
 
 
+def test_marks_that_nothing_closes():
+    assert read_script("A /* b */ c /* d")[0].passages == (Passage("A c / d"),)
+    assert read_script("[[" * 50_000 + "a")  # in no time, as these have
+    assert read_script("INT. A" + " " * 50_000 + "b\n\nRain falls.")[0].place == "a b"
+
+
+def test_who_speaks_in_any_script_and_with_remarks():
+    text = "ИВАН\rПривет.\r\rHANS MÜLLER (on the radio) ^\rHallo.\r\r雨が降る。\r猫が鳴く。"
+    assert read_script(text)[0].passages == (
+        Passage("Привет.", "ИВАН"),
+        Passage("Hallo.", "HANS MÜLLER"),
+        Passage("雨が降る。 猫が鳴く。"),
+    )
+    speech = StructuredCaption.parse(str(direct(text)[1].text))
+    assert speech.speech == "Hans Müller"
+
+
+def test_words_without_spaces_take_their_time():
+    (event,) = direct("@Li\n" + "七" * 100)
+    assert event.end == 20.5  # five characters a second
+
+
 def test_plain_paragraphs():
     text = "A train passes.\r\n\r\nBirds sing in a garden,\r\nfar away."
     assert read_script(text) == [

@@ -220,7 +220,7 @@ def test_what_the_model_cannot_do(client):
 
 
 def test_the_key(pipeline):
-    with serving(pipeline, api_key=KEY) as client:
+    with serving(pipeline, api_key=f"{KEY}\n") as client:  # as files have it
         assert client.get("/health").status_code == 200
         for headers in ({}, {"Authorization": "Bearer no"}, {"Authorization": f"Basic {KEY}"}):
             headers = {name: value.encode() for name, value in headers.items()}

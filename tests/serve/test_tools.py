@@ -3,16 +3,24 @@
 import asyncio
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
 
-from audiogen_jax.files.provenance import read_provenance
+from audiogen_jax.evaluate.recognisers import speech_quality
+from audiogen_jax.evaluate.recognisers.wheel_weights import NotInstalledError
+from audiogen_jax.files.broadcast_wave import first_sample
+from audiogen_jax.files.export import export
+from audiogen_jax.files.provenance import MadeWith, Provenance, read_provenance
 from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.requests import Clip
+from audiogen_jax.serve import tools
 from audiogen_jax.serve.tools import create_tools
 
 mcp = pytest.importorskip("mcp")
+MADE = Provenance("edit", MadeWith("other", "0" * 64))
 
 
 def call(server, tool: str, **arguments):
@@ -56,6 +64,45 @@ def test_a_sound_is_made_heard_and_measured(pipeline, tmp_path):
     score = call(server, "score", recording=content["file"]).structured_content
     assert score["peak_dbfs"] == pytest.approx(20 * np.log10(np.abs(samples).max()), abs=0.06)
     assert 1 <= score["speech"]["overall"] <= 5
+
+
+def test_one_name_asked_for_twice_is_one_file(pipeline, tmp_path):
+    server = create_tools(pipeline, tmp_path, options=SamplingOptions(steps=1))
+
+    async def ask():
+        async with mcp.Client(server) as client:
+            asked = {"prompt": "rain", "name": "a.wav", "duration": 1}
+            calls = (client.call_tool("generate", {**asked, "seed": seed}) for seed in (1, 2))
+            return await asyncio.gather(*calls)
+
+    made, other = sorted(asyncio.run(ask()), key=lambda result: bool(result.is_error))
+    assert not made.is_error and "exists: choose another name" in other.content[0].text
+    assert read_provenance(tmp_path / "a.wav")["seed"] == made.structured_content["seed"]
+
+
+def test_recordings_keep_their_channels_and_place(tmp_path, monkeypatch):
+    """By an editor that changes nothing."""
+    monkeypatch.setattr(tools, "made_with", lambda editor: MADE.made_with)
+    monkeypatch.setattr(speech_quality, "SpeechRatings", absent)
+    recording = np.stack([0.5 * np.ones(8000), np.zeros(8000)], axis=1).astype(np.float32)
+    editor = SimpleNamespace(
+        edits=True,
+        edit=lambda kind, audio, rate, **asked: Clip(audio, rate, "0", asked["what"], 0),
+        editing_options=lambda kind: SamplingOptions(),
+    )
+    placed = export(recording, 16000, ".wav", MADE, time_reference=1000).contents
+    (tmp_path / "in.wav").write_bytes(placed)
+    server = create_tools(editor, tmp_path)
+    asked = {"recording": "in.wav", "kind": "remove", "what": "rain"}
+    made = call(server, "edit", **asked, name="out.wav").structured_content
+    assert (made["channels"], made["peak_dbfs"]) == (2, -6.0)
+    assert first_sample(tmp_path / "out.wav") == 1000
+    score = call(server, "score", recording="out.wav").structured_content
+    assert (score["channels"], score["peak_dbfs"], score["why"]) == (2, -6.0, "not here")
+
+
+def absent():
+    raise NotInstalledError("not here")
 
 
 @pytest.mark.parametrize(

@@ -77,15 +77,7 @@ class ClapEmbedder:
         )
 
     def embed(self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int) -> Embeddings:
-        """Embeddings [b d] of clips, of length 1.
-
-        Args:
-          clips: mono, float [n] each.
-          sample_rate: of the clips, Hz.
-
-        Raises:
-          ValueError: there are no clips, or one is no mono clip of finite floats.
-        """
+        """Embeddings [b d] of clips, of length 1; see `Embedder`."""
         rows = []
         for clip in clips_at(SAMPLE_RATE, clips, sample_rate):
             last = max(0, len(clip) - WINDOW)

@@ -107,15 +107,7 @@ class Cnn14Embedder:
         )
 
     def embed(self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int) -> Embeddings:
-        """Embeddings [b 2048] of whole clips.
-
-        Args:
-          clips: mono, float [n] each.
-          sample_rate: of the clips, Hz.
-
-        Raises:
-          ValueError: there are no clips, or one is no mono clip of finite floats.
-        """
+        """Embeddings [b 2048] of whole clips; see `Embedder`."""
         return Embeddings(self._listen(clips, sample_rate)[0], self.identity)
 
     def logits(

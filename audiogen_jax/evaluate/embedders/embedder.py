@@ -60,6 +60,9 @@ class Embedder(Protocol):
         Args:
           clips: float [n] each.
           sample_rate: of the clips, Hz.
+
+        Raises:
+          ValueError: there are no clips, or one is no mono clip of finite floats.
         """
         ...
 

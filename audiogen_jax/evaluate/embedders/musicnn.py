@@ -60,15 +60,7 @@ class MusicnnEmbedder:
         )
 
     def embed(self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int) -> Embeddings:
-        """The mean patch [b 200] of each clip.
-
-        Args:
-          clips: mono, float [n] each.
-          sample_rate: of the clips, Hz.
-
-        Raises:
-          ValueError: there are no clips, or one is no mono clip of finite floats.
-        """
+        """The mean patch [b 200] of each clip; see `Embedder`."""
         means = []
         for clip in clips_at(SAMPLE_RATE, clips, sample_rate):
             # One patch at a time: what a program makes of one does not depend on the others.

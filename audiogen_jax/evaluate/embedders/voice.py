@@ -58,15 +58,7 @@ class VoiceEmbedder:
         )
 
     def embed(self, clips: Sequence[Float[np.ndarray, " n"]], sample_rate: int) -> Embeddings:
-        """Embeddings [b 256] of mono clips, whose pauses are not cut out.
-
-        Args:
-          clips: float [n] each.
-          sample_rate: of the clips, Hz.
-
-        Raises:
-          ValueError: there are no clips, or one is no mono clip of finite floats.
-        """
+        """Embeddings [b 256] of mono clips, whose pauses are not cut out; see `Embedder`."""
         cuts = [_windows(clip) for clip in clips_at(SAMPLE_RATE, clips, sample_rate)]
         stacked = np.concatenate(cuts)
         heard = []

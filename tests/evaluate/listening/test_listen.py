@@ -1,11 +1,8 @@
 """Judges behind HTTP, in every mood: what is sent, kept, tried again and given up."""
 
 import base64
-import http.server
 import io
 import json
-import threading
-import time
 
 import numpy as np
 import pytest
@@ -17,51 +14,17 @@ from audiogen_jax.evaluate.listening.judge import UnderstandingJudge
 from audiogen_jax.evaluate.listening.listen import Answers, Sheet, plan, rate
 from audiogen_jax.evaluate.listening.load import load_judge
 from audiogen_jax.infer.understand import Understanding
+from tests.chat_stub import Stub, chat_server, completion, cut, late
 from tests.tiny_thinker import write_checkpoint
 
 RATINGS = {"prompt": 4, "realism": 3, "coherence": 5}
 ANSWER = json.dumps(RATINGS)
 
 
-def completion(content, **message) -> bytes:
-    return json.dumps({"choices": [{"message": {"content": content, **message}}]}).encode()
-
-
-class Stub(http.server.BaseHTTPRequestHandler):
-    """Answers by what stands in the caption, the first times; then as it should."""
-
-    protocol_version = "HTTP/1.1"
-    moods: dict[str, list] = {}
-    requests: list[dict] = []
-
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        Stub.requests.append({"path": self.path, "key": self.headers["Authorization"], **body})
-        text = body["messages"][0]["content"][0]["text"]
-        left = next((moods for name, moods in Stub.moods.items() if f": {name}\n" in text), [])
-        mood = left.pop(0) if left else ANSWER
-        if callable(mood):
-            return mood(self)
-        if isinstance(mood, int):
-            return self.answer(b"busy", mood)
-        self.answer(mood if isinstance(mood, bytes) else completion(mood))
-
-    def answer(self, contents: bytes, code: int = 200):
-        self.send_response(code)
-        self.send_header("Content-Length", str(len(contents)))
-        self.end_headers()
-        self.wfile.write(contents)
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stub) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
+    with chat_server() as address:
+        yield address
 
 
 @pytest.fixture
@@ -72,7 +35,14 @@ def ask(server, tmp_path, monkeypatch):
     Stub.requests = []
 
     def ask(moods: dict[str, list], timeout: float = 5.0):
-        Stub.moods = {name: [*answers] for name, answers in moods.items()}
+        left = {name: [*answers] for name, answers in moods.items()}
+
+        def mood(body: dict):
+            text = body["messages"][0]["content"][0]["text"]
+            answers = next((left[name] for name in left if f": {name}\n" in text), [])
+            return answers.pop(0) if answers else ANSWER
+
+        Stub.mood = mood
         judge = EndpointJudge(server, "ears", timeout)
         sheets = [sheet(name) for name in moods]
         return rate(judge, sheets, Answers(tmp_path, judge), attempts=3, pause=0.001)
@@ -85,25 +55,6 @@ def sheet(caption: str, words: str = "") -> Sheet:
     file = io.BytesIO()
     soundfile.write(file, samples, 16000, format="wav")
     return Sheet(caption, caption, words, file.getvalue)
-
-
-def late(handler: Stub) -> None:
-    """A response that drips."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    try:
-        for _ in range(20):
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-            time.sleep(0.02)
-    except OSError:
-        pass
-    handler.close_connection = True
-
-
-def cut(handler: Stub) -> None:
-    handler.close_connection = True
 
 
 def test_what_is_sent(ask, monkeypatch):
@@ -147,7 +98,7 @@ def test_moods_that_pass(ask):
         "garbage": [b"<html>", b"{}"],
         "parts": [completion([{"type": "text", "text": ANSWER}])],
         "cut": [cut, 429],
-        "nothing": [completion(None)],
+        "nothing": [{"content": None}],
     }
     ratings = ask(moods)
     assert ratings.failures == {} and [*ratings.ratings] == [*moods]
@@ -162,7 +113,7 @@ def test_moods_that_do_not_pass_are_counted(ask):
         "good": [],
         "words": ["no"] * 3,
         "busy": [500] * 3,
-        "declines": [completion(None, refusal="I may not")],
+        "declines": [{"refusal": "I may not"}],
         "large": [413],
         "late": [late] * 3,
     }
