@@ -64,6 +64,12 @@ def reproduce(
         f"within their interval or {tolerance:g}, {outcomes.count('differs')} differ, "
         f"{outcomes.count('missing')} missing"
     )
+    if done.added:
+        names = ", ".join(done.added[:SHOWN]) + (", …" if done.added[SHOWN:] else "")
+        console.print(f"{len(done.added)} numbers that the report lacks: {names}", markup=False)
+    if done.other_data:
+        names = ", ".join(done.other_data[:SHOWN]) + (", …" if done.other_data[SHOWN:] else "")
+        console.print(f"of other data than the report ({names}): only equal numbers match")
     if not done.matches:
         raise typer.Exit(1)
 

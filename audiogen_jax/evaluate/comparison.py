@@ -1,6 +1,6 @@
 """Two reports beside each other: what went in differently, and which numbers match."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from audiogen_jax.evaluate.metrics.shares import Z
@@ -76,12 +76,16 @@ def checked(
 ) -> list[Check]:
     """Every number of some results, beside what it is now.
 
+    A number matches within its interval if the old one is within the interval that it has now, too:
+    an interval that was wider in the report excuses nothing.
+
     Args:
       before: results of the report.
       now: those of the evaluation.
       tolerance: relative, of numbers without an interval.
     """
     new = dict(_leaves(now, ""))
+    limits = {name: (low, high) for name, _, low, high in _numbers(now, "", tolerance)}
     checks = []
     for name, value, low, high in _numbers(before, "", tolerance):
         if name not in new:
@@ -92,10 +96,39 @@ def checked(
         outcome: Outcome = "differs"
         if number == value and found == value:
             outcome = "equal"
-        elif number is not None and low is not None and high is not None and low <= number <= high:
+        elif _inside(number, low, high) and _inside(value, *limits.get(name, (None, None))):
             outcome = "within"
         checks.append(Check(name, value, number, low, high, outcome))
     return checks
+
+
+def added(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
+    """Names of numbers that some results lack: they were taken out, or are new.
+
+    Args:
+      before: results of the report.
+      now: those of the evaluation.
+    """
+    old = {name for name, *_ in _numbers(before, "", 0.0)}
+    return [name for name, *_ in _numbers(now, "", 0.0) if name not in old]
+
+
+def other_data(differences: Iterable[Difference]) -> list[str]:
+    """Which of some differences are of data: weights, sounds and lists, by their hashes.
+
+    The order of a manifest's rows is none, and neither is what an older report does not say.
+    """
+    return [
+        each.name
+        for each in differences
+        if each.name.endswith("sha256")
+        and each.name != "manifest_sha256"
+        and each.before is not None
+    ]
+
+
+def _inside(number: float | None, low: float | None, high: float | None) -> bool:
+    return None not in (number, low, high) and low <= number <= high  # pyright: ignore
 
 
 def _numbers(

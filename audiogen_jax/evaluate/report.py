@@ -78,9 +78,9 @@ def print_report(
 
 def shown(value: str | float | None) -> str:
     """A cell of a table: numbers with three decimals, "-" where there is none."""
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return "-" if value is None else str(value)
+    if value is None or value != value:  # NaN is not itself
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def plain(value: object) -> object:

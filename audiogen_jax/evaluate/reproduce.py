@@ -13,8 +13,10 @@ from audiogen_jax.evaluate.comparison import (
     TOLERANCE,
     Check,
     Difference,
+    added,
     checked,
     differing_inputs,
+    other_data,
 )
 from audiogen_jax.evaluate.determinism import make_deterministic
 from audiogen_jax.evaluate.registry import SUITES
@@ -37,15 +39,24 @@ class Reproduction:
     Attributes:
       inputs: what differs, in the order of `INPUTS`, then by suite.
       checks: every number of the report.
+      added: names of numbers that the report lacks.
     """
 
     inputs: list[Difference]
     checks: list[Check]
+    added: list[str]
+
+    @property
+    def other_data(self) -> list[str]:
+        """Hashes of weights, sounds and lists that are not those of the report."""
+        return other_data(self.inputs)
 
     @property
     def matches(self) -> bool:
-        """Whether every number does."""
-        return all(check.outcome in ("equal", "within") for check in self.checks)
+        """Whether every number does; of other data each has to be equal, as intervals are those of
+        chance and of machines."""
+        outcomes = ("equal",) if self.other_data else ("equal", "within")
+        return all(check.outcome in outcomes for check in self.checks)
 
 
 def reproduce(
@@ -71,13 +82,15 @@ def reproduce(
       tolerance: relative, of numbers without an interval.
 
     Raises:
-      ValueError: no such report, one that does not say how it was made, or `evaluate_checkpoint`
-        refuses it.
+      ValueError: no such report, one without numbers or that does not say how it was made, or
+        `evaluate_checkpoint` refuses it.
       OSError: a file cannot be read or written.
     """
     path = find_report(result)
     before = read_object(path)
     protocol, results = _mapping(before.get("protocol", {})), _mapping(before.get("results", {}))
+    if not checked(results, results):
+        raise ValueError(f"{path} holds no numbers to reproduce")
     numerics = protocol.get("numerics")
     if isinstance(numerics, Mapping) and numerics.get("deterministic_ops"):
         make_deterministic()
@@ -86,7 +99,9 @@ def reproduce(
         _again(protocol, path, out, checkpoint, manifest, cache)
         now = json.loads(out.read_text("utf-8"))
     return Reproduction(
-        differing_inputs(protocol, now["protocol"]), checked(results, now["results"], tolerance)
+        differing_inputs(protocol, now["protocol"]),
+        checked(results, now["results"], tolerance),
+        added(results, now["results"]),
     )
 
 

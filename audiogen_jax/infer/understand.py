@@ -14,6 +14,7 @@ from jaxtyping import DTypeLike
 from audiogen_jax.checkpoints.family import LoadedLanguageModel
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import load_language_model
+from audiogen_jax.files.fingerprint import checkpoint_sha256
 from audiogen_jax.infer.buckets import bucket
 from audiogen_jax.infer.compile import Programs, compiler_options
 from audiogen_jax.infer.layout import Layout, inference_mesh
@@ -98,6 +99,10 @@ class Understanding:
             put=jax.device_put if sharding == "dp" else on_host,
         )
         return cls(loaded, inference_mesh(devices, sharding))
+
+    def checkpoint_sha256(self) -> str:
+        """One hash over the files of the checkpoint."""
+        return checkpoint_sha256(self._loaded.folder)
 
     def understand(
         self,

@@ -10,10 +10,11 @@ import pytest
 import audiogen_jax as ag
 from audiogen_jax.checkpoints.adapters import Adapters, save_adapters
 from audiogen_jax.checkpoints.convert import convert_checkpoint
-from audiogen_jax.infer.options import SamplingOptions
+from audiogen_jax.infer.options import FEW, SamplingOptions
 from audiogen_jax.jobs.generate_clips import BatchSettings, run_batch
 from audiogen_jax.models import lora
 from audiogen_jax.models.parameter_trees import leaves_beyond
+from tests.benchmarks.sampling import calls, rows_of
 
 RAIN = "<|caption|> rain"
 SAMPLING = dict(duration=0.3, seed=1)
@@ -71,6 +72,14 @@ def test_few_steps_are_taken_by_the_form_for_them(pipeline, tiny_checkpoint):
     )
     np.testing.assert_array_equal(many.audio, usual.audio)
     assert np.abs(few.audio - many.audio).max() > 1e-3
+
+
+def test_the_benchmark_of_sampling_has_a_row_for_each(pipeline, tiny_checkpoint):
+    rows = {row.name: calls(pipeline, row.options) for row in rows_of(pipeline)}
+    assert [rows[f"student {steps}"] for steps in FEW] == [*FEW]
+    assert (rows["unipc 12"], rows["guidance 1"], rows["guidance of sfx 8"]) == (24, 25, 75)
+    plain = {row.name for row in rows_of(ag.load(tiny_checkpoint))}
+    assert {*rows} - plain == {f"student {steps}" for steps in FEW}
 
 
 def test_a_batch_takes_few_steps_too(folder, pipeline, tmp_path):

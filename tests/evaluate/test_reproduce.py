@@ -11,10 +11,17 @@ import soundfile
 
 from audiogen_jax.cli import main
 from audiogen_jax.evaluate import determinism
-from audiogen_jax.evaluate.comparison import Difference, checked, differing_inputs
+from audiogen_jax.evaluate.comparison import (
+    Check,
+    Difference,
+    added,
+    checked,
+    differing_inputs,
+    other_data,
+)
 from audiogen_jax.evaluate.determinism import DETERMINISTIC_OPS, make_deterministic, numerics
 from audiogen_jax.evaluate.examples import examples_of
-from audiogen_jax.evaluate.reproduce import find_report, reproduce
+from audiogen_jax.evaluate.reproduce import Reproduction, find_report, reproduce
 from audiogen_jax.evaluate.run import evaluate_checkpoint
 from audiogen_jax.evaluate.suites.reconstruction import Reconstruction
 from audiogen_jax.files.jsonl import read_rows, write_rows
@@ -122,7 +129,8 @@ def test_refused_with_a_reason(made, tmp_path):
     refuse(report, path, r"lacks \['seed'\]")
     del report["protocol"]["run"]
     refuse(report, path, "do not say how they were made")
-    refuse({"rows": []}, path, "do not say how they were made")
+    refuse({"rows": []}, path, "holds no numbers")
+    refuse(report | {"results": {}}, path, "holds no numbers")
     with pytest.raises(FileNotFoundError, match="absent"):
         find_report("absent")
 
@@ -168,6 +176,34 @@ def test_what_matches(change, outcome):
     assert len(checks) == 9
     unequal = [check.outcome for check in checks if check.outcome != "equal"]
     assert unequal == ([outcome] if outcome else [])
+
+
+def test_reports_that_were_edited():
+    """An interval that was widened excuses nothing; numbers that were taken out are named."""
+    wide = copy.deepcopy(BEFORE)
+    wide["share"] |= {"share": 0.9, "low": 0.0, "high": 1.0}
+    (check,) = (each for each in checked(wide, BEFORE) if each.name == "share.share")
+    assert check.outcome == "differs"
+    shorter = {name: BEFORE[name] for name in ("share", "none")}
+    assert added(shorter, BEFORE) == [
+        "score.mean", "score.std", "score.clips", "accuracy.generated", "accuracy.chance",
+        "pairs[0].distance",
+    ]  # fmt: skip
+    assert added(BEFORE, BEFORE) == []
+
+
+def test_intervals_do_not_excuse_other_data():
+    within = [Check("a", 1.0, 1.1, 0.9, 1.2, "within")]
+    equal = [Check("a", 1.0, 1.0, 0.9, 1.2, "equal")]
+    same = [Difference("manifest_sha256", "a", "b"), Difference("seed", 1, 2)]
+    other = [*same, Difference("audio.sounds_sha256", "a", "b")]
+    matches = [
+        Reproduction(inputs, checks, []).matches
+        for inputs in (same, other)
+        for checks in (within, equal)
+    ]
+    assert matches == [True, True, False, True]
+    assert other_data([Difference("recordings_sha256", None, "b")]) == []  # of an older report
 
 
 def test_inputs_that_explain_others_come_first():

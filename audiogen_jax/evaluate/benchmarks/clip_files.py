@@ -13,6 +13,8 @@ from audiogen_jax.files.jsonl import Row, read_rows, to_lines
 
 _IDS = ("audio_id", "id")
 _PATHS = ("path", "file", "audio")
+_UNREAD = (".aac", ".ac3", ".amr", ".ape", ".m4a", ".mka", ".wma", ".wv")
+"""Audio that libsndfile does not read: left alone, it would be missing without a word."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +42,8 @@ def read_clip_files(source: str | Path) -> list[ClipFile]:
 
     Raises:
       FileNotFoundError: no such folder, list or audio file.
-      ValueError: no clips, a malformed row, or two clips of one id.
+      ValueError: no clips, a malformed row, two clips of one id, or audio of a format that is not
+        read.
     """
     source = Path(source)
     if source.is_dir():
@@ -116,6 +119,8 @@ def _walked(folder: Path) -> list[ClipFile]:
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
         hidden = any(name.startswith(".") for name in inside.parts)
+        if path.suffix.lower() in _UNREAD and not hidden:
+            raise ValueError(f"{path}: {path.suffix} is not read; convert it to WAV or FLAC")
         if path.suffix.lower() in suffixes and path.is_file() and not hidden:
             name = urllib.parse.unquote(inside.with_suffix("").as_posix())
             clips.append(ClipFile(name, path))

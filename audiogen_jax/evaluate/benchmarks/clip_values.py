@@ -2,10 +2,10 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from audiogen_jax.evaluate.benchmarks.clip_files import clip_id
+from audiogen_jax.evaluate.benchmarks.clip_files import ClipFile, clip_id, sound_sha256
 from audiogen_jax.files.jsonl import Row, read_rows
 
 _TEXTS = ("transcript", "text")
@@ -75,6 +75,26 @@ def read_scores(path: str | Path) -> dict[str, dict[str, float]]:
     if not scores:
         raise ValueError(f"{path}: no row holds a number, such as utmosv2")
     return scores
+
+
+def check_sounds(path: str | Path, clips: Sequence[ClipFile]) -> None:
+    """Checks a list whose rows have a `sound_sha256`, as lists made by networks here do.
+
+    Args:
+      path: of the list.
+      clips: by whose ids it will be read.
+
+    Raises:
+      FileNotFoundError: no such file.
+      ValueError: a row is of another sound than the clip of its id.
+    """
+    sounds = {name: row["sound_sha256"] for _, name, row in _rows(path) if "sound_sha256" in row}
+    for clip in clips:
+        if clip.clip_id in sounds and sounds[clip.clip_id] != sound_sha256(clip.path):
+            raise ValueError(
+                f"{path} is of other sounds: {clip.path} has changed since its row "
+                f"{clip.clip_id!r} was made; let the network hear these clips"
+            )
 
 
 def _rows(path: str | Path) -> list[tuple[str, str, Row]]:

@@ -1,6 +1,7 @@
 """What networks hear in clips: each file is read once, and each clip is heard alone."""
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ class Heard:
       seconds: of each file, before it was cut.
       rates: Hz of each file.
       silent: ids of clips that hold nothing over -100 dBFS.
+      sounds: hash of the samples of each, as they are heard.
     """
 
     clip_ids: tuple[str, ...]
@@ -31,6 +33,7 @@ class Heard:
     seconds: tuple[float, ...]
     rates: tuple[int, ...]
     silent: tuple[str, ...]
+    sounds: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -46,6 +49,7 @@ class Heard:
             tuple(self.seconds[row] for row in rows),
             tuple(self.rates[row] for row in rows),
             tuple(name for name in names if name in set(self.silent)),
+            tuple(self.sounds[row] for row in rows),
         )
 
 
@@ -89,11 +93,12 @@ def hear(
     classifiers = {name: e for name, e in embedders.items() if isinstance(e, Classifier)}
     embedded: dict[str, list[np.ndarray]] = {name: [] for name in embedders}
     logits: dict[str, list[np.ndarray]] = {name: [] for name in classifiers}
-    seconds, rates, silent = [], [], []
+    seconds, rates, silent, sounds = [], [], [], []
     for clip in clips:
         samples, length, rate = read_clip(clip, benchmark)
         seconds.append(length)
         rates.append(rate)
+        sounds.append(hashlib.sha256(np.ascontiguousarray(samples).tobytes()).hexdigest())
         if np.abs(samples).max() < SILENCE:
             silent.append(clip.clip_id)
         try:
@@ -116,6 +121,7 @@ def hear(
         tuple(seconds),
         tuple(rates),
         tuple(silent),
+        tuple(sounds),
     )
 
 

@@ -51,7 +51,7 @@ def match(
 
     Raises:
       ValueError: ids that are not in all of them and `partial` is not asked for, ids that are in
-        none, or a category that is missing or not of the benchmark.
+        none, or a category that is missing, not of the benchmark, or another in another list.
     """
     ids = {clip.clip_id for clip in clips}
     notes: list[str] = []
@@ -77,8 +77,11 @@ def match(
             *((prompt.audio_id, prompt.category) for prompt in prompts or ()),
             *((clip.clip_id, clip.category) for clip in (*clips, *(references or ()))),
         ):
-            if category is not None:
-                known.setdefault(name, category)
+            if category is not None and known.setdefault(name, category) != category:
+                raise ValueError(
+                    f"clip {name!r} is of category {known[name]!r} in one list and {category!r} in "
+                    "another"
+                )
         categories = tuple(_category(benchmark, clip.clip_id, known) for clip in kept)
         others = tuple(_category(benchmark, clip.clip_id, known) for clip in references or ())
     return Matched(

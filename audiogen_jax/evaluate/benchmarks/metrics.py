@@ -17,6 +17,7 @@ from audiogen_jax.evaluate.metrics.frechet_interval import frechet_interval
 from audiogen_jax.evaluate.metrics.inception import inception_score
 from audiogen_jax.evaluate.metrics.kernel_distance import KAD_SCALE, gaussian_kernels
 from audiogen_jax.evaluate.metrics.means import mean_of
+from audiogen_jax.evaluate.metrics.spoken_text import unspaced
 from audiogen_jax.evaluate.metrics.word_errors import error_rate, transcript_errors
 
 IS_SPLITS = 10
@@ -171,6 +172,14 @@ def _errors(group: Group, unit: str) -> Cell:
     rows = [row for row in range(len(group.heard)) if group.words(row)]
     if not rows:
         raise UndefinedError('no prompt says what is to be spoken: give "asr" or "transcript"')
+    if (
+        unit == "word"
+        and (row := next((r for r in rows if unspaced(group.words(r))), None)) is not None
+    ):
+        raise UndefinedError(
+            f"the words of {group.heard.clip_ids[row]!r} are in a script without spaces between "
+            "them: take the rate of characters"
+        )
     errors = [
         transcript_errors(group.words(row), group.transcript(row), unit)  # pyright: ignore
         for row in rows

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from audiogen_jax.evaluate.benchmarks.benchmark import Benchmark
-from audiogen_jax.evaluate.benchmarks.clip_files import ClipFile
+from audiogen_jax.evaluate.benchmarks.clip_files import ClipFile, sound_sha256
 from audiogen_jax.evaluate.benchmarks.hearing import read_clip
 from audiogen_jax.evaluate.benchmarks.options import SuiteOptions
 from audiogen_jax.evaluate.benchmarks.table import benchmark
@@ -58,7 +58,8 @@ def with_answers(
       advance: called after each clip that a network has heard.
 
     Returns:
-      The options with lists in the place of networks; their rows hold the networks' identities.
+      The options with lists in the place of networks; their rows hold the networks' identities
+      and hashes of the sounds, by which `check_sounds` knows lists of other clips.
 
     Raises:
       OSError, ValueError: a file cannot be read or heard, or a network gives several values.
@@ -70,7 +71,8 @@ def with_answers(
         rows = []
         for clip in clips:
             answer = _answer(kind, network, clip, benchmark(options.suite))
-            rows.append({"audio_id": clip.clip_id, **answer, **about})
+            sound = {"sound_sha256": sound_sha256(clip.path)}
+            rows.append({"audio_id": clip.clip_id, **answer, **about, **sound})
             advance()
         paths[name] = str(report.with_name(f"{report.stem}_{kind}.jsonl"))
         write_rows(paths[name], rows)

@@ -5,8 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from audiogen_jax.evaluate.benchmarks.clip_files import read_clip_files
-from audiogen_jax.evaluate.benchmarks.clip_values import Transcripts, read_scores, read_transcripts
+from audiogen_jax.evaluate.benchmarks.clip_files import ClipFile, read_clip_files
+from audiogen_jax.evaluate.benchmarks.clip_values import (
+    Transcripts,
+    check_sounds,
+    read_scores,
+    read_transcripts,
+)
 from audiogen_jax.evaluate.benchmarks.examples import clips_to_hear
 from audiogen_jax.evaluate.benchmarks.generation import Generation, generate
 from audiogen_jax.evaluate.benchmarks.judging import judging, sheets_of
@@ -114,8 +119,9 @@ def evaluate_suite(
     def advance() -> None:
         report("listening", next(heard), total)
 
+    asked = options
     options = with_answers(options, networks, matched.clips, out, advance)
-    scores, transcripts = _read_lists(options)
+    scores, transcripts = _read_lists(options, matched.clips)
     if judge is None and options.judge is not None:
         judge = load_judge(options.judge, options.judge_model)
     failures: Mapping[str, str] = {}
@@ -139,7 +145,7 @@ def evaluate_suite(
     )
     protocol = {
         "suite": options.suite,
-        "options": options,
+        "options": asked,  # a network in the place of a list hears again when this is reproduced
         **made,
         **clips_protocol(options, matched, measured, audio),
         "embedders": {name: each.identity for name, each in embedders.items()},
@@ -199,9 +205,16 @@ def load_embedders(names: Sequence[str]) -> dict[str, Embedder]:
 
 
 def _read_lists(
-    options: SuiteOptions,
+    options: SuiteOptions, clips: Sequence[ClipFile] = ()
 ) -> tuple[dict[str, Mapping[str, float]], Transcripts | None]:
-    """Scores by name, and transcripts."""
+    """Scores by name, and transcripts.
+
+    Raises:
+      OSError, ValueError: a list cannot be read, or is of other sounds than these clips.
+    """
+    for path in (options.transcripts, *options.scores):
+        if path is not None:
+            check_sounds(path, clips)
     transcripts = None if options.transcripts is None else read_transcripts(options.transcripts)
     scores: dict[str, Mapping[str, float]] = {}
     for path in options.scores:

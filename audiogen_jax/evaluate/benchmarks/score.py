@@ -113,6 +113,7 @@ def score(
         cells = _cells(category, group, tried[category], notes)
         count = 0 if group.references is None else len(group.references)
         measured.append(Row(category, len(group.heard), count, cells))
+    notes += _few(groups, tried)
     present = [category for category, _ in groups]
     if absent := [category for category in benchmark.categories if category not in present]:
         notes.append(f"no clips of {', '.join(absent)}")
@@ -186,6 +187,26 @@ def _cells(
         if cell.clips < len(group.heard):
             notes.append(f"{where} is of {cell.clips} of {len(group.heard)} clips")
     return cells
+
+
+def _few(
+    groups: Sequence[tuple[str | None, Group]],
+    tried: Mapping[str | None, Sequence[tuple[str, str]]],
+) -> list[str]:
+    """A line for each network whose Gaussians are fitted to fewer clips than dimensions."""
+    fewest: dict[str, tuple[int, int]] = {}
+    for category, group in groups:
+        for name, backbone in tried[category]:
+            if name == "frechet" and group.references is not None:
+                count, width = group.heard.embeddings[backbone].values.shape
+                size = min(count, len(group.references)), width
+                fewest[backbone] = min(size, fewest.get(backbone, size))
+    return [
+        f"{title('frechet', backbone)} is of as few as {count} clips in {width} dimensions: it is "
+        "far above that of many, and compares only sets of this size; KAD has no such bias"
+        for backbone, (count, width) in fewest.items()
+        if 2 <= count <= width
+    ]
 
 
 def _missing(

@@ -96,7 +96,7 @@ def _count(row: Row) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    if cell.low is None or cell.high is None:
+    if cell.low is None or cell.high is None or cell.low != cell.low:  # NaN of a single clip
         return _number(cell.value) or ""
     return f"{_number(cell.value)} [{_number(cell.low)}, {_number(cell.high)}]"
 

@@ -13,6 +13,7 @@ from audiogen_jax.evaluate.embedders.front_ends import clap_log_mel
 from audiogen_jax.evaluate.embedders.onnx_graph import OnnxGraph
 from audiogen_jax.evaluate.embedders.weights import find_folder
 from audiogen_jax.evaluate.waveforms import RESAMPLER, clips_at
+from audiogen_jax.files.fingerprint import sha256
 from audiogen_jax.files.json_object import read_object
 
 SAMPLE_RATE = 48000
@@ -66,7 +67,7 @@ class ClapEmbedder:
         self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / TOKENIZER))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        towers = f"{self._audio.sha256} {self._text.sha256}"
+        towers = f"{self._audio.sha256} {self._text.sha256} {sha256(folder / TOKENIZER)}"
         self.identity = Identity(
             name="LAION CLAP",
             weights_sha256=hashlib.sha256(towers.encode()).hexdigest(),

@@ -89,12 +89,13 @@ class OnnxEmbedder:
             raise ValueError(
                 f"{path} has no output {self._output!r}: it has {', '.join(self._graph.outputs)}"
             )
+        layer = f"{self.spec.layer} ({self._output})" if self.spec.layer else self._output
         self.identity = Identity(
             name=self.spec.name,
             weights_sha256=self._graph.sha256,
             sample_rate=self.spec.sample_rate,
             resampler=RESAMPLER,
-            layer=f"{self.spec.layer or self._output} of {self.spec.front_end}",
+            layer=f"{layer} of {self.spec.front_end}",
             pooling=_pooling(self.spec),
         )
 

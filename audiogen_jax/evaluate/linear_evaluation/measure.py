@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.stats
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from audiogen_jax.evaluate.linear_evaluation.examples import Examples, Mode
 from audiogen_jax.evaluate.linear_evaluation.neighbours import neighbour_votes
@@ -191,7 +191,7 @@ def _score(
         score=Score(value, low, high),
         interval=interval,
         chance=1 / len(examples.classes) if task.metric == "accuracy" else None,
-        majority=_majority(task, examples, folds),
+        majority=_majority(task, examples, folds, mode),
         neighbours=neighbour_accuracy(task, examples, folds, mode),
         scores=scores,
         best_epochs=[[outcome.epoch for outcome in seed] for seed in by_seed],
@@ -245,16 +245,22 @@ def _frames(
     return predicted, targets
 
 
-def _majority(task: Task, examples: Examples, folds: Sequence[Fold]) -> float | None:
+def _majority(task: Task, examples: Examples, folds: Sequence[Fold], mode: Mode) -> float | None:
     if task.level == "frame":
         return None
     if task.metric == "map":
-        return float(np.mean([examples.targets[fold.test].mean() for fold in folds]))
+        return float(np.mean([_answers(examples, fold.test, mode).mean() for fold in folds]))
     shares = []
     for fold in folds:
-        most = np.bincount(examples.targets[fold.train]).argmax()
-        shares.append(np.mean(examples.targets[fold.test] == most))
+        most = np.bincount(_answers(examples, fold.train, mode)).argmax()
+        shares.append(np.mean(_answers(examples, fold.test, mode) == most))
     return float(np.mean(shares))
+
+
+def _answers(examples: Examples, items: Int[np.ndarray, " n"], mode: Mode) -> np.ndarray:
+    """Targets of what is scored: each crop in paper mode, each clip in strict mode."""
+    no_logits = ItemLogits(np.zeros((len(items), 1)), np.ones(len(items), int), items)
+    return _by_clip(examples, no_logits, mode)[1]
 
 
 def neighbour_accuracy(

@@ -51,7 +51,11 @@ class UnderstandingJudge:
           name: of its checkpoint.
         """
         self._understanding = understanding
-        self.identity: Mapping[str, object] = {"judge": "understand", "model": name}
+        self.identity: Mapping[str, object] = {
+            "judge": "understand",
+            "model": name,
+            "checkpoint_sha256": understanding.checkpoint_sha256(),
+        }
 
     def ask(self, text: str, wav: bytes, attempt: int) -> str:
         """See `ListeningJudge.ask`; the first answer is the likeliest, others are drawn."""

@@ -14,7 +14,7 @@ class Interval(NamedTuple):
 
     Attributes:
       value: of all clips.
-      low: of the interval.
+      low: of the interval; NaN of a single clip, which says nothing of chance.
       high: of the interval.
     """
 
@@ -58,6 +58,8 @@ def bootstrap(
     drawn = np.asarray(together(*rows), np.float64)
     if not np.isfinite([value, *drawn]).all():
         raise ValueError(f"the statistic is {value} of all clips, and not finite in every draw")
+    if max(clips) == 1:
+        return Interval(value, np.nan, np.nan)
     low, high = np.percentile(drawn, [2.5, 97.5]) + (value - drawn.mean() if centred else 0.0)
     return Interval(value, float(low), float(high))
 

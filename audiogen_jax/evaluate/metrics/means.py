@@ -13,7 +13,7 @@ class Mean(NamedTuple):
 
     Attributes:
       mean: of the finite values.
-      low: of the 95 % interval.
+      low: of the 95 % interval; NaN of a single clip.
       high: of the 95 % interval.
       clips: how many values are finite.
     """

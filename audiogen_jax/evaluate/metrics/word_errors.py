@@ -7,7 +7,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from audiogen_jax.evaluate.metrics.bootstrap import Interval, bootstrap
-from audiogen_jax.evaluate.metrics.spoken_text import spoken_text
+from audiogen_jax.evaluate.metrics.spoken_text import (
+    spoken_text,
+    without_spaces_that_say_nothing,
+)
 
 
 class Errors(NamedTuple):
@@ -39,7 +42,8 @@ def transcript_errors(
     Args:
       reference: what should be spoken; normalised by `spoken_text`, as is the transcript.
       transcript: what was heard; empty if nothing was.
-      unit: "character" counts the spaces between words too.
+      unit: "character" counts the spaces between words too, but in scripts without any, such as
+        Chinese, where punctuation would leave some that no recogniser writes.
 
     Raises:
       ValueError: the `eval` extra is not installed.
@@ -49,6 +53,8 @@ def transcript_errors(
     except ImportError as error:
         raise ValueError("evaluation needs jiwer: pip install 'audiogen-jax[eval]'") from error
     said, heard = spoken_text(reference), spoken_text(transcript)
+    if unit == "character":
+        said, heard = without_spaces_that_say_nothing(said), without_spaces_that_say_nothing(heard)
     process = {"word": jiwer.process_words, "character": jiwer.process_characters}[unit]
     if not said:  # all is inserted, and nothing is there to divide by
         return Errors(0, 0, len(heard.split() if unit == "word" else heard), 0)

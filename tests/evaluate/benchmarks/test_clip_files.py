@@ -1,13 +1,22 @@
 """Clips by id: folders as they come, lists, and what is refused."""
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 import soundfile
 
-from audiogen_jax.evaluate.benchmarks.clip_files import list_sha256, read_clip_files
-from audiogen_jax.evaluate.benchmarks.clip_values import read_scores, read_transcripts
+from audiogen_jax.evaluate.benchmarks.clip_files import (
+    list_sha256,
+    read_clip_files,
+    sound_sha256,
+)
+from audiogen_jax.evaluate.benchmarks.clip_values import (
+    check_sounds,
+    read_scores,
+    read_transcripts,
+)
 from tests.evaluate.benchmarks.sounds import RATE, sound, write_folder
 
 
@@ -55,6 +64,9 @@ def test_refusals(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="empty holds no audio"):
         read_clip_files(tmp_path / "empty")
+    (write_folder(tmp_path / "mixed", [0]) / "1.M4A").write_bytes(b"aac")
+    with pytest.raises(ValueError, match="1.M4A: .M4A is not read; convert it"):
+        read_clip_files(tmp_path / "mixed")
     (tmp_path / "list.txt").write_text("0.wav")
     with pytest.raises(ValueError, match="expected a folder of audio, or a list"):
         read_clip_files(tmp_path / "list.txt")
@@ -94,3 +106,20 @@ def test_what_others_said(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             reader(write_lines(path, *rows))
+
+
+def test_lists_of_other_sounds_are_known(tmp_path):
+    """Clips made again under the same names have not been heard by who made the list."""
+    clips = read_clip_files(write_folder(tmp_path / "made", [0, 1]))
+    rows = [{"id": clip.clip_id, "text": "", "model": "w"} for clip in clips]
+    theirs = write_lines(tmp_path / "theirs.jsonl", *rows)
+    sounds = [{"sound_sha256": sound_sha256(clip.path)} for clip in clips]
+    ours = write_lines(
+        tmp_path / "ours.jsonl", *(row | s for row, s in zip(rows, sounds, strict=True))
+    )
+    write_folder(tmp_path / "made", [0, 1], ".flac")  # the same samples
+    check_sounds(ours, [dataclasses.replace(c, path=c.path.with_suffix(".flac")) for c in clips])
+    soundfile.write(tmp_path / "made" / "1.wav", sound(2), RATE)
+    check_sounds(theirs, clips)
+    with pytest.raises(ValueError, match="ours.jsonl is of other sounds: .*1.wav has changed"):
+        check_sounds(ours, clips)

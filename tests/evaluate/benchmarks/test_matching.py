@@ -55,6 +55,8 @@ def test_categories():
     assert matched.categories == ("0M0", "0M0")
     with pytest.raises(ValueError, match="clip 'a' has no category"):
         match(MECAT, clips("ab"), prompts("ab"), None, False)
+    with pytest.raises(ValueError, match="'a' is of category 'S0A' in one list and '0M0' in an"):
+        match(MECAT, clips("ab"), prompts("ab", "S0A"), clips("ab", "0M0"), False)
     with pytest.raises(ValueError, match="category 'XXX': mecat has 00A, 0M0"):
         match(MECAT, clips("ab", "XXX"), None, None, False)
     with pytest.raises(ValueError, match="clip 'x' has no category"):

@@ -121,6 +121,18 @@ def test_networks_in_the_place_of_lists(folder, audiogen):
     assert report["protocol"]["transcripts"]["path"] == "report_whisper.jsonl"
     (row,) = report["results"]["libritts"]["rows"]
     assert row["cells"]["WER (tiny)"]["value"] == 1.0
+    # Reproduced by asking the networks again, not from what they said before.
+    options = report["protocol"]["options"]
+    assert (options["transcripts"], options["scores"]) == ("whisper=tiny", ["onnx=levels.onnx"])
+    write_lines(
+        folder / "report_whisper.jsonl", [dict(row) | {"text": "good day"} for row in heard]
+    )
+    code, out, err = audiogen("reproduce", "report.json")
+    assert code == 0, err
+    assert ", 0 differ, 0 missing" in out
+    shutil.copy(folder / "made" / "1.wav", folder / "made" / "0.wav")
+    code, _, err = audiogen(*arguments[:7], "--transcripts", "report_whisper.jsonl", "-o", "b.json")
+    assert code == 2 and "report_whisper.jsonl is of other sounds" in err
     score = np.mean([sound(seed).mean() for seed in SEEDS])
     assert row["cells"]["onnx"]["value"] == pytest.approx(score, rel=1e-3)
 

@@ -1,5 +1,7 @@
 """Scores of clips that are at hand: each number is that of the metric on the same arrays."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -126,6 +128,18 @@ def test_other_rates_lengths_and_silence(folders, tmp_path):
     assert any("no bandwidth" in note for note in scores.notes)
 
 
+def test_copies_and_few_clips_are_told(folders, tmp_path):
+    made, real = folders
+    copies = write_folder(tmp_path / "copies", [0, 0, 0, 50, 4, 5])
+    both = matched("audiocaps", copies, real)
+    notes = "; ".join(score(AUDIOCAPS, both, {"e": MelEmbedder()}, draws=20).notes)
+    assert "2 of 6 clips are copies of others among them ('1', '2')" in notes
+    assert "1 of 6 clips are references themselves ('3')" in notes
+    assert "FD (e) is of as few as 6 clips in 16 dimensions" in notes
+    plain = score(AUDIOCAPS, matched("audiocaps", made, real), {"e": MelEmbedder()}, draws=20)
+    assert not any("copies" in note or "themselves" in note for note in plain.notes)
+
+
 def test_one_clip_has_no_distance_of_sets(folders, tmp_path):
     _, real = folders
     one = write_folder(tmp_path / "one", [0])
@@ -169,6 +183,14 @@ def test_words_and_scores_by_category(tmp_path):
     assert leaks.rows[0].cells["WER (whisper)"].clips == 2
     some = score(benchmark("mecat"), both, {}, None, {"utmosv2": {"0": 3.0}})
     assert "UTMOSv2 of S00 is of 1 of 2 clips" in some.notes
+    single = [row for row in score_table(benchmark("mecat"), some, "mine").rows if "mine" in row]
+    assert any("3.00" in row for row in single)  # without an interval
+    chinese = [replace(p, caption=StructuredCaption("a voice", asr="你好")) for p in prompts]
+    said = matched("mecat", folder, None, chinese)
+    words = score(benchmark("mecat"), said, {}, heard, {"utmosv2": {"0": 3.0}})
+    assert any(
+        "WER (whisper) of S00 is undefined: the words of '0' are in" in n for n in words.notes
+    )
     gap = Transcripts({"0": "good day"}, "whisper")
     with pytest.raises(ValueError, match="clip '1' has no transcript"):
         score(benchmark("mecat"), both, {}, gap)

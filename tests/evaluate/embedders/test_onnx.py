@@ -44,6 +44,8 @@ def test_whole_clips_and_windows(tmp_path):
     frames = OnnxEmbedder(path, OnnxSpec("levels", 1000, output="frames"))
     np.testing.assert_allclose(frames.embed([CLIP], 1000).values, [[CLIP.mean()]], rtol=1e-5)
     assert len({each.identity for each in (whole, cut, frames)}) == 3
+    named = [OnnxSpec("levels", 1000, output=o, layer="top") for o in ("frames", "levels")]
+    assert len({OnnxEmbedder(path, spec).identity for spec in named}) == 2
 
 
 def test_the_specification_stands_beside_the_graph(tmp_path):
@@ -100,6 +102,10 @@ def test_clap(tmp_path):
     texts = clap.embed_texts(["a dog barks", "a"])
     np.testing.assert_allclose(texts.values[0, :4], [0, 3**-0.5, 3**-0.5, 3**-0.5], atol=1e-6)
     assert texts.identity.weights_sha256 == clap.identity.weights_sha256
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text() + " ")
+    changed = embedder(f"clap={tmp_path}").identity.weights_sha256
+    assert changed != clap.identity.weights_sha256
     with pytest.raises(ValueError, match="no texts"):
         clap.embed_texts([])
     with pytest.raises(ValueError, match=r"{'truncation': 'fusion'}: expected \['rand_trunc'\]"):

@@ -161,6 +161,10 @@ def test_a_model_of_our_own_hears_the_clip(tmp_path):
             sample_rate = 8000
 
         asked: list = []
+        weights = "a"
+
+        def checkpoint_sha256(self):
+            return self.weights
 
         def answer(self, questions, decoding, seed):
             self.asked.append((questions[0], decoding, seed))
@@ -171,6 +175,12 @@ def test_a_model_of_our_own_hears_the_clip(tmp_path):
     ratings = rate(judge, [sheet("rain")], Answers(tmp_path, judge), pause=0.001)
     assert ratings.ratings == {"rain": RATINGS}
     (first, sure, _), (_, drawn, seed) = understanding.asked
+    understanding.weights = "b"  # under the same name: nothing that is kept is of these
+    other = UnderstandingJudge(understanding, "tiny")  # pyright: ignore
+    assert (
+        plan([sheet("rain")], Answers(tmp_path, judge)).kept,
+        plan([sheet("rain")], Answers(tmp_path, other)).kept,
+    ) == (1, 0)
     assert "Description: rain" in first.text and len(first.media[0].samples) == 400
     assert (sure.temperature, drawn.temperature, seed) == (0.0, 1.0, 1)
 

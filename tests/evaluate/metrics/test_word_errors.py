@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiogen_jax.evaluate.metrics.spoken_text import spoken_text
+from audiogen_jax.evaluate.metrics.spoken_text import spoken_text, unspaced
 from audiogen_jax.evaluate.metrics.word_errors import Errors, error_rate, transcript_errors
 
 SENTENCES = st.lists(st.sampled_from("ah bee cat cats dog".split()), min_size=1).map(" ".join)
@@ -39,6 +39,14 @@ def edits(a, b) -> int:
 )
 def test_what_sounds_the_same(text: str, expected: str):
     assert spoken_text(text) == expected
+
+
+def test_spaces_of_scripts_without_words_are_no_characters():
+    """Punctuation of the reference leaves spaces that no recogniser writes."""
+    assert transcript_errors("你好，世界。", "你好世界", "character") == Errors(0, 0, 0, 4)
+    assert transcript_errors("他说 OK，好", "他说ok好", "character").total == 0
+    assert transcript_errors("two words", "twowords", "character").total == 1
+    assert unspaced("ﾃｽﾄ") and unspaced("a 你") and not unspaced("한국어 été")
 
 
 @settings(max_examples=50)
