@@ -205,8 +205,11 @@ def distances(
         made = [clip for each, clip in zip(asked, clips, strict=True) if each.kind == kind]
         if len(made) > 1:
             kernels = gaussian_kernels(embedded, judge.embed(made, sample_rate))
-            interval = kernels.interval(draws=500)
-            values[kind] = {name: KAD_SCALE * x for name, x in interval._asdict().items()}
+            try:
+                value, low, high = (KAD_SCALE * x for x in kernels.interval(draws=500))
+            except ValueError:  # of a few clips a resample may hold one alone
+                value, low, high = KAD_SCALE * kernels.mmd2(), None, None
+            values[kind] = {"value": value, "low": low, "high": high}
     return values
 
 
