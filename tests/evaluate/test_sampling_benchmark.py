@@ -44,7 +44,7 @@ def test_rehearsal(tiny_checkpoint, judge, monkeypatch):
     names = [*measured["prompts"]]
     same = pipeline.generate([*measured["prompts"].values()], 2, 1, duration=0.3, ids=names)
     for name, clip, other in zip(names, made["one step"], same, strict=True):
-        assert (np.abs(clip - other.audio).max() < 1e-4) is name.startswith("2/")  # its seed
+        assert (np.abs(clip - other.audio).max() < 1e-4) == name.startswith("2/")  # its seed
     assert np.abs(made["caption alone"][0] - made["one step"][0]).max() > 1e-3
     with pytest.raises(ValueError, match="no held-out recording"):
         measure(pipeline, judge, RECORDINGS[::2], 0, (1,), ROWS)
