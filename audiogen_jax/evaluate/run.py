@@ -83,6 +83,8 @@ def evaluate_checkpoint(
         },
         **environment(),
     }
+    if form := model.form(options):  # steps of a student are not those of the generator
+        protocol["form"] = form
     if model.codec.channels > 1:
         protocol["channels"] = "averaged to mono"
     results: dict[str, object] = {}

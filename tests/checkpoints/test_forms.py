@@ -10,6 +10,7 @@ import pytest
 import audiogen_jax as ag
 from audiogen_jax.checkpoints.adapters import Adapters, save_adapters
 from audiogen_jax.checkpoints.convert import convert_checkpoint
+from audiogen_jax.evaluate.suite import Model
 from audiogen_jax.infer.options import FEW, SamplingOptions
 from audiogen_jax.jobs.generate_clips import BatchSettings, run_batch
 from audiogen_jax.models import lora
@@ -72,6 +73,13 @@ def test_few_steps_are_taken_by_the_form_for_them(pipeline, tiny_checkpoint):
     )
     np.testing.assert_array_equal(many.audio, usual.audio)
     assert np.abs(few.audio - many.audio).max() > 1e-3
+
+
+def test_a_report_says_that_a_student_sampled(pipeline, tiny_checkpoint):
+    few, many = SamplingOptions(steps=4), SamplingOptions(steps=4, solver="ab2")
+    model, plain = (Model(each.codec, each) for each in (pipeline, ag.load(tiny_checkpoint)))
+    assert model.form(few) == "few_steps.safetensors"
+    assert model.form(many) is plain.form(few) is Model(pipeline.codec).form(few) is None
 
 
 def test_the_benchmark_of_sampling_has_a_row_for_each(pipeline, tiny_checkpoint):
