@@ -13,6 +13,8 @@ import wave
 
 import numpy as np
 
+TIMEOUT = 3600
+"""Seconds without a word from the server, which has a deadline of its own."""
 SERVER = "http://127.0.0.1:8000"
 VIEWS = ("caption", "speech", "asr", "sfx", "music", "env")
 
@@ -34,12 +36,16 @@ def scene(server: str, body: dict[str, object]) -> tuple[np.ndarray, int]:
     data = json.dumps({**body, "response_format": "wav"}).encode()
     request = urllib.request.Request(f"{server}/v1/audio/scenes", data, headers)
     try:
-        with urllib.request.urlopen(request) as answer:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
             contents = answer.read()
     except urllib.error.HTTPError as error:
         with error:
-            said = json.loads(error.read())
-        raise RuntimeError(said["error"]["message"]) from error
+            said = error.read()
+        try:
+            message = json.loads(said)["error"]["message"]
+        except (ValueError, LookupError, TypeError):  # of a proxy before it
+            message = f"{server} answers {error.code}: {said[:80]!r}"
+        raise RuntimeError(message) from error
     with wave.open(io.BytesIO(contents)) as file:
         channels, rate = file.getnchannels(), file.getframerate()
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")

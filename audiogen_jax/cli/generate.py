@@ -174,8 +174,10 @@ def generate(
             sharding=sharding,
         )
     if (length := duration or asked_seconds(events)) is not None:
-        codec = pipeline.codec
-        check_clip(output.suffix.lower(), delivery, length, codec.sample_rate, codec.channels)
+        rate, channels = pipeline.codec.sample_rate, pipeline.codec.channels
+        if given is not None:  # whose rate and channels the clip has
+            rate, channels = given.sample_rate or rate, given.audio[0].size
+        check_clip(output.suffix.lower(), delivery, length, rate, channels)
     with progress(f"generating, {options.steps} steps"):
         clips = pipeline.generate(
             [scene] * takes,

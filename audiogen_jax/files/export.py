@@ -7,6 +7,7 @@ sets, is written by `files.audio.write_audio`.
 import dataclasses
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -268,11 +269,12 @@ def _chunks(
     """Those of a WAV file that stand before the samples, and those behind."""
     rate, (count, channels) = made.sample_rate, made.samples.shape
     mode = {1: "mono", 2: "stereo"}.get(channels, "multi-channel")
+    codec = re.sub(r"[,\s]+", " ", provenance.made_with.name)  # lines of fields with commas
     broadcast = Broadcast(
         _title(provenance),
         software(),
         reference(record),
-        f"A=PCM,F={rate},W={_BITS[subtype]},M={mode},T={software()};{provenance.made_with.name}\r\n",
+        f"A=PCM,F={rate},W={_BITS[subtype]},M={mode},T={software()};{codec}\r\n",
         *dated(),
         first,
         made.loudness,

@@ -7,6 +7,7 @@ batch at every start, and so come out with the same bits.
 
 import dataclasses
 import hashlib
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -199,6 +200,8 @@ def run_batch(
         mine = _captions_alone(mine, prompts)
     if settings.duration is not None:
         check_durations(settings.duration, 1, pipeline.generator.latent_rate)
+    seconds, codec = settings.duration or math.inf, pipeline.codec
+    settings.delivery.check(seconds, codec.sample_rate, codec.channels)
     checkpoint_sha256 = pipeline.checkpoint_sha256()
     made_by = MadeWith.of_folder(pipeline.loaded.folders[0], checkpoint_sha256)
     job = {

@@ -180,17 +180,23 @@ class Batcher(Generic[Asked, Ready, Made]):
 
     def _prepared(self, jobs: list[_Job[Asked, Ready]]) -> list[_Job[Asked, Ready]]:
         asking = [job for job in jobs if job.call is None]
-        try:
-            results = self._maker.prepare([job.asked for job in asking]) if asking else []  # type: ignore[misc]
-        except Exception as error:
-            results = [error] * len(asking)
-        for job, result in zip(asking, results, strict=True):
+        for job, result in zip(asking, self._preparations(asking), strict=True):
             if isinstance(result, Exception):
                 if job.future.set_running_or_notify_cancel():
                     job.future.set_exception(result)
             else:
                 job.ready = result
         return [job for job in jobs if job.call or job.ready is not None]
+
+    def _preparations(self, asking: Sequence[_Job[Asked, Ready]]) -> Sequence[Ready | Exception]:
+        if not asking:
+            return []
+        try:
+            return self._maker.prepare([job.asked for job in asking])  # type: ignore[misc]
+        except Exception as error:
+            if len(asking) == 1:
+                return [error]
+            return [result for job in asking for result in self._preparations([job])]
 
     def _batch(self, jobs: Sequence[_Job[Asked, Ready]]) -> list[_Job[Asked, Ready]]:
         """The oldest, and those that can be made with it."""

@@ -1,12 +1,8 @@
 """`/v1/audio/edits` and `/v1/audio/understanding`: what begins with a recording."""
 
 import asyncio
-import contextlib
 import io
-import threading
-import warnings
-from collections.abc import Iterator
-from typing import Annotated, TextIO
+from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import JSONResponse, Response
@@ -21,6 +17,7 @@ from audiogen_jax.serve.bodies import EditForm, QuestionForm
 from audiogen_jax.serve.errors import ApiError
 from audiogen_jax.serve.formats import check_delivery, check_format
 from audiogen_jax.serve.service import Service, blaming
+from audiogen_jax.serve.warned import own_warnings
 
 
 def hearing_routes(service: Service) -> APIRouter:
@@ -116,32 +113,6 @@ def hearing_routes(service: Service) -> APIRouter:
         return JSONResponse({"text": text})
 
     return router
-
-
-@contextlib.contextmanager
-def own_warnings() -> Iterator[list[str]]:
-    """What is warned of, by this thread alone: others encode what other clients get."""
-    told: list[str] = []
-    thread = threading.get_ident()
-    with warnings.catch_warnings():
-        show = warnings.showwarning
-
-        def tell(
-            message: Warning | str,
-            category: type[Warning],
-            filename: str,
-            lineno: int,
-            file: TextIO | None = None,
-            line: str | None = None,
-        ) -> None:
-            if threading.get_ident() == thread and issubclass(category, UserWarning):
-                told.append(str(message))
-            else:
-                show(message, category, filename, lineno, file, line)
-
-        warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = tell
-        yield told
 
 
 async def _read(service: Service, filename: str | None, contents: bytes) -> Audio:

@@ -26,6 +26,7 @@ from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import Clip
 from audiogen_jax.refiner.refine import refine
+from audiogen_jax.serve.warned import own_warnings
 
 INSTRUCTIONS = """\
 Makes, edits, questions and measures sound. Prompts are plain sentences; words to be spoken stand \
@@ -75,12 +76,16 @@ def _telling(tool: Callable) -> Callable:
 
 
 def _in_turn(tool: Callable) -> Callable:
-    """A tool that is done by one call after the other, from its checks to its file."""
+    """A tool that is done by one call after the other, from its checks to its file.
+
+    A result with names holds what was warned of, such as words that the model does not read.
+    """
 
     @functools.wraps(tool)
     def call(tools: "_Tools", *arguments: object, **named: object) -> object:
-        with tools.turn:
-            return tool(tools, *arguments, **named)
+        with tools.turn, own_warnings() as told:
+            result = tool(tools, *arguments, **named)
+        return {**result, "warnings": told} if told and isinstance(result, dict) else result
 
     return call
 

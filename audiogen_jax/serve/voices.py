@@ -36,7 +36,8 @@ def describe(voice: str, instructions: str | None) -> str:
             "voice",
             "invalid_value",
         )
-    return f"{description}, {instructions.strip()}" if instructions else description
+    manner = (instructions or "").strip()
+    return f"{description}, {manner}" if manner else description
 
 
 def spoken(words: str, voice: str) -> StructuredCaption:

@@ -1,6 +1,7 @@
 """What a file says of its making, read back by FFmpeg, wavinfo and libsndfile."""
 
 import ast
+import dataclasses
 import io
 import json
 import os
@@ -121,6 +122,10 @@ def test_what_other_files_say_does_not_break_ours(tmp_path: Path):
     faint = export(1e-20 * NOISE, RATE, ".wav", MADE, Delivery(true_peak=-1))
     (bext,) = (c for c in broadcast_wave.read_chunks(faint.contents) if c.id == b"bext")
     assert struct.unpack_from("<h", bext.body, 416) == (0x7FFF,)
+    made = dataclasses.replace(MADE, made_with=MadeWith("my\r\nA=MPEG1,dogs", "0f" * 32))
+    (bext,) = (c for c in broadcast_wave.read_chunks(export(NOISE, RATE, ".wav", made).contents)
+               if c.id == b"bext")  # fmt: skip
+    assert bext.body[602:].endswith(b";my A=MPEG1 dogs\r\n") and bext.body.count(b"\r\n") == 1
     named = tmp_path / os.fsdecode(b"\xff.flac")  # in another encoding
     write_export(named, NOISE, RATE, MADE)
     assert json.loads(beside(named).read_text())["file"] == named.name

@@ -20,7 +20,7 @@ def job(tiny_checkpoint, tmp_path):
     prompts.write_text('{"audio_id": "a", "caption": "rain"}\n')
 
     def run(**settings):
-        settings = BatchSettings(SamplingOptions(steps=2), duration=0.4, **settings)
+        settings = BatchSettings(SamplingOptions(steps=2), **{"duration": 0.4, **settings})
         return run_batch(prompts, tmp_path / "out", settings, checkpoint=tiny_checkpoint)
 
     return run
@@ -46,8 +46,11 @@ def test_clips_of_one_level_decide_the_job(job, tmp_path):
         BatchSettings(marking=Marking(c2pa_certificate=tmp_path, c2pa_key=tmp_path))
 
 
-def test_a_clip_too_short_for_its_loop_fails_alone(job, tmp_path):
-    done = job(delivery=Delivery(loop=0.3))
+def test_clips_too_short_for_their_loop(job, tmp_path):
+    with pytest.raises(ValueError, match="a clip of 0.40 s is shorter than two crossfades"):
+        job(delivery=Delivery(loop=0.3))
+    assert not (tmp_path / "out").exists()
+    done = job(delivery=Delivery(loop=60), duration=None)  # as the model decides: it fails alone
     assert (done.made, done.errors) == (0, 1)
     (failed,) = rows(tmp_path / "out", "errors.jsonl")
     assert failed["id"] == "a" and "shorter than two crossfades" in failed["error"]

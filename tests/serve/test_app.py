@@ -18,7 +18,7 @@ from audiogen_jax.files.provenance import MadeWith, Provenance, read_provenance
 from audiogen_jax.infer.continuation import continued
 from audiogen_jax.serve.answers import header
 from audiogen_jax.serve.formats import encode
-from audiogen_jax.serve.hearing import own_warnings
+from audiogen_jax.serve.warned import own_warnings
 from tests.loudness_meter import measure
 from tests.serve.conftest import KEY, QUICK, serving
 

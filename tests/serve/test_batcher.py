@@ -13,13 +13,18 @@ SECONDS = 20
 
 
 class Squares:
-    """Squares numbers, equal signs together; waits for `go`. Text cannot be prepared, 13 fails."""
+    """Squares numbers, equal signs together; waits for `go`.
+
+    Text cannot be prepared, None breaks what is prepared with it, 13 fails.
+    """
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.go, self.busy = threading.Event(), threading.Semaphore(0)
 
     def prepare(self, asked: Sequence[object]) -> list[int | Exception]:
+        if None in asked:
+            raise TypeError("None")
         return [n if isinstance(n, int) else ValueError(f"{n!r} is no number") for n in asked]
 
     def alike(self, one: int, other: int) -> bool:
@@ -73,13 +78,15 @@ def test_an_idle_server_gathers_what_comes_at_once(maker):
 
 
 def test_errors_stay_with_those_who_made_them(maker, batcher):
-    futures = [busy(maker, batcher), *map(batcher.submit, (2, "two", 13))]
+    futures = [busy(maker, batcher), *map(batcher.submit, (2, "two", 13, None))]
     maker.go.set()
     assert futures[1].result(SECONDS) == 4
     with pytest.raises(ValueError, match="'two' is no number"):
         futures[2].result(SECONDS)
     with pytest.raises(RuntimeError, match="13"):
         futures[3].result(SECONDS)
+    with pytest.raises(TypeError, match="None"):
+        futures[4].result(SECONDS)
     assert maker.batches == [[0], [2, 13], [2], [13]]
     assert batcher.submit(3).result(SECONDS) == 9
 

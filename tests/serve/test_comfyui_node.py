@@ -5,6 +5,7 @@ import pytest
 
 from audiogen_jax.infer.options import SamplingOptions
 from launch.comfyui_node import AudioScene, scene
+from tests.chat_stub import Stub, chat_server
 from tests.serve.test_page import serve
 
 
@@ -20,6 +21,13 @@ def test_a_scene_by_way_of_the_server(pipeline, monkeypatch):
     with pytest.raises(RuntimeError, match="duration"):
         scene(server, {**body, "duration": 10_000})
     next(serving, None)
+
+
+def test_errors_of_a_proxy_are_told(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    Stub.mood = lambda body: 502
+    with chat_server() as address, pytest.raises(RuntimeError, match="answers 502: b'busy'"):
+        scene(address.removesuffix("/v1"), {})
 
 
 def test_what_the_node_shows():

@@ -71,12 +71,14 @@ def test_one_name_asked_for_twice_is_one_file(pipeline, tmp_path):
 
     async def ask():
         async with mcp.Client(server) as client:
-            asked = {"prompt": "rain", "name": "a.wav", "duration": 1}
+            asked = {"prompt": "rain " * 200, "name": "a.wav", "duration": 1}
             calls = (client.call_tool("generate", {**asked, "seed": seed}) for seed in (1, 2))
             return await asyncio.gather(*calls)
 
     made, other = sorted(asyncio.run(ask()), key=lambda result: bool(result.is_error))
     assert not made.is_error and "exists: choose another name" in other.content[0].text
+    (warning,) = made.structured_content["warnings"]
+    assert "more than the 128 tokens that the model reads" in warning
     assert read_provenance(tmp_path / "a.wav")["seed"] == made.structured_content["seed"]
 
 
