@@ -5,7 +5,7 @@ draw prompts and noise; those of the committed evaluation (seed 0) are not among
 makes the same clips from the same noise, so that it is compared with the reference clip by clip. A
 digit is heard by PocketSphinx, which nobody here trained, and by the judge; a sound by the judge.
 
-From the root of the repository (MINUTES; the judge is trained once in `--cache`):
+From the root of the repository (minutes on two idle cores; the judge is trained once, see --cache):
 
     python -m tests.benchmarks.sampling datasets/manifests/singles.jsonl
 
@@ -313,8 +313,9 @@ def main() -> None:
     }
     rows = measured["rows"]
     write_report(args.output, protocol, {"rows": rows}, FIELDS)
-    write_markdown(args.output.with_suffix(".md"), [table(rows)])
-    print_report([table(rows)])
+    whole = table(rows)
+    write_markdown(args.output.with_suffix(".md"), [whole])
+    print_report([Table(whole.title, whole.columns[:4], [row[:4] for row in whole.rows])])
 
 
 if __name__ == "__main__":
