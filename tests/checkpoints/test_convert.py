@@ -32,7 +32,11 @@ def expected():
 
 
 @pytest.mark.parametrize(
-    "options", [{"max_shard_bytes": 200_000}, {"format": "orbax"}], ids=["shards", "orbax"]
+    "options",
+    [
+        pytest.param({"max_shard_bytes": 200_000}, id="shards"),
+        pytest.param({"format": "orbax"}, id="orbax", marks=pytest.mark.slow),
+    ],
 )
 def test_a_whole_generator(tmp_path, expected, options):
     """Its parts, from folders beside it, move into the copy, which then stands alone."""

@@ -46,13 +46,12 @@ def test_scene_at_the_predicted_duration(pipeline):
 
 def test_takes_differ_and_repeat(pipeline):
     options = {"seed": 4, "duration": 2.0, "steps": 8}
-    first, second = pipeline.generate([SCENE, SCENE], **options)
-    assert first.audio.shape == second.audio.shape == (32000,)
-    assert abs(np.corrcoef(first.audio, second.audio)[0, 1]) < 0.5
-    (again,) = pipeline.generate([SCENE], ids=["1"], **options)
-    np.testing.assert_allclose(again.audio, second.audio, atol=1e-4)
-    repeated = pipeline.generate([SCENE, SCENE], **options)
-    np.testing.assert_array_equal(repeated[0].audio, first.audio)
+    first, second, again = (
+        pipeline.generate(SCENE, ids=[take], **options)[0].audio for take in ("0", "1", "0")
+    )
+    assert first.shape == second.shape == (32000,)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.5
+    np.testing.assert_array_equal(again, first)
 
 
 def test_the_caption_matters(pipeline):

@@ -66,6 +66,7 @@ def piano():
     return clip, pipeline.generator.window / pipeline.generator.latent_rate
 
 
+@pytest.mark.slow
 def test_seams_are_not_louder_than_the_rest(piano):
     clip, window = piano
     assert len(clip.audio) == 30 * clip.sample_rate
@@ -85,6 +86,7 @@ def test_seams_are_not_louder_than_the_rest(piano):
     assert np.percentile(jumps[at_seam], 90) < np.percentile(jumps[~at_seam], 90) + 1.5
 
 
+@pytest.mark.slow
 def test_a_long_clip_does_not_fade(piano):
     clip, _ = piano
     thirds = np.sqrt((clip.audio.reshape(3, -1) ** 2).mean(axis=1))

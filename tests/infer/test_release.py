@@ -33,7 +33,7 @@ def released(array: np.ndarray) -> np.ndarray:
     ("case", "steps", "guidance", "schedule"),
     [
         ("n10_g1", 10, 1.0, "sway"),
-        ("n4_g5_linear", 4, 5.0, "linear"),
+        pytest.param("n4_g5_linear", 4, 5.0, "linear", marks=pytest.mark.slow),
     ],
 )
 def test_release(pipeline, golden, case: str, steps: int, guidance: float, schedule: str):

@@ -79,7 +79,7 @@ def test_velocity(name, step):
     assert error(out, io[f"fwd.velocity_t{step}"]) < TOLERANCE
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("name", [VARIANTS[0], pytest.param(VARIANTS[1], marks=pytest.mark.slow)])
 def test_velocity_variants(name):
     io = golden_arrays(name)
     velocity, timestep = shared_velocity(name), cut(io["fwd.timesteps_scalar"][1])

@@ -13,6 +13,7 @@ from audiogen_jax.cli import main
 from audiogen_jax.evaluate.embedders.registry import embedder
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.input.latent_dataset import LatentDataset
+from audiogen_jax.plan.memory import check_fits
 from audiogen_jax.plan.sampling import plan_sampling
 from audiogen_jax.plan.training import plan_training
 from audiogen_jax.train.config import load_config
@@ -142,6 +143,12 @@ def test_plans(latents):
     config = load_config(CONFIG)
     plan = plan_training(config, "h200:8")
     assert plan["chips"] == 8 and plan["frames"] == 50 and plan["flops"]["model"] > 0
+    assert plan["flops"]["executed"] == plan["flops"]["model"]  # nothing is rematerialised
+    assert plan["replicated"] == [] and plan["flops"]["uncounted_loops"] == []
+    held, times = plan["memory"]["parameters_and_optimizer"], plan["seconds_per_step"]
+    assert plan["hbm_bytes"] > plan["memory"]["arguments"] > held > 0
+    assert times["kernels"] == max(times["computing"], times["memory"])
+    check_fits(plan)
     batch = plan_sampling(config, "h200:8", 16, SamplingOptions(steps=2))
     assert batch["frames"] == 50 and batch["flops"]["per_clip"] > 0
     assert plan["parameters"]["trained"] == batch["parameters"]

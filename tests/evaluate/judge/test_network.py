@@ -47,6 +47,7 @@ def test_the_background_is_music_a_place_or_nothing():
         train_judge(RECORDINGS, BACKGROUND)
 
 
+@pytest.mark.slow
 def test_the_background_is_heard_behind_others():
     """Of a hiss under tones, which are nothing by themselves."""
     settings = dataclasses.replace(BACKGROUND, steps=30, batch_size=6)

@@ -93,6 +93,7 @@ def test_adapters_that_are_zero_are_the_teacher(params, tiny_config):
     begins_as_teacher(student, state.replace(params=zeros), params)
 
 
+@pytest.mark.slow
 def test_a_student_begins_as_its_teacher(params, tiny_config):
     student = objective(0, params, tiny_config)
     shapes = jax.eval_shape(student.init_state, jax.random.key(0))
