@@ -144,6 +144,7 @@ def test_plans(latents):
     plan = plan_training(config, "h200:8")
     assert plan["chips"] == 8 and plan["frames"] == 50 and plan["flops"]["model"] > 0
     assert plan["flops"]["executed"] == plan["flops"]["model"]  # nothing is rematerialised
+    assert plan["flops"]["per_chip_over_ideal"] == pytest.approx(1, abs=0.1)
     assert plan["replicated"] == [] and plan["flops"]["uncounted_loops"] == []
     held, times = plan["memory"]["parameters_and_optimizer"], plan["seconds_per_step"]
     assert plan["hbm_bytes"] > plan["memory"]["arguments"] > held > 0
