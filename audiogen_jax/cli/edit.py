@@ -55,7 +55,7 @@ def edit(
     ] = None,
     checkpoint: Annotated[
         str, typer.Option(help="A folder or hub name of a model that edits.")
-    ] = "HKUSTAudio/Audio-Omni",
+    ] = "nano",
     revision: Revision = None,
     between: Annotated[
         str | None,

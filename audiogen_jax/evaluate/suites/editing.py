@@ -127,7 +127,7 @@ def edited(
     options: SamplingOptions | None,
     title: str,
 ) -> list[Samples]:
-    """What a model makes of the sources."""
+    """What a model makes of the sources; where it shall add a sound, it is told."""
     clips, rate = [], pipeline.codec.sample_rate
     bar = track(rows, f"editing, {title}", console=Console(stderr=True), transient=True)
     for row in bar:
@@ -135,6 +135,7 @@ def edited(
             row.pair.kind,  # pyright: ignore[reportArgumentType]
             Sound(row.source, rate),
             what=row.pair.what,
+            between=row.pair.span if row.pair.kind == "add" else None,
             seed=seed,
             options=options,
             id=row.id,

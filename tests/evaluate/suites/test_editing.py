@@ -103,8 +103,9 @@ class Editor:
 
     layers = ("semantic",)
 
-    def edit(self, kind, sound, *, what, seed, options, id):
+    def edit(self, kind, sound, *, what, between, seed, options, id):
         row = self.clips[id]
+        assert between == (row.pair.span if kind == "add" else None)
         assert (kind, what) == (row.pair.kind, row.pair.what)
         audio = sound.samples[:, 0] if self.lazy else row.goal
         return dataclasses.make_dataclass("Clip", ["audio"])(audio)
