@@ -32,7 +32,7 @@ def get_config(arg: str = "") -> ConfigDict:
             condition_dropout=0.0,
             source_dropout=0.0,
             text_tokenizer=config_dict.placeholder(str),  # that of init
-            max_tokens=72,
+            max_tokens=48,
             num_workers=0,
         )
     )

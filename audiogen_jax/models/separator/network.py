@@ -74,7 +74,7 @@ class SeparatorBlock(nn.Module):
 
 
 class SeparatorNetwork(nn.Module):
-    """Spectra, latents and a text that was read -> masks."""
+    """Spectra, latents and a text that was read -> logits of masks."""
 
     config: SeparatorConfig
     dtype: DTypeLike = jnp.float32
@@ -90,7 +90,7 @@ class SeparatorNetwork(nn.Module):
         text: Float[Array, "b l e"],
         text_mask: TokenMask,
     ) -> Float[Array, "b t f"]:
-        """Shares in [0, 1] of the named sound at every frame and frequency.
+        """Logits of the share of the named sound at every frame and frequency.
 
         Args:
           spectra: of recordings.
@@ -114,7 +114,7 @@ class SeparatorNetwork(nn.Module):
         dtypes = ModuleDTypes(dtype=self.dtype, param_dtype=self.param_dtype)
         x, _ = blocks(c.num_heads, c.hidden, name="blocks", **dtypes)(x, None, query, mask)
         x = LayerNorm(name="final_norm", **dtypes)(x)
-        return nn.sigmoid(dense(c.bins, name="masks")(x).astype(jnp.float32))
+        return dense(c.bins, name="masks")(x).astype(jnp.float32)
 
 
 def _levels(spectra: Spectra, mask: FrameMask) -> Float[Array, "b t f"]:
@@ -174,6 +174,20 @@ class Separator:
         spectra = stft(audio, self.config.n_fft, self.config.hop, lengths)
         return spectra, length_mask(lengths // self.config.hop + 1, spectra.shape[1])
 
+    def logits(
+        self,
+        params: Params,
+        spectra: Spectra,
+        mask: FrameMask,
+        latents: Float[Array, "b m c"],
+        query: Tokens,
+    ) -> Float[Array, "b t f"]:
+        """What masks are the sigmoid of, for what each text names; see `SeparatorNetwork`."""
+        ids, token_mask = jnp.asarray(query.ids), jnp.asarray(query.mask)
+        text = apply(self._text_encoder, params["text_encoder"], ids, token_mask)
+        sounds = spectra, mask, latents
+        return apply(self._network, params["separator"], *sounds, text, token_mask)
+
     def masks(
         self,
         params: Params,
@@ -182,8 +196,5 @@ class Separator:
         latents: Float[Array, "b m c"],
         query: Tokens,
     ) -> Float[Array, "b t f"]:
-        """The share of what each text names; see `SeparatorNetwork`."""
-        ids, token_mask = jnp.asarray(query.ids), jnp.asarray(query.mask)
-        text = apply(self._text_encoder, params["text_encoder"], ids, token_mask)
-        sounds = spectra, mask, latents
-        return apply(self._network, params["separator"], *sounds, text, token_mask)
+        """The share in [0, 1] of what each text names at every frame and frequency."""
+        return nn.sigmoid(self.logits(params, spectra, mask, latents, query))

@@ -28,21 +28,23 @@ def objective(tiny_checkpoint, sounds):
     return load_objective(parse_config(separating(tiny_checkpoint, sounds)))
 
 
-def test_the_error_of_silence_and_of_doing_nothing_is_zero_decibels(objective):
+def test_masks_that_are_right_have_no_loss_and_those_that_do_nothing_zero_decibels(objective):
     """Of a named sound that is the whole recording, or none of it."""
     batch = host_batch(next(iter(open_batches(objective.config.data, "train", 0)))).arrays
     batch = batch._replace(lengths=np.full(8, batch.audio.shape[1]))
     params = objective.init_state(jax.random.key(0)).params
     closed = jax.tree.map(np.zeros_like, params["separator"])
     measure = jax.jit(lambda network, batch: objective._metrics(network, objective.frozen, batch))
-    closed["masks"]["bias"][:] = -30.0
-    whole = batch._replace(audio=batch.source)
-    assert measure({"separator": closed}, whole)["loss"] == pytest.approx(0.0, abs=0.01)
-    silent = batch._replace(audio=0 * batch.audio)
-    assert measure({"separator": closed}, silent)["loss"] == pytest.approx(-30.0, abs=0.01)
-    closed["masks"]["bias"][:] = 30.0
-    assert measure({"separator": closed}, silent)["loss"] == pytest.approx(0.0, abs=0.01)
-    assert measure({"separator": closed}, whole)["loss"] == pytest.approx(-30.0, abs=0.01)
+    whole, silent = batch._replace(audio=batch.source), batch._replace(audio=0 * batch.audio)
+    for bias, right, wrong in ((-30.0, silent, whole), (30.0, whole, silent)):
+        closed["masks"]["bias"][:] = bias
+        good, bad = (measure({"separator": closed}, each) for each in (right, wrong))
+        assert good["loss"] == pytest.approx(0, abs=1e-5) and bad["loss"] > 10
+        assert good["error_db"] == pytest.approx(-30, abs=0.01)
+        assert bad["error_db"] == pytest.approx(0, abs=0.01)
+    half = batch._replace(source=2 * batch.audio)
+    closed["masks"]["bias"][:] = 0.0
+    assert measure({"separator": closed}, half)["loss"] == pytest.approx(0, abs=1e-5)
 
 
 @pytest.mark.slow
