@@ -18,7 +18,7 @@ from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
 from audiogen_jax.infer.requests import Clip, ClipError, Request
 from audiogen_jax.infer.separation import Grid, shared_out
-from audiogen_jax.infer.stem_editing import StemEditor, mono_at
+from audiogen_jax.infer.stem_editing import LISTENING, StemEditor, mono_at
 from audiogen_jax.input.scenes.layers import gain_below
 from audiogen_jax.models.prompting import Sound
 from audiogen_jax.models.separator.network import Separator
@@ -192,7 +192,7 @@ class SeparatorEditor(StemEditor):
 
 
 def _samples_nothing(options: SamplingOptions | None) -> None:
-    if options is not None:
+    if options not in (None, LISTENING):
         raise ValueError(
             "this editor samples only what is added: extractions, removals and stems take no "
             "steps, guidance, schedule or solver"

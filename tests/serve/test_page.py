@@ -7,6 +7,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import soundfile
 import uvicorn
@@ -18,6 +19,7 @@ from audiogen_jax.serve.app import create_app
 from audiogen_jax.serve.page import Page
 from audiogen_jax.serve.settings import ServeSettings
 from tests.browser import installed_browser
+from tests.tiny_separator import with_separator
 
 PHONE, DESK = {"width": 375, "height": 812}, {"width": 1280, "height": 900}
 SENTENCE = 'A man says "seven" while a dog barks in the rain'
@@ -136,6 +138,33 @@ def test_keyboard_and_phone(browser, served):
     assert unnamed == 0
     assert said == []
     page.close()
+
+
+def test_a_recording_is_dropped_edited_and_heard_before_and_after(
+    browser, tiny_checkpoint, tmp_path
+):
+    editor = ag.load(with_separator(tiny_checkpoint, tmp_path / "editor"))
+    address = serve(editor, SamplingOptions(steps=1))
+    page, said = open_page(browser, next(address), viewport=DESK)
+    noise = np.random.default_rng(0).normal(0, 0.1, 24000).astype(np.float32)
+    soundfile.write(tmp_path / "street.wav", noise, 24000, "FLOAT")
+    page.click("#tab-edit")
+    page.set_input_files("#edit [name=file]", tmp_path / "street.wav")
+    page.fill("#edit [name=what]", "a dog barking")
+    page.fill("#edit [name=between]", "0.25:0.75")
+    page.click("#edit [type=submit]")
+    page.wait_for_function("() => document.querySelectorAll('#edited .clip').length === 2")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('#edited audio')].every(each => each.duration === 1)"
+    )
+    with page.expect_download() as download:
+        page.locator("#edited").get_by_role("link", name="wav").last.click()
+    samples, rate = soundfile.read(download.value.path(), dtype="float32")
+    changed = np.flatnonzero(samples != noise) / rate
+    assert rate == 24000 and 0.25 <= changed.min() < changed.max() <= 0.75
+    assert said == []
+    page.close()
+    next(address, None)
 
 
 @pytest.mark.slow
