@@ -15,7 +15,7 @@ FOLDER = Path(__file__).parents[2] / "configs"
 ARGUMENTS = {
     "nano_encoder": ("", "smoke"),
     "nano_tokenizer": ("", "mel", "smoke"),
-    "nano_generator": ("", "speech", "smoke"),
+    "nano_generator": ("", "speech", "balanced", "smoke"),
     "nano_few_steps": ("",),
     "nano_editor": ("", "smoke"),
     "nano_separator": ("", "smoke"),
@@ -33,7 +33,7 @@ CASES = [(name, arg) for name, arguments in ARGUMENTS.items() for arg in argumen
 @pytest.mark.parametrize(("name", "arg"), CASES)
 def test_fields(name: str, arg: str):
     needs = ["init.encoder=folder"] if "tokenizer" in name else []
-    if arg in ("few_steps", "speech") or name in (
+    if arg in ("few_steps", "speech", "balanced") or name in (
         "nano_few_steps",
         "nano_editor",
         "nano_separator",
