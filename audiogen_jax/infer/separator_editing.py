@@ -68,7 +68,7 @@ class SeparatorEditor(StemEditor):
     tokenize: Tokenize
     maker: ClipMaker
 
-    silent_db = -24.0
+    silent_db = -20.0
 
     def named(
         self, source: Sound, what: str, seed: int, options: SamplingOptions | None, id: str
