@@ -45,8 +45,6 @@ class LatentEditor(StemEditor):
     tokenize: Tokenize
     run: _Run
 
-    silent_db = -40.0
-
     def named(
         self, source: Sound, what: str, seed: int, options: SamplingOptions | None, id: str
     ) -> Float32[np.ndarray, "n a"]:

@@ -68,8 +68,6 @@ class SeparatorEditor(StemEditor):
     tokenize: Tokenize
     maker: ClipMaker
 
-    silent_db = -20.0
-
     def named(
         self, source: Sound, what: str, seed: int, options: SamplingOptions | None, id: str
     ) -> Float32[np.ndarray, "n a"]:

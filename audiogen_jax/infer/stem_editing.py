@@ -24,6 +24,8 @@ ADDING = SamplingOptions(steps=25, guidance=3.0)
 LISTENING = SamplingOptions(steps=1, guidance=1.0)
 """How models that sample listen: one step from noise gives the mean of what could be, which says
 more about where energy is than a draw does, and costs a fraction of it."""
+SILENT_DB = -40.0
+"""Against the recording: a named sound that is heard more quietly is not in it."""
 ATTENUATIONS_DB = (0.0, 3.0, 6.0, 9.0, 12.0)
 MAX_CUT = 1e-3
 """Share of the samples that may be cut at full scale."""
@@ -36,11 +38,9 @@ class StemEditor(abc.ABC):
 
     Attributes:
       codec: of the sounds that it makes.
-      silent_db: against the recording: a named sound that is heard more quietly is not in it.
     """
 
     codec: Codec
-    silent_db: float
 
     @abc.abstractmethod
     def named(
@@ -95,7 +95,7 @@ class StemEditor(abc.ABC):
             return self._with(source, edit.what, between, None, seed, adding, id)
         listening = None if edit.kind == "restyle" else options
         named = self.named(source, edit.what, seed, listening, id)
-        span = self._heard(named, source)
+        span = _heard(named, source)
         if span is None:
             warnings.warn(f"{edit.what!r} is not heard in the recording", stacklevel=3)
             return (
@@ -138,16 +138,6 @@ class StemEditor(abc.ABC):
         added = added * inside(span, len(samples), rate) * _gate(added[:, 0], rate)[:, None]
         return _within_full_scale(added, samples)
 
-    def _heard(
-        self, named: Float32[np.ndarray, "n a"], source: Sound
-    ) -> tuple[float, float] | None:
-        """Seconds from when to when a stem sounds; None if it does not."""
-        powers = np.square(named).mean(axis=0)
-        if not powers.mean() > 10 ** (self.silent_db / 10) * np.square(source.samples).mean():
-            return None
-        sounding = np.flatnonzero(_gate(named[:, powers.argmax()], source.sample_rate))
-        return sounding[0] / source.sample_rate, (sounding[-1] + 1) / source.sample_rate
-
 
 def mono_at(source: Sound, rate: int) -> Float32[np.ndarray, " n"]:
     """One channel of a recording at a rate: the mean, or the loudest where that is cancelled."""
@@ -157,6 +147,15 @@ def mono_at(source: Sound, rate: int) -> Float32[np.ndarray, " n"]:
     if np.square(mean).mean() < 1e-3 * powers.max():
         mean = samples[:, [int(powers.argmax())]]
     return convert(mean, source.sample_rate, rate, 1, "the recording")[0][:, 0]
+
+
+def _heard(named: Float32[np.ndarray, "n a"], source: Sound) -> tuple[float, float] | None:
+    """Seconds from when to when a stem sounds; None if it does not."""
+    powers = np.square(named).mean(axis=0)
+    if not powers.mean() > 10 ** (SILENT_DB / 10) * np.square(source.samples).mean():
+        return None
+    sounding = np.flatnonzero(_gate(named[:, powers.argmax()], source.sample_rate))
+    return sounding[0] / source.sample_rate, (sounding[-1] + 1) / source.sample_rate
 
 
 def _check(options: SamplingOptions | None) -> None:
