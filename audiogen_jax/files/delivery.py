@@ -108,7 +108,7 @@ class Delivery:
           ValueError: it is too short for its loop, has channels that cannot be converted, or a
             loudness that cannot be measured.
         """
-        if 2 * self.loop > seconds:
+        if self.loop and 2 * self.loop > seconds:
             raise ValueError(
                 f"loop={self.loop:g}: a clip of {seconds:.2f} s is shorter than two crossfades; "
                 "give a shorter one"
