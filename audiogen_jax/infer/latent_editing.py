@@ -16,7 +16,7 @@ from audiogen_jax.edit_kinds import EditKind
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
-from audiogen_jax.infer.prompts import condition_texts
+from audiogen_jax.infer.prompts import condition_texts, warn_of_lost
 from audiogen_jax.infer.requests import Clip, ClipError, Request, batches, padded_frames
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.separation import separate
@@ -37,12 +37,14 @@ class LatentEditor(StemEditor):
       sampler: the generator, with its weights.
       codec: of the latents.
       tokenize: texts -> tokens padded to one length.
+      lost_views: a text -> those of its views that are cut off.
       run: samples a batch.
     """
 
     sampler: Sampler
     codec: Codec
     tokenize: Tokenize
+    lost_views: Callable[[str], tuple[str, ...]]
     run: _Run
 
     def named(
@@ -144,6 +146,7 @@ class LatentEditor(StemEditor):
         timed = any(timelines)
         times = [[timelines[part] for _, part in rows]] if timed else []
         tokens = self.tokenize(texts, *times)
+        warn_of_lost(texts, tokens, self.lost_views)
         tokens = tokens._replace(source=source[[part for _, part in rows]])
         conditions = condition_texts(self.sampler, tokens)
         requests = [

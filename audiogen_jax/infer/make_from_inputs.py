@@ -97,6 +97,7 @@ class InputRequestMaker:
             frames,
             samples,
             conditions,
+            lost_views=tuple(dict.fromkeys(view for each in read for view in each.lost_views)),
             prompts=len(read) // len(kinds),
             windows=windows,
             lead=lead,

@@ -11,11 +11,13 @@ from jaxtyping import Int
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.family import Tokenize
 from audiogen_jax.infer.codec import Codec
+from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.prompts import condition_shots
 from audiogen_jax.infer.requests import MAX_SECONDS, Request, check_duration, padded_frames
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.storyboard import Scene, Shot, asked_seconds, scenes_of, shots_of
+from audiogen_jax.models.prompting import PromptInputs
 from audiogen_jax.models.protocols import Condition
 from audiogen_jax.timeline import Timeline
 
@@ -51,12 +53,14 @@ class RequestMaker:
       tokenize: texts -> tokens padded to one length.
       lost_views: a text -> those of its views that are cut off.
       codec: of the latents.
+      inputs: makes the requests of words, where the generator reads those beside its captions.
     """
 
     sampler: Sampler
     tokenize: Tokenize
     lost_views: Callable[[str], tuple[str, ...]]
     codec: Codec
+    inputs: InputRequestMaker
 
     def make(self, clips: Sequence[Asked], options: SamplingOptions) -> list[Request]:
         """Conditions prompts and fixes lengths; conditions wait on the devices.
@@ -68,6 +72,26 @@ class RequestMaker:
         Raises:
           ValueError: a timeline or a predicted length that cannot be; the clip is named.
         """
+        spoken = {clip.id: self._spoken(clip, options) for clip in clips if self._speaks(clip)}
+        others = iter(self._captioned([clip for clip in clips if clip.id not in spoken], options))
+        return [spoken[clip.id] if clip.id in spoken else next(others) for clip in clips]
+
+    def _speaks(self, clip: Asked) -> bool:
+        """Are there words that a tagged string does not tell the generator?"""
+        return self.inputs.reader is not None and any(s.caption.asr for s in self._scenes(clip))
+
+    def _spoken(self, clip: Asked, options: SamplingOptions) -> Request:
+        scenes = self._scenes(clip)
+        if len(scenes) > 1:
+            raise ValueError(
+                f"clip {clip.id!r}: this model says words in clips of one caption alone, not in "
+                f"one of {len(scenes)} scenes"
+            )
+        asked = [PromptInputs(scenes[0].caption)], [_seconds(clip)]
+        (request,) = self.inputs.make([clip.id], *asked, options)
+        return dataclasses.replace(request, category=clip.category, timeline=clip.timeline)
+
+    def _captioned(self, clips: Sequence[Asked], options: SamplingOptions) -> list[Request]:
         scenes = {clip.id: self._scenes(clip) for clip in clips}
         sizes = {clip.id: self._size(clip) for clip in clips if _seconds(clip) is not None}
         predicted = [clip for clip in clips if clip.id not in sizes]

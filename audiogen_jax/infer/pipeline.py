@@ -90,8 +90,9 @@ class Pipeline(Inputs):
         self.loaded = loaded
         self._sampler = Sampler(loaded.generator, loaded.params, mesh)
         self.codec = Codec(loaded.codec, self._sampler.mesh)
-        self._requests = RequestMaker(self._sampler, loaded.tokenize, loaded.lost_views, self.codec)
         self.inputs = InputRequestMaker(self._sampler, self.codec, loaded.reader)
+        texts = loaded.tokenize, loaded.lost_views
+        self._requests = RequestMaker(self._sampler, *texts, self.codec, self.inputs)
 
     @classmethod
     def load(
@@ -148,12 +149,13 @@ class Pipeline(Inputs):
     @functools.cached_property
     def stem_editor(self) -> StemEditor | None:
         loaded = self.loaded
+        texts = loaded.tokenize, loaded.lost_views
         if self.generator.edits:
-            return LatentEditor(self._sampler, self.codec, loaded.tokenize, self.run)
+            return LatentEditor(self._sampler, self.codec, *texts, self.run)
         if (editor := self._of_form("edits")) is not None:
             return editor.stem_editor
         beside = None if self.generator.flow_map else separator_beside(loaded)
-        return beside and SeparatorEditor(*beside, self.codec, loaded.tokenize, self)
+        return beside and SeparatorEditor(*beside, self.codec, *texts, self)
 
     def generate(
         self,

@@ -1,7 +1,8 @@
 """Prompts to conditions: parsed, tokenised and conditioned once, in batches of few shapes."""
 
+import itertools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,23 +45,19 @@ def condition_shots(
     texts = list(dict.fromkeys(text for clip in wanted for text in clip))
     timed = [text for text in texts if text.timeline is not None]
     untimed = [text for text in texts if text.timeline is None]
-    conditions: dict[_Text, Condition] = {}
-    full: set[str] = set()
-    most = 0
-    for group in filter(None, (untimed, timed)):
-        timelines = [text.timeline for text in group if text.timeline is not None]
-        tokens = tokenize([text.words for text in group], *([timelines] if timelines else []))
-        conditions |= dict(zip(group, condition_texts(sampler, tokens), strict=True))
-        most = tokens.mask.shape[1]
-        at_limit = np.asarray(tokens.mask).sum(axis=1) == most
-        full |= {text.words for text, limit in zip(group, at_limit, strict=True) if limit}
     formatted = [[shot.caption.format() for shot in shots] for shots in clips]
     # Not of the prompts without one of their views.
-    reported = dict.fromkeys([text for shots in formatted for text in shots])
-    if options.negative is not None:
-        reported[options.negative] = None
-    lost = {text: lost_views(text) for text in reported if text in full}
-    _warn(lost, most)
+    reported = {text for shots in formatted for text in shots} | {options.negative}
+    conditions: dict[_Text, Condition] = {}
+    lost: dict[str, tuple[str, ...]] = {}
+    for group in filter(None, (untimed, timed)):
+        timelines = [text.timeline for text in group if text.timeline is not None]
+        words = [text.words for text in group]
+        tokens = tokenize(words, *([timelines] if timelines else []))
+        conditions |= dict(zip(group, condition_texts(sampler, tokens), strict=True))
+        lost |= warn_of_lost(
+            words, tokens, lambda text: lost_views(text) if text in reported else ()
+        )
     return (
         [[conditions[text] for text in clip] for clip in wanted],
         [
@@ -91,15 +88,31 @@ def _texts(shot: Shot, options: SamplingOptions) -> list[_Text]:
     return texts
 
 
-def _warn(lost_views: Mapping[str, tuple[str, ...]], max_tokens: int) -> None:
-    for text, views in lost_views.items():
-        if views:
-            start = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-            warnings.warn(
-                f"prompt {start!r} has more than the {max_tokens} tokens that the model reads: "
-                f"lost, the first perhaps in part, are {', '.join(views)}",
-                stacklevel=2,
-            )
+def warn_of_lost(
+    texts: Sequence[str], tokens: Tokens, lost_views: Callable[[str], tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """Warns of texts with more tokens than the model reads.
+
+    Args:
+      texts: tagged strings.
+      tokens: of them.
+      lost_views: a text of as many tokens as there are, or more -> its views that are cut off.
+
+    Returns:
+      Of each text that lost some, those views.
+    """
+    most = tokens.mask.shape[1]
+    full = np.asarray(tokens.mask).sum(axis=1) == most
+    lost = {text: lost_views(text) for text in dict.fromkeys(itertools.compress(texts, full))}
+    lost = {text: views for text, views in lost.items() if views}
+    for text, views in lost.items():
+        start = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+        warnings.warn(
+            f"prompt {start!r} has more than the {most} tokens that the model reads: "
+            f"lost, the first perhaps in part, are {', '.join(views)}",
+            stacklevel=2,
+        )
+    return lost
 
 
 def condition_texts(sampler: Sampler, tokens: Tokens) -> list[Condition]:

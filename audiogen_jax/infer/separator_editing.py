@@ -16,6 +16,7 @@ from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.latent_editing import instruction_text
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
+from audiogen_jax.infer.prompts import warn_of_lost
 from audiogen_jax.infer.requests import Clip, ClipError, Request
 from audiogen_jax.infer.separation import Grid, shared_out
 from audiogen_jax.infer.stem_editing import LISTENING, StemEditor, mono_at
@@ -59,6 +60,7 @@ class SeparatorEditor(StemEditor):
       params: its weights.
       codec: of the latents that it reads, and of the sounds that are made.
       tokenize: texts -> tokens padded to one length.
+      lost_views: a text -> those of its views that are cut off.
       maker: makes new sounds.
     """
 
@@ -66,6 +68,7 @@ class SeparatorEditor(StemEditor):
     params: Params
     codec: Codec
     tokenize: Tokenize
+    lost_views: Callable[[str], tuple[str, ...]]
     maker: ClipMaker
 
     def named(
@@ -143,6 +146,7 @@ class SeparatorEditor(StemEditor):
         """Stems by what becomes of the masks of some sounds, part by part and together."""
         texts = [instruction_text("extract", sound).format() for sound in sounds]
         tokens = self.tokenize(texts)
+        warn_of_lost(texts, tokens, self.lost_views)
         parts = parts_of(source, PART_SECONDS)
         stems = [self._stems(part, tokens, shares) for _, part in parts]
         starts = [start for start, _ in parts]

@@ -152,11 +152,13 @@ class ReadPrompt(NamedTuple):
       prompts: for `Generator.condition`, of one clip.
       lead: seconds at the start of the clip that only repeat a voice.
       seconds: of the clip, where what is read says so.
+      lost_views: of what is said, those that are longer than the model reads.
     """
 
     prompts: Prompts
     lead: float = 0.0
     seconds: float | None = None
+    lost_views: tuple[str, ...] = ()
 
 
 class PromptReader(Protocol):

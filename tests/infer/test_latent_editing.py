@@ -112,6 +112,11 @@ def test_options_without_a_place(editor):
             editor.stems(noise(0.3), options=options)
 
 
+def test_a_name_that_is_longer_than_the_model_reads_is_told(editor):
+    with pytest.warns(UserWarning, match="tokens that the model reads: lost, .* caption"):
+        editor.edit("add", noise(0.3), what="rain " * 200, options=QUICK)
+
+
 def test_stems_sum_to_the_recording(editor):
     source = noise(0.7, 22050, 2)
     stems = editor.stems(source, options=QUICK)

@@ -60,6 +60,29 @@ def test_words(pipeline):
     assert np.abs(said.audio - described.audio).max() > 1e-3
 
 
+def test_words_of_a_caption_are_said(pipeline):
+    caption = "<|caption|> a calm voice <|asr|> Hello"
+    said, silent = make(pipeline, [caption, "<|caption|> rain"])
+    assert (said.prompt, silent.prompt) == (caption, "<|caption|> rain")
+    (same,) = make(pipeline, "<|caption|> a calm voice", transcript="Hello")
+    assert error(said.audio, same.audio) < 1e-4
+    scenes = [
+        {"start": i / 10, "end": (i + 1) / 10, "view": "caption", "text": caption} for i in (0, 1)
+    ]
+    with pytest.raises(ValueError, match="clip '0': this model says words in clips of one caption"):
+        make(pipeline, None, timeline=scenes)
+
+
+def test_words_beyond_what_is_read_are_told(pipeline):
+    for asked in (
+        {"prompts": "<|caption|> a <|asr|> " + "ha " * 20},
+        {"prompts": None, "transcript": "ha " * 20},
+    ):
+        with pytest.warns(UserWarning, match="than the 40 that the model reads: the end is lost"):
+            (clip,) = make(pipeline, **asked)
+        assert clip.lost_views == ("asr",)
+
+
 def test_a_voice_is_cut_from_the_start_of_its_clip(pipeline):
     """As much of it as is heard, its end; the rest of the clip is what it goes on to say."""
     options = {"transcript": "Hello", "voice_text": "Good day"}

@@ -76,6 +76,14 @@ def test_silence(editor):
     assert np.isfinite(added.audio).all() and np.abs(added.audio).max() > 0
 
 
+def test_a_name_that_is_longer_than_the_model_reads_is_told(editor):
+    for kind, to in (("extract", None), ("add", None), ("restyle", "rain " * 200)):
+        what = "rain" if to else "rain " * 200
+        options = None if kind == "extract" else QUICK
+        with pytest.warns(UserWarning, match="tokens that the model reads: lost, .* caption"):
+            editor.edit(kind, noise(0.3), what=what, to=to, options=options)
+
+
 def test_stems_sum_to_the_recording(editor):
     source = noise(0.7, 22050, 2)
     stems = editor.stems(source)

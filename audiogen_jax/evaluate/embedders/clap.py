@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -99,12 +100,19 @@ class ClapEmbedder:
         """
         if not len(texts):
             raise ValueError("no texts to embed")
-        rows = []
+        rows, cut = [], 0
         for text in texts:
             tokens = self._tokenizer.encode(text)
+            cut += bool(tokens.overflowing)
             ids, mask = (np.array(each, np.int64) for each in (tokens.ids, tokens.attention_mask))
             fed = {"input_ids": ids, "attention_mask": mask}
             rows.append(_unit(self._text.run("text_embeds", fed)))
+        if cut:
+            warnings.warn(
+                f"{cut} of {len(texts)} texts have more than the {MAX_TOKENS} tokens that CLAP "
+                "reads: their ends do not count",
+                stacklevel=2,
+            )
         identity = dataclasses.replace(
             self.identity, layer="text_embeds, of length 1", pooling="the whole text"
         )

@@ -1,6 +1,7 @@
 """Captions, transcripts, voices and edits as Audio-Omni reads them."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from audiogen_jax.files.audio import convert
 from audiogen_jax.files.video import video_times
 from audiogen_jax.files.windowed_sinc import windowed_sinc
 from audiogen_jax.models.language_model import Recording, TextReader
-from audiogen_jax.models.omni.conditioners.characters import transcript_ids
+from audiogen_jax.models.omni.conditioners.characters import tokens, transcript_ids
 from audiogen_jax.models.omni.config import OmniConfig
 from audiogen_jax.models.omni.instructions import INSTRUCTIONS, Instruction
 from audiogen_jax.models.omni.prompts import OmniPrompts
@@ -91,14 +92,21 @@ class OmniReader:
         instruction = self._instruction(inputs, words, start, quirks)
         length = self.thinker.prompt_length(instruction)
         padded = _SMALLEST_PROMPT * -(-length // _SMALLEST_PROMPT)
+        count, most = len(tokens(words or "")), self.config.text_length
+        if count > most:
+            warnings.warn(
+                f"{count} characters and syllables of words to say are more than the {most} that "
+                "the model reads: the end is lost",
+                stacklevel=2,
+            )
         prompts = OmniPrompts(
             self.thinker.inputs([instruction], padded),
-            transcript_ids([words or ""], self.config.text_length),
+            transcript_ids([words or ""], most),
             np.array([words is not None]),
             reference[None],
             sync[None],
         )
-        return ReadPrompt(prompts, lead, seconds)
+        return ReadPrompt(prompts, lead, seconds, ("asr",) if count > most else ())
 
     def read_example(self, inputs: PromptInputs, sound: Sound) -> OmniPrompts:
         """See `PromptReader.read_example`.
@@ -125,13 +133,18 @@ class OmniReader:
 
         Args:
           texts: tagged strings.
-          most: tokens; of longer instructions the end is cut.
+          most: tokens.
+
+        Raises:
+          ValueError: an instruction of more tokens.
         """
         ids, mask = np.zeros((len(texts), most), np.int32), np.zeros((len(texts), most), bool)
         for row, text in enumerate(texts):
             parts = self._instruction(PromptInputs(StructuredCaption.parse(text)), None)
-            found = [token for part in parts for token in _text_ids(part)][:most]
-            ids[row, : len(found)], mask[row, : len(found)] = found, True
+            read = [token for part in parts for token in _text_ids(part)]
+            if len(read) > most:
+                raise ValueError(f"a prompt of {len(read)} tokens: the model reads {most}")
+            ids[row, : len(read)], mask[row, : len(read)] = read, True
         return Tokens(ids, mask)
 
     def _instruction(

@@ -108,6 +108,8 @@ def test_clap(tmp_path):
     assert changed != clap.identity.weights_sha256
     with pytest.raises(ValueError, match="no texts"):
         clap.embed_texts([])
+    with pytest.warns(UserWarning, match="1 of 2 texts have more than the 77 tokens"):
+        clap.embed_texts(["a dog barks " * 40, "a"])
     with pytest.raises(ValueError, match=r"{'truncation': 'fusion'}: expected \['rand_trunc'\]"):
         embedder(f"clap={save_clap(tmp_path / 'fused', truncation='fusion')}")
     with pytest.raises(FileNotFoundError, match="no folder absent, nor owner/name of a hub"):
