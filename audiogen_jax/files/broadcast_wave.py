@@ -4,16 +4,20 @@
 `LIST adtl` are Microsoft's (Multimedia Programming Interface 1.0). Who plays the sound skips them.
 """
 
+import io
+import itertools
 import os
 import re
 import struct
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 _UNSET = 0x7FFF
 """Of a level that `bext` does not say."""
+_UNKNOWN = 0xFFFFFFFF
+"""Size of samples that a pipe wrote, or that `ds64` tells (EBU Tech 3306)."""
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DATED = (b"PEAK",)
 """Chunks with the time of writing: the same clip would be another file."""
@@ -92,21 +96,35 @@ class Broadcast(NamedTuple):
         return Chunk(b"bext", head + _ascii(self.history))
 
 
-def read_chunks(contents: bytes) -> Iterator[Chunk]:
+def read_chunks(source: bytes | BinaryIO, ids: Collection[bytes] | None = None) -> Iterator[Chunk]:
     """The chunks of a WAV file, in their order.
+
+    Args:
+      source: contents of a file, or a file.
+      ids: of the chunks to read; the others are passed over. All if None.
 
     Raises:
       ValueError: it is none, or is cut short.
     """
-    if contents[:4] != b"RIFF" or contents[8:12] != b"WAVE":
-        raise ValueError(f"no WAV file: it begins with {contents[:12]!r}")
-    position = 12
-    while position + 8 <= len(contents):
-        id, size = struct.unpack_from("<4sI", contents, position)
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    end, position = file.seek(0, os.SEEK_END), file.seek(0)
+    head = file.read(12)
+    if head[:4] not in (b"RIFF", b"RF64", b"BW64") or head[8:] != b"WAVE":
+        raise ValueError(f"no WAV file: it begins with {head!r}")
+    position, samples = 12, None
+    while position + 8 <= end:
+        file.seek(position)
+        id, size = struct.unpack("<4sI", file.read(8))
         position += 8
-        if position + size > len(contents):
+        if id == b"data" and size == _UNKNOWN:
+            size = end - position if samples is None else samples
+        if position + size > end:
             raise ValueError(f"chunk {id!r} of {size} bytes is cut short")
-        yield Chunk(id, contents[position : position + size])
+        if id == b"ds64" and size >= 16:
+            (samples,) = struct.unpack("<8xQ", file.read(16))
+            file.seek(position)
+        if ids is None or id in ids:
+            yield Chunk(id, file.read(size))
         position += size + size % 2
 
 
@@ -137,16 +155,18 @@ def info_chunk(entries: Mapping[str, str]) -> Chunk:
     return Chunk(b"LIST", b"INFO" + b"".join(texts))
 
 
-def read_info(contents: bytes) -> dict[str, str]:
-    """The texts of `LIST INFO` of a WAV file; none if it has no such chunk."""
-    entries: dict[str, str] = {}
-    for chunk in read_chunks(contents):
-        if chunk.id == b"LIST" and chunk.body[:4] == b"INFO":
+def read_info(source: bytes | BinaryIO) -> Iterator[tuple[str, str]]:
+    """The names and texts of `LIST INFO` of a WAV file, in their order.
+
+    Raises:
+      ValueError: see `read_chunks`.
+    """
+    for chunk in read_chunks(source, (b"LIST",)):
+        if chunk.body[:4] == b"INFO":
             inner = struct.pack("<4sI4s", b"RIFF", len(chunk.body), b"WAVE") + chunk.body[4:]
             for text in read_chunks(inner):
                 value = text.body.split(b"\0", 1)[0]
-                entries[text.id.decode("latin-1")] = value.decode("utf-8", "replace")
-    return entries
+                yield text.id.decode("latin-1"), value.decode("utf-8", "replace")
 
 
 def cue_chunks(cues: Sequence[Cue]) -> list[Chunk]:
@@ -203,21 +223,16 @@ def first_sample(source: Path | BinaryIO) -> int:
     """The first sample of a recording, counted from midnight, as its `bext` says; 0 without one.
 
     Args:
-      source: path, or file that is open at its beginning.
+      source: path, or open file.
     """
     if isinstance(source, Path):
         with source.open("rb") as file:
             return first_sample(file)
-    if source.read(4) != b"RIFF":
-        return 0
-    source.seek(12)
-    while len(head := source.read(8)) == 8:
-        id, size = struct.unpack("<4sI", head)
-        if id == b"bext":
-            body = source.read(346)
-            return struct.unpack_from("<Q", body, 338)[0] if len(body) == 346 else 0
-        source.seek(size + size % 2, os.SEEK_CUR)
-    return 0
+    try:
+        bodies = [chunk.body for chunk in itertools.islice(read_chunks(source, (b"bext",)), 1)]
+    except ValueError:  # no WAV file, or cut before it
+        bodies = []
+    return struct.unpack_from("<Q", bodies[0], 338)[0] if bodies and len(bodies[0]) >= 346 else 0
 
 
 def _add(parent: ET.Element, tag: str, value: object) -> None:

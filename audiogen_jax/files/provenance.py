@@ -17,10 +17,13 @@ from typing import Literal
 import soundfile
 
 import audiogen_jax
+from audiogen_jax.files.audio_encoding import reason
 from audiogen_jax.files.broadcast_wave import read_info
 from audiogen_jax.files.jsonl import parse_object
 from audiogen_jax.timeline import Timeline, to_json
 
+_KIND = "digitalSourceType"
+"""What only a record of ours has."""
 IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 Action = Literal["generate", "edit", "stems", "decode", "reconstruct"]
 STATEMENTS: dict[Action, tuple[str, str]] = {
@@ -100,7 +103,7 @@ class Provenance:
         """All of it, for JSON; what is not known is left out."""
         known = {
             "statement": self.statement,
-            "digitalSourceType": self.source_type,
+            _KIND: self.source_type,
             "software": software(),
             "action": self.action,
             "checkpoint": self.made_with.name,
@@ -150,20 +153,33 @@ def read_provenance(path: str | Path) -> dict[str, object] | None:
 
     Raises:
       OSError: it cannot be read.
-      ValueError: it is no audio.
+      ValueError: it is no audio, or what it says is damaged or cut off.
     """
     path = Path(path)
-    contents = path.read_bytes()
-    if contents[:4] == b"RIFF":
-        comment = read_info(contents).get("ICMT", "")
-    else:
-        try:
-            with soundfile.SoundFile(path) as file:
-                comment = file.comment
-        except soundfile.SoundFileError as error:
-            raise ValueError(f"{path} is not audio that libsndfile reads: {error}") from None
+    if not path.is_file():
+        raise FileNotFoundError(f"no audio file at {path}")
+    comment = _comment(path)
     try:
         record = parse_object(comment)
-    except ValueError:
+    except ValueError as error:
+        if _KIND in comment:
+            raise ValueError(f"{path}: what it says of its making is damaged: {error}") from None
         return None
-    return record if "digitalSourceType" in record else None
+    return record if _KIND in record else None
+
+
+def _comment(path: Path) -> str:
+    with path.open("rb") as file:
+        try:
+            if file.read(4) in (b"RIFF", b"RF64", b"BW64"):
+                return next((text for name, text in read_info(file) if name == "ICMT"), "")
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+        file.seek(0)
+        try:
+            with soundfile.SoundFile(file) as audio:
+                return audio.comment
+        except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, without a header
+            raise ValueError(
+                f"{path} is not audio that libsndfile reads: {reason(error)}"
+            ) from None
