@@ -17,6 +17,16 @@ TIMEOUT = 3600
 """Seconds without a word from the server, which has a deadline of its own."""
 SERVER = "http://127.0.0.1:8000"
 VIEWS = ("caption", "speech", "asr", "sfx", "music", "env")
+DELIVERY = {
+    "loudness": ("FLOAT", {"default": 0.0, "min": -70.0, "max": 0.0, "step": 0.1}),
+    "true_peak": ("FLOAT", {"default": 0.0, "min": -60.0, "max": 0.0, "step": 0.1}),
+    "sample_rate": ("INT", {"default": 0, "min": 0, "max": 192_000}),
+    "channels": ("INT", {"default": 0, "min": 0, "max": 2}),
+    "fade": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 60.0, "step": 0.01}),
+    "loop": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 60.0, "step": 0.01}),
+}
+"""What the server does to a scene before it is sent, by the names of its options: LUFS, dBTP, Hz,
+channels, seconds of fades and of a crossfade; 0 leaves it as it is."""
 
 
 def scene(server: str, body: dict[str, object]) -> tuple[np.ndarray, int]:
@@ -52,8 +62,14 @@ def scene(server: str, body: dict[str, object]) -> tuple[np.ndarray, int]:
     return samples.reshape(-1, channels).T.astype(np.float32) / 2**15, rate
 
 
+def asked(duration: float, **given: str | float) -> dict[str, object]:
+    """What the fields of the node ask for, without those that are empty or 0."""
+    body = {"duration": duration, **given}
+    return {name: value for name, value in body.items() if value and str(value).strip()}
+
+
 class AudioScene:
-    """Six views and a seed to a sound."""
+    """Six views, a seed and a delivery to a sound."""
 
     CATEGORY = "audio"
     FUNCTION = "make"
@@ -71,18 +87,16 @@ class AudioScene:
         }
         return {
             "required": {**views, **numbers},
-            "optional": {"server": ("STRING", {"default": SERVER})},
+            "optional": {**DELIVERY, "server": ("STRING", {"default": SERVER})},
         }
 
     def make(
-        self, duration: float, seed: int, server: str = SERVER, **views: str
+        self, duration: float, seed: int, server: str = SERVER, **given: str | float
     ) -> tuple[dict[str, object]]:
         """The sound as ComfyUI has it, a waveform [1 channels n] and its rate; 0 s: as it needs."""
         import torch  # noqa: TID251 (ComfyUI's)
 
-        said = {view: text for view, text in views.items() if text.strip()}
-        length = {"duration": duration} if duration > 0 else {}
-        samples, rate = scene(server, {**said, **length, "seed": seed})
+        samples, rate = scene(server, {**asked(duration, **given), "seed": seed})
         return ({"waveform": torch.from_numpy(samples)[None], "sample_rate": rate},)
 
 

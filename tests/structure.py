@@ -13,8 +13,8 @@ PACKAGE = ROOT / "audiogen_jax"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 ORDER = (
-    "types scalars caption timeline edit_kinds chat hardware files refiner ops layers sharding "
-    "flow models input checkpoints infer jobs train plan evaluate serve cli"
+    "types scalars signatures caption timeline edit_kinds chat hardware files refiner ops layers "
+    "sharding flow models input checkpoints infer jobs train plan evaluate serve cli"
 ).split()
 """Each folder may use those before it, but for what `NARROWER` says."""
 NARROWER = {

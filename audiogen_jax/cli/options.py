@@ -3,16 +3,16 @@
 import dataclasses
 import functools
 import inspect
-import re
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from audiogen_jax.files.delivery import Delivery
 from audiogen_jax.files.marking import Marking
 from audiogen_jax.infer.options import SamplingOptions, Sharding
+from audiogen_jax.signatures import by_fields, documented_fields
 
 if TYPE_CHECKING:
     from audiogen_jax.jobs.job import Share
@@ -90,40 +90,27 @@ def _options_of(
     spellings: Mapping[str, _Spelling] = types.MappingProxyType({}),
 ) -> Callable[..., None]:
     """Gives a command, in the place of a parameter, an option for each field of its class."""
-    signature, fields = inspect.signature(command), dataclasses.fields(cls)  # type: ignore[arg-type]
-    parameters = [
-        each.replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for each in signature.parameters.values()
-        if each.name != parameter
-    ]
-    parameters += _parameters(cls, panel, spellings)
 
-    @functools.wraps(command)
-    def with_options(**arguments: Any) -> None:
-        values = {field.name: arguments.pop(field.name) for field in fields}
+    def made(**values: object) -> _Options:
         for name, spelling in spellings.items():
             values[name] = spelling.read(values[name])
-        command(**arguments, **{parameter: cls(**values)})
+        return cls(**values)  # pyright: ignore[reportArgumentType]
 
-    with_options.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
-    return with_options
+    return by_fields(command, parameter, _parameters(cls, panel, spellings), made)
 
 
 def _parameters(
     cls: type, panel: str, spellings: Mapping[str, _Spelling]
 ) -> list[inspect.Parameter]:
     """One for each field, as typer reads them."""
-    hints, helps = get_type_hints(cls), attribute_docs(cls)
     parameters = []
-    for field in dataclasses.fields(cls):
-        name, default = field.name, field.default
+    for name, hint, default, text in documented_fields(cls):
         option = functools.partial(
-            typer.Option, help=helps[name], rich_help_panel=panel, show_choices=True
+            typer.Option, help=text, rich_help_panel=panel, show_choices=True
         )
-        annotation = Annotated[hints[name], option()]
+        annotation = Annotated[hint, option()]
         if spelling := spellings.get(name):
-            default = spelling.write(field.default)
+            default = spelling.write(default)
             annotation = Annotated[spelling.type, option(metavar=spelling.metavar)]
         parameters.append(
             inspect.Parameter(
@@ -131,14 +118,6 @@ def _parameters(
             )
         )
     return parameters
-
-
-def attribute_docs(cls: type) -> dict[str, str]:
-    """What the docstring of a class says of its attributes, each as a sentence."""
-    _, _, section = inspect.cleandoc(cls.__doc__ or "").partition("Attributes:\n")
-    entries = re.findall(r"^  (\w+): (.*(?:\n    .*)*)", section, re.MULTILINE)
-    texts = {name: " ".join(text.split()) for name, text in entries}
-    return {name: text[0].upper() + text[1:] for name, text in texts.items()}
 
 
 def read_share(share: str | None, shard: str | None, distributed: bool = False) -> "Share | None":

@@ -32,7 +32,10 @@ class _Form(BaseModel):
 
 
 class _Delivered(BaseModel):
-    """What is done to a clip before it is sent: the fields of `Delivery`, which checks them."""
+    """What is done to a clip before it is sent: the fields of `Delivery`, which checks them.
+
+    One that is missing here is an error when this is imported.
+    """
 
     loudness: float | None = None
     true_peak: float | None = None
@@ -41,7 +44,7 @@ class _Delivered(BaseModel):
     fade: float = 0.0
     loop: float = 0.0
 
-    @field_validator("loudness", "true_peak", "sample_rate", "channels", "fade", "loop")
+    @field_validator(*(field.name for field in dataclasses.fields(Delivery)))
     @classmethod
     def _each(cls, value: float | None, info: ValidationInfo) -> float | None:
         Delivery(**{str(info.field_name): value})  # pyright: ignore[reportArgumentType]

@@ -1,14 +1,16 @@
 """A model as tools of an agent, by the Model Context Protocol (https://modelcontextprotocol.io)."""
 
 import functools
+import inspect
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, InputRequiredResult
 from pydantic import Field
 
 from audiogen_jax import __version__
@@ -27,6 +29,7 @@ from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import Clip
 from audiogen_jax.refiner.refine import refine
 from audiogen_jax.serve.warned import own_warnings
+from audiogen_jax.signatures import by_fields, documented_fields
 
 INSTRUCTIONS = """\
 Makes, edits, questions and measures sound. Prompts are plain sentences; words to be spoken stand \
@@ -34,6 +37,7 @@ in double quotes. Files are written into one folder and never replaced: choose a
 LONGEST_SECONDS = 60.0
 Seed = Annotated[int, Field(ge=0, lt=2**32, description="another number is another take")]
 Name = Annotated[str, Field(description="of the file to make, such as rain.wav or rain.flac")]
+_AS_IT_IS = Delivery()
 Recording = Annotated[str, Field(description="path of a recording, or a name in the folder")]
 
 
@@ -53,13 +57,41 @@ def create_tools(
       options: how sounds are sampled.
     """
     tools = _Tools(pipeline, folder, understand, options or SamplingOptions())
-    server = MCPServer("audiogen", version=__version__, instructions=INSTRUCTIONS)
-    offered = [tools.generate, tools.score]
-    offered += [tools.edit] if pipeline.edits else []
+    server = _Server("audiogen", version=__version__, instructions=INSTRUCTIONS)
+    offered = [_delivering(tools.generate), tools.score]
+    offered += [_delivering(tools.edit)] if pipeline.edits else []
     offered += [tools.understand] if understand is not None else []
     for tool in offered:
         server.tool()(_telling(tool))
     return server
+
+
+class _Server(MCPServer):
+    """One that drops no argument without a word."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, object], context: Context | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """As of `MCPServer`, which leaves out what a tool does not take."""
+        for tool in await self.list_tools():
+            known = tool.input_schema["properties"]
+            if tool.name == name and (unknown := sorted(arguments.keys() - known.keys())):
+                raise ToolError(f"{name} takes no {', '.join(unknown)}, but {', '.join(known)}")
+        return await super().call_tool(name, arguments, context)
+
+
+def _delivering(tool: Callable) -> Callable:
+    """A tool that takes the fields of `Delivery`, as the command line does."""
+    fields = [
+        inspect.Parameter(
+            each.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=each.default,
+            annotation=Annotated[each.type, Field(description=each.text)],
+        )
+        for each in documented_fields(Delivery)
+    ]
+    return by_fields(tool, "delivery", fields, Delivery)
 
 
 def _telling(tool: Callable) -> Callable:
@@ -114,13 +146,17 @@ class _Tools:
             float | None, Field(gt=0, le=LONGEST_SECONDS, description="seconds; null: as it needs")
         ] = None,
         seed: Seed = 0,
+        delivery: Delivery = _AS_IT_IS,
     ) -> dict[str, object]:
         """Make a sound of a sentence: speech, effects, music, ambience in one clip."""
-        target = self._new(name)
+        target, codec = self._new(name, delivery), self._pipeline.codec
+        if duration is not None:
+            suffix = target.suffix.lower()
+            check_clip(suffix, delivery, duration, codec.sample_rate, codec.channels)
         (clip,) = self._pipeline.generate(
             refine(prompt), seed=seed, duration=duration, **self._options
         )
-        return self._written(target, clip, "generate", self._sampling, "PCM_16")
+        return self._written(target, clip, "generate", self._sampling, delivery)
 
     @_in_turn
     def edit(
@@ -134,15 +170,15 @@ class _Tools:
             tuple[float, float] | None, Field(description="seconds; the rest stays as it is")
         ] = None,
         seed: Seed = 0,
+        delivery: Delivery = _AS_IT_IS,
     ) -> dict[str, object]:
-        """Change a recording; it keeps its length, rate, channels and level."""
+        """Change a recording; it keeps its length, rate, channels and level unless asked."""
         if not self._pipeline.edits:
             raise ValueError(NO_EDITOR)
-        target, source = self._new(name), self._existing(recording)
+        target, source = self._new(name, delivery), self._existing(recording)
         audio = read_audio(source, None, None)
-        check_clip(
-            target.suffix.lower(), Delivery(), 1.0, audio.sample_rate, audio.samples.shape[1]
-        )
+        (count, channels), rate = audio.samples.shape, audio.sample_rate
+        check_clip(target.suffix.lower(), delivery, count / rate, rate, channels)
         clip = self._pipeline.edit(
             kind,
             audio.samples,
@@ -154,7 +190,7 @@ class _Tools:
         )
         subtype = lossless_subtype(audio.subtype, target.suffix)
         options, first = self._pipeline.editing_options(kind), first_sample(source)
-        return self._written(target, clip, "edit", options, subtype, first)
+        return self._written(target, clip, "edit", options, delivery, subtype, first)
 
     @_in_turn
     def understand(
@@ -185,16 +221,16 @@ class _Tools:
         (rated,) = ratings.rate([mono / max(1.0, np.abs(mono).max())], audio.sample_rate)
         return {**result, "speech": rated._asdict()}
 
-    def _new(self, name: str) -> Path:
+    def _new(self, name: str, delivery: Delivery) -> Path:
         """Where a file of that name is to be written.
 
         Raises:
-          ValueError: no plain name, or one that exists.
+          ValueError: no plain name, one that exists, or a format that cannot be delivered so.
         """
         if not name or Path(name).name != name or name.startswith("."):
             raise ValueError(f"name {name!r:.60}: expected a file name alone, such as rain.wav")
         target = self._folder / name
-        check_suffix(target, Marking())
+        check_suffix(target, Marking(), delivery)
         check_writable(target)
         if target.exists() or beside(target).exists():
             raise ValueError(f"{target} exists: choose another name")
@@ -216,20 +252,23 @@ class _Tools:
         clip: Clip,
         action: Action,
         options: SamplingOptions,
-        subtype: str,
+        delivery: Delivery,
+        subtype: str = "PCM_16",
         time_reference: int = 0,
     ) -> dict[str, object]:
-        write_clip(
+        made = write_clip(
             target,
             clip,
             self._made_with,
             options,
             action=action,
+            delivery=delivery,
             subtype=subtype,
             time_reference=time_reference,
         )
-        columns = clip.audio if clip.audio.ndim == 2 else clip.audio[:, None]
-        measured = _measured(columns, clip.sample_rate)
+        measured = _measured(made.samples, made.sample_rate)
+        if made.changes:
+            measured["changes"] = list(made.changes)
         return {"file": str(target), "prompt": clip.prompt, "seed": clip.seed, **measured}
 
 

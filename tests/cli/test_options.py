@@ -10,11 +10,12 @@ import typer
 from typer.exceptions import TyperException
 
 from audiogen_jax.cli import app
-from audiogen_jax.cli.options import attribute_docs, sampling_options
+from audiogen_jax.cli.options import sampling_options
 from audiogen_jax.flow.schedules import SCHEDULES
 from audiogen_jax.flow.solvers import SOLVERS
 from audiogen_jax.infer.options import SamplingOptions, Schedule, Solver
 from audiogen_jax.infer.pipeline import Pipeline
+from audiogen_jax.signatures import attribute_docs
 
 
 @pytest.fixture

@@ -12,12 +12,15 @@ import soundfile
 from audiogen_jax.evaluate.recognisers import speech_quality
 from audiogen_jax.evaluate.recognisers.wheel_weights import NotInstalledError
 from audiogen_jax.files.broadcast_wave import first_sample
+from audiogen_jax.files.delivery import Delivery
 from audiogen_jax.files.export import export
+from audiogen_jax.files.loudness import integrated_loudness
 from audiogen_jax.files.provenance import MadeWith, Provenance, read_provenance
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.requests import Clip
 from audiogen_jax.serve import tools
 from audiogen_jax.serve.tools import create_tools
+from audiogen_jax.signatures import documented_fields
 
 mcp = pytest.importorskip("mcp")
 MADE = Provenance("edit", MadeWith("other", "0" * 64))
@@ -66,6 +69,37 @@ def test_a_sound_is_made_heard_and_measured(pipeline, tmp_path):
     assert 1 <= score["speech"]["overall"] <= 5
 
 
+def test_delivery_is_that_of_the_command_line(pipeline, tmp_path):
+    server = create_tools(pipeline, tmp_path, options=SamplingOptions(steps=1))
+
+    async def listed():
+        async with mcp.Client(server) as client:
+            return {tool.name: tool for tool in (await client.list_tools()).tools}
+
+    shown = asyncio.run(listed())["generate"].input_schema["properties"]
+    for field in documented_fields(Delivery):
+        assert shown[field.name]["description"] == field.text
+        assert shown[field.name]["default"] == field.default
+    asked = {"prompt": "rain", "name": "a.wav", "duration": 1, "seed": 2}
+    delivery = {"loudness": -20, "sample_rate": 24000, "channels": 2, "loop": 0.25}
+    made = call(server, "generate", **asked, **delivery).structured_content
+    samples, rate = soundfile.read(made["file"])
+    assert (samples.shape, rate) == ((18000, 2), 24000)
+    assert (made["seconds"], made["sample_rate"], made["channels"]) == (0.75, 24000, 2)
+    assert integrated_loudness(samples.astype(np.float32), rate) == pytest.approx(-20, abs=0.5)
+    assert read_provenance(made["file"])["delivery"] == delivery
+    assert any("LUFS" in change for change in made["changes"])
+    for wrong, message in (
+        ({"loop": 0.7}, "shorter than two crossfades"),
+        ({"loudness": 3}, "loudness=3"),
+        ({"fade": 0.1, "loop": 0.1}, "give one"),
+        ({"loudnes": -16}, "loudnes"),
+    ):
+        refused = call(server, "generate", **{**asked, "name": "b.wav"}, **wrong)
+        assert refused.is_error and message in refused.content[0].text
+    assert not (tmp_path / "b.wav").exists()
+
+
 def test_one_name_asked_for_twice_is_one_file(pipeline, tmp_path):
     server = create_tools(pipeline, tmp_path, options=SamplingOptions(steps=1))
 
@@ -99,6 +133,8 @@ def test_recordings_keep_their_channels_and_place(tmp_path, monkeypatch):
     made = call(server, "edit", **asked, name="out.wav").structured_content
     assert (made["channels"], made["peak_dbfs"]) == (2, -6.0)
     assert first_sample(tmp_path / "out.wav") == 1000
+    placed = call(server, "edit", **asked, name="mono.wav", channels=1).structured_content
+    assert (placed["channels"], placed["peak_dbfs"]) == (1, -12.0)
     score = call(server, "score", recording="out.wav").structured_content
     assert (score["channels"], score["peak_dbfs"], score["why"]) == (2, -6.0, "not here")
 
