@@ -12,15 +12,8 @@ from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.layout import Buffer, Layout, Rule
-from audiogen_jax.checkpoints.mapping import (
-    Put,
-    check_tensors,
-    import_params,
-    on_host,
-    split_layers,
-    stack_layers,
-    with_dtype,
-)
+from audiogen_jax.checkpoints.mapping import Put, on_host, with_dtype
+from audiogen_jax.checkpoints.parameter_file import ParameterFile
 from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.network import AudioGen
@@ -54,11 +47,9 @@ def load_audiogen(
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
     config, file = read_audiogen_config(opened), opened.tensors
-    layout = file.layout(audiogen_layout(config))
-    template = audiogen_template(config, _text_dim(layout, file.shapes()), dtype)
-    check_tensors(file, layout, template)
-    leaves = import_params(file, layout, template)
-    return config, stack_layers(leaves, template, put) if stacked else split_layers(leaves, put)
+    layout = audiogen_layout(config)
+    template = audiogen_template(config, _text_dim(file.layout(layout), file.shapes()), dtype)
+    return config, ParameterFile(file, layout, template).read(put=put, stacked=stacked)
 
 
 def read_audiogen_config(opened: CheckpointFolder) -> AudioGenConfig:

@@ -11,16 +11,9 @@ from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.layout import Buffer, Layout, Rule
-from audiogen_jax.checkpoints.mapping import (
-    Put,
-    check_tensors,
-    import_params,
-    on_host,
-    split_layers,
-    stack_layers,
-    with_dtype,
-)
+from audiogen_jax.checkpoints.mapping import Put, on_host, with_dtype
 from audiogen_jax.checkpoints.omni_release import CODEC_PREFIX, THINKER_PREFIX
+from audiogen_jax.checkpoints.parameter_file import ParameterFile
 from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.models.omni.config import OmniConfig
 from audiogen_jax.models.omni.generator import AudioOmni
@@ -50,11 +43,9 @@ def load_omni(
       FileNotFoundError: there are no weights.
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
-    config, file = opened.config(OmniConfig), opened.tensors
-    layout, template = file.layout(omni_layout(config)), omni_template(config, dtype)
-    check_tensors(file, layout, template)
-    leaves = import_params(file, layout, template)
-    return config, stack_layers(leaves, template, put) if stacked else split_layers(leaves, put)
+    config = opened.config(OmniConfig)
+    file = ParameterFile(opened.tensors, omni_layout(config), omni_template(config, dtype))
+    return config, file.read(put=put, stacked=stacked)
 
 
 def save_omni(

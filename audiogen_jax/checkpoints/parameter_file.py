@@ -1,4 +1,4 @@
-"""A codec on disk, checked when it is opened; its halves are read when asked for."""
+"""A model on disk, checked when it is opened; its parts are read when asked for."""
 
 from collections.abc import Collection
 
@@ -9,6 +9,7 @@ from audiogen_jax.checkpoints.mapping import (
     check_tensors,
     import_params,
     on_host,
+    split_layers,
     stack_layers,
 )
 from audiogen_jax.types import Params
@@ -31,13 +32,16 @@ class ParameterFile:
         self._file, self._layout, self._template = file, file.layout(layout), template
         check_tensors(file, self._layout, template)
 
-    def read(self, names: Collection[str] | None = None, put: Put = on_host) -> Params:
+    def read(
+        self, names: Collection[str] | None = None, put: Put = on_host, stacked: bool = True
+    ) -> Params:
         """Reads parameters.
 
         Args:
           names: their top-level names, such as `DashengCodec.encoder`; all if None.
           put: see `stack_layers`.
+          stacked: False: see `split_layers`.
         """
         layout = self._layout if names is None else self._layout.only(names)
         leaves = import_params(self._file, layout, self._template)
-        return stack_layers(leaves, self._template, put)
+        return stack_layers(leaves, self._template, put) if stacked else split_layers(leaves, put)

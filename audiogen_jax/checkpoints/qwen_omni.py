@@ -17,15 +17,8 @@ from audiogen_jax.checkpoints.family import (
 )
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.layout import Layout, Rule
-from audiogen_jax.checkpoints.mapping import (
-    Put,
-    check_tensors,
-    import_params,
-    on_host,
-    split_layers,
-    stack_layers,
-    with_dtype,
-)
+from audiogen_jax.checkpoints.mapping import Put, on_host, with_dtype
+from audiogen_jax.checkpoints.parameter_file import ParameterFile
 from audiogen_jax.checkpoints.releases import QWEN_OMNI
 from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.files.content_hashes import read_checked
@@ -62,17 +55,14 @@ def load_thinker(
     """
     config, file = read_thinker_config(opened), opened.tensors
     layout = thinker_layout(config, _PREFIX if opened.model_type == WHOLE else "")
-    layout, template = file.layout(layout), thinker_template(config, dtype)
-    check_tensors(file, layout, template)
-    if unread := len(file.shapes()) - len(layout.tensors(template)):
+    template = thinker_template(config, dtype)
+    checked = ParameterFile(file, layout, template)
+    if unread := len(file.shapes()) - len(file.layout(layout).tensors(template)):
         logging.info("%s: %d tensors of the talker and the vocoder are not read", file.path, unread)
     if stacked:
-        return config, stack_layers(import_params(file, layout, template), template, put)
-    text, towers = layout.only(["text"]), layout.only(["audio", "vision"])
-    params = {
-        **stack_layers(import_params(file, towers, template), template, put),
-        **split_layers(import_params(file, text, template), put),
-    }
+        return config, checked.read(put=put)
+    text = checked.read(["text"], put, stacked=False)
+    params = {**checked.read(["audio", "vision"], put), **text}
     return config, Thinker(config).for_use(params)
 
 

@@ -11,14 +11,8 @@ from audiogen_jax.checkpoints.config_file import has_config
 from audiogen_jax.checkpoints.family import FolderFamily, LoadedGenerator
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.layout import Layout, Rule
-from audiogen_jax.checkpoints.mapping import (
-    Put,
-    check_tensors,
-    import_params,
-    on_host,
-    stack_layers,
-    with_dtype,
-)
+from audiogen_jax.checkpoints.mapping import Put, on_host, with_dtype
+from audiogen_jax.checkpoints.parameter_file import ParameterFile
 from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.models.separator.config import SeparatorConfig
 from audiogen_jax.models.separator.network import Separator
@@ -45,10 +39,9 @@ def load_separator(
       FileNotFoundError: there are no weights.
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
-    config, file = opened.config(SeparatorConfig), opened.tensors
-    layout, template = file.layout(_LAYOUT), with_dtype(_shapes(config), dtype)
-    check_tensors(file, layout, template)
-    return config, stack_layers(import_params(file, layout, template), template, put)
+    config = opened.config(SeparatorConfig)
+    file = ParameterFile(opened.tensors, _LAYOUT, with_dtype(_shapes(config), dtype))
+    return config, file.read(put=put)
 
 
 def save_separator(

@@ -7,15 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.layout import Layout, Rule
-from audiogen_jax.checkpoints.mapping import (
-    Put,
-    TensorFile,
-    check_tensors,
-    import_params,
-    on_host,
-    stack_layers,
-    with_dtype,
-)
+from audiogen_jax.checkpoints.mapping import Put, TensorFile, on_host, with_dtype
+from audiogen_jax.checkpoints.parameter_file import ParameterFile
 from audiogen_jax.models.omni.synchformer import Synchformer, SynchformerConfig
 from audiogen_jax.types import Params
 
@@ -42,9 +35,8 @@ def load_synchformer(
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
     config = config or SynchformerConfig()
-    layout, template = file.layout(synchformer_layout(config)), synchformer_template(config, dtype)
-    check_tensors(file, layout, template)
-    return stack_layers(import_params(file, layout, template), template, put)
+    template = synchformer_template(config, dtype)
+    return ParameterFile(file, synchformer_layout(config), template).read(put=put)
 
 
 def synchformer_template(config: SynchformerConfig, dtype: str | DTypeLike = jnp.float32) -> Params:

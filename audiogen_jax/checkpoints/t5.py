@@ -10,14 +10,8 @@ from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.folder import CheckpointFolder
 from audiogen_jax.checkpoints.layout import Layout, Rule
-from audiogen_jax.checkpoints.mapping import (
-    Put,
-    check_tensors,
-    import_params,
-    on_host,
-    stack_layers,
-    with_dtype,
-)
+from audiogen_jax.checkpoints.mapping import Put, on_host, with_dtype
+from audiogen_jax.checkpoints.parameter_file import ParameterFile
 from audiogen_jax.checkpoints.safetensors import save_safetensors
 from audiogen_jax.models.t5.config import T5Config
 from audiogen_jax.models.t5.encoder import T5Encoder
@@ -79,14 +73,12 @@ def load_t5(
       ValueError: the tensors are not those of the configuration; all differences are named.
     """
     config = opened.config(T5Config)
-    template, file = t5_template(config, dtype), opened.tensors
-    names, layout = file.shapes(), T5_LAYOUT
+    names, layout = opened.tensors.shapes(), T5_LAYOUT
     if _SHARED not in names and _ENCODERS_OWN in names:
         rules = (Rule(_ENCODERS_OWN, _EMBEDDING), *_RULES[1:])
         layout = dataclasses.replace(layout, rules=rules)
-    layout = file.layout(layout)
-    check_tensors(file, layout, template)
-    return config, stack_layers(import_params(file, layout, template), template, put)
+    file = ParameterFile(opened.tensors, layout, t5_template(config, dtype))
+    return config, file.read(put=put)
 
 
 def save_t5(
