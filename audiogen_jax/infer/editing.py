@@ -16,7 +16,7 @@ from audiogen_jax.infer.make_from_inputs import InputRequestMaker
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.parts import joined, parts_of
 from audiogen_jax.infer.requests import Clip, ClipError, Request, batches, check_seed
-from audiogen_jax.infer.stem_editing import ADDING, LISTENING, StemEditor, inside
+from audiogen_jax.infer.stem_editing import ADDING, LISTENING, StemEditor, Take, inside
 from audiogen_jax.models.prompting import Edit, PromptInputs, Sound
 from audiogen_jax.scalars import as_interval
 
@@ -100,7 +100,7 @@ class Inputs(abc.ABC):
         between = _check_between(between, edit.source)
         seed = check_seed(seed)
         if self.stem_editor is not None:
-            made = self.stem_editor.edit(edit, between, seed, options, id)
+            made = self.stem_editor.edit(edit, between, Take(seed, id, options))
         else:
             made = self._edit_by_inputs(edit, seed, options or EDITING, id)
             if between is not None:
@@ -133,7 +133,7 @@ class Inputs(abc.ABC):
         source, seed = as_sound(audio, sample_rate), check_seed(seed)
         if self.stem_editor is None:
             raise ValueError(f"stems: {NO_EDITOR}")
-        made = self.stem_editor.stems(source, seed, options, id)
+        made = self.stem_editor.stems(source, Take(seed, id, options))
         return {
             name: Clip(_without_axis(stem), source.sample_rate, id, name, seed)
             for name, stem in made.items()

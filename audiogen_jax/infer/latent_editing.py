@@ -20,7 +20,7 @@ from audiogen_jax.infer.prompts import condition_texts, warn_of_lost
 from audiogen_jax.infer.requests import Clip, ClipError, Request, batches, padded_frames
 from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.separation import separate
-from audiogen_jax.infer.stem_editing import LISTENING, StemEditor, mono_at
+from audiogen_jax.infer.stem_editing import ADDING, LISTENING, StemEditor, Take, mono_at
 from audiogen_jax.input.edits.instructions import instruction
 from audiogen_jax.models.prompting import Sound
 from audiogen_jax.refiner.quotes import quotations
@@ -47,25 +47,20 @@ class LatentEditor(StemEditor):
     lost_views: Callable[[str], tuple[str, ...]]
     run: _Run
 
-    def named(
-        self, source: Sound, what: str, seed: int, options: SamplingOptions | None, id: str
-    ) -> Float32[np.ndarray, "n a"]:
+    def named(self, source: Sound, what: str, take: Take) -> Float32[np.ndarray, "n a"]:
         kinds: tuple[EditKind, ...] = ("extract", "remove")
-        asked: dict[str, tuple[EditKind, str]] = {f"{id}/{kind}": (kind, what) for kind in kinds}
-        return self._shared(source, asked, seed, options or LISTENING)[0]
+        asked: dict[str, tuple[EditKind, str]] = {
+            f"{take.id}/{kind}": (kind, what) for kind in kinds
+        }
+        return self._shared(source, asked, take)[0]
 
     def shared(
-        self,
-        source: Sound,
-        sounds: Mapping[str, str],
-        seed: int,
-        options: SamplingOptions | None,
-        id: str,
+        self, source: Sound, sounds: Mapping[str, str], take: Take
     ) -> list[Float32[np.ndarray, "n a"]]:
         asked: dict[str, tuple[EditKind, str]] = {
-            f"{id}/{name}": ("extract", what) for name, what in sounds.items()
+            f"{take.id}/{name}": ("extract", what) for name, what in sounds.items()
         }
-        return self._shared(source, asked, seed, options or LISTENING)
+        return self._shared(source, asked, take)
 
     def made(
         self,
@@ -73,22 +68,17 @@ class LatentEditor(StemEditor):
         what: str,
         span: tuple[float, float] | None,
         replaced: Float32[np.ndarray, "n a"] | None,
-        seed: int,
-        options: SamplingOptions,
-        id: str,
+        take: Take,
     ) -> Float32[np.ndarray, " m"]:
-        mono = mono_at(source, self.codec.sample_rate)
-        return self._copies(mono, {id: ("add", what)}, seed, options, span)[0]
+        mono, options = mono_at(source, self.codec.sample_rate), take.options or ADDING
+        return self._copies(mono, {take.id: ("add", what)}, take.seed, options, span)[0]
 
     def _shared(
-        self,
-        source: Sound,
-        asked: Mapping[str, tuple[EditKind, str]],
-        seed: int,
-        options: SamplingOptions,
+        self, source: Sound, asked: Mapping[str, tuple[EditKind, str]], take: Take
     ) -> list[Float32[np.ndarray, "n a"]]:
         """The recording shared out among what edits would leave of it; see `_copies`."""
-        copies = self._copies(mono_at(source, self.codec.sample_rate), asked, seed, options)
+        mono, options = mono_at(source, self.codec.sample_rate), take.options or LISTENING
+        copies = self._copies(mono, asked, take.seed, options)
         return separate(source.samples, source.sample_rate, copies, self.codec.sample_rate)
 
     def _copies(

@@ -148,13 +148,12 @@ class Pipeline(Inputs):
 
     @functools.cached_property
     def stem_editor(self) -> StemEditor | None:
-        loaded = self.loaded
-        texts = loaded.tokenize, loaded.lost_views
+        texts = self.loaded.tokenize, self.loaded.lost_views
         if self.generator.edits:
             return LatentEditor(self._sampler, self.codec, *texts, self.run)
         if (editor := self._of_form("edits")) is not None:
             return editor.stem_editor
-        beside = None if self.generator.flow_map else separator_beside(loaded)
+        beside = None if self.generator.flow_map else separator_beside(self.loaded)
         return beside and SeparatorEditor(*beside, self.codec, *texts, self)
 
     def generate(

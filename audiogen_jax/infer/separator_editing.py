@@ -19,7 +19,7 @@ from audiogen_jax.infer.parts import joined, parts_of
 from audiogen_jax.infer.prompts import warn_of_lost
 from audiogen_jax.infer.requests import Clip, ClipError, Request
 from audiogen_jax.infer.separation import Grid, shared_out
-from audiogen_jax.infer.stem_editing import LISTENING, StemEditor, mono_at
+from audiogen_jax.infer.stem_editing import ADDING, LISTENING, StemEditor, Take, mono_at
 from audiogen_jax.input.scenes.layers import gain_below
 from audiogen_jax.models.prompting import Sound
 from audiogen_jax.models.separator.network import Separator
@@ -71,10 +71,8 @@ class SeparatorEditor(StemEditor):
     lost_views: Callable[[str], tuple[str, ...]]
     maker: ClipMaker
 
-    def named(
-        self, source: Sound, what: str, seed: int, options: SamplingOptions | None, id: str
-    ) -> Float32[np.ndarray, "n a"]:
-        _samples_nothing(options)
+    def named(self, source: Sound, what: str, take: Take) -> Float32[np.ndarray, "n a"]:
+        _samples_nothing(take)
 
         def shares(masks: Float[np.ndarray, "1 f t"]) -> Float[np.ndarray, "2 f t"]:
             return np.concatenate([masks, 1 - masks])
@@ -82,14 +80,9 @@ class SeparatorEditor(StemEditor):
         return self._separated(source, [what], shares)[0]
 
     def shared(
-        self,
-        source: Sound,
-        sounds: Mapping[str, str],
-        seed: int,
-        options: SamplingOptions | None,
-        id: str,
+        self, source: Sound, sounds: Mapping[str, str], take: Take
     ) -> list[Float32[np.ndarray, "n a"]]:
-        _samples_nothing(options)
+        _samples_nothing(take)
 
         def shares(masks: Float[np.ndarray, "k f t"]) -> Float[np.ndarray, "k f t"]:
             return masks / np.maximum(masks.sum(axis=0), 1e-6)
@@ -102,14 +95,12 @@ class SeparatorEditor(StemEditor):
         what: str,
         span: tuple[float, float] | None,
         replaced: Float32[np.ndarray, "n a"] | None,
-        seed: int,
-        options: SamplingOptions,
-        id: str,
+        take: Take,
     ) -> Float32[np.ndarray, " m"]:
         """See `StemEditor.made`; as loud as what it replaces, or a little above the recording."""
         rate, longest = self.codec.sample_rate, len(source.samples) / source.sample_rate
         start, seconds = (0.0, None) if span is None else (span[0], span[1] - span[0])
-        sound = self._sound(what, seconds, longest - start, seed, options, id)
+        sound = self._sound(what, seconds, longest - start, take)
         like, above = (source.samples, ABOVE_DB) if replaced is None else (replaced, 0.0)
         first = round(start * source.sample_rate)
         around = like[first : first + round(len(sound) / rate * source.sample_rate)]
@@ -119,20 +110,15 @@ class SeparatorEditor(StemEditor):
         return np.pad(sound, (round(start * rate), 0))
 
     def _sound(
-        self,
-        what: str,
-        seconds: float | None,
-        longest: float,
-        seed: int,
-        options: SamplingOptions,
-        id: str,
+        self, what: str, seconds: float | None, longest: float, take: Take
     ) -> Float32[np.ndarray, " m"]:
         """A new sound of some seconds, or of as many as suit it, if those are not too many."""
-        maker, caption = self.maker.for_options(options), refine(what)
-        (request,) = maker.requests([caption], [id], seconds, options)
+        options, caption = take.options or ADDING, refine(what)
+        maker = self.maker.for_options(options)
+        (request,) = maker.requests([caption], [take.id], seconds, options)
         if request.samples > longest * self.codec.sample_rate:
-            (request,) = maker.requests([caption], [id], longest, options)
-        (clip,) = maker.run([request], seed, options, silent=False)
+            (request,) = maker.requests([caption], [take.id], longest, options)
+        (clip,) = maker.run([request], take.seed, options, silent=False)
         if isinstance(clip, ClipError):
             raise clip
         return clip.audio if clip.audio.ndim == 1 else clip.audio.mean(axis=1)
@@ -193,8 +179,8 @@ class SeparatorEditor(StemEditor):
         return masks
 
 
-def _samples_nothing(options: SamplingOptions | None) -> None:
-    if options not in (None, LISTENING):
+def _samples_nothing(take: Take) -> None:
+    if take.options not in (None, LISTENING):
         raise ValueError(
             "this editor samples only what is added: extractions, removals and stems take no "
             "steps, guidance, schedule or solver"

@@ -7,6 +7,7 @@ stays as it is wherever that is silent.
 import abc
 import warnings
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import scipy.ndimage
@@ -33,6 +34,20 @@ _GATE_SECONDS, _GATE_DB = 0.02, -45.0
 """What is added counts as silent in frames of so many seconds so far below its loudest one."""
 
 
+class Take(NamedTuple):
+    """How an edit is sampled.
+
+    Attributes:
+      seed: that fixes the noise with the id.
+      id: of the clip.
+      options: as suits what is done if None.
+    """
+
+    seed: int
+    id: str
+    options: SamplingOptions | None
+
+
 class StemEditor(abc.ABC):
     """Edits by stems.
 
@@ -43,19 +58,12 @@ class StemEditor(abc.ABC):
     codec: Codec
 
     @abc.abstractmethod
-    def named(
-        self, source: Sound, what: str, seed: int, options: SamplingOptions | None, id: str
-    ) -> Float32[np.ndarray, "n a"]:
+    def named(self, source: Sound, what: str, take: Take) -> Float32[np.ndarray, "n a"]:
         """What a recording holds of a sound."""
 
     @abc.abstractmethod
     def shared(
-        self,
-        source: Sound,
-        sounds: Mapping[str, str],
-        seed: int,
-        options: SamplingOptions | None,
-        id: str,
+        self, source: Sound, sounds: Mapping[str, str], take: Take
     ) -> list[Float32[np.ndarray, "n a"]]:
         """A recording shared out among sounds by their names; the stems sum to it."""
 
@@ -66,9 +74,7 @@ class StemEditor(abc.ABC):
         what: str,
         span: tuple[float, float] | None,
         replaced: Float32[np.ndarray, "n a"] | None,
-        seed: int,
-        options: SamplingOptions,
-        id: str,
+        take: Take,
     ) -> Float32[np.ndarray, " m"]:
         """A sound to mix into a recording, from its start on, at the rate of the codec.
 
@@ -77,24 +83,19 @@ class StemEditor(abc.ABC):
           what: the sound.
           span: seconds in which it is wanted; None: wherever.
           replaced: the stem in whose place it comes; None: it is one more.
-          seed, options, id: as of an edit.
+          take: of the edit.
         """
 
     def edit(
-        self,
-        edit: Edit,
-        between: tuple[float, float] | None,
-        seed: int,
-        options: SamplingOptions | None,
-        id: str,
+        self, edit: Edit, between: tuple[float, float] | None, take: Take
     ) -> Float32[np.ndarray, "n a"]:
         """Changes a recording, outside of some seconds not at all; see `Inputs.edit`."""
-        _check(options)
-        source, adding = edit.source, options or ADDING
+        _check(take.options)
+        source = edit.source
         if edit.kind == "add":
-            return self._with(source, edit.what, between, None, seed, adding, id)
-        listening = None if edit.kind == "restyle" else options
-        named = self.named(source, edit.what, seed, listening, id)
+            return self._with(source, edit.what, between, None, take)
+        listening = take._replace(options=None) if edit.kind == "restyle" else take
+        named = self.named(source, edit.what, listening)
         span = _heard(named, source)
         if span is None:
             warnings.warn(f"{edit.what!r} is not heard in the recording", stacklevel=3)
@@ -110,15 +111,12 @@ class StemEditor(abc.ABC):
         assert edit.to is not None  # the edit says so
         span = span if between is None else between
         left = Sound(rest, source.sample_rate)
-        return self._with(left, edit.to, span, named, seed, adding, f"{id}/to")
+        return self._with(left, edit.to, span, named, take._replace(id=f"{take.id}/to"))
 
-    def stems(
-        self, source: Sound, seed: int, options: SamplingOptions | None, id: str
-    ) -> dict[str, Float32[np.ndarray, "n a"]]:
+    def stems(self, source: Sound, take: Take) -> dict[str, Float32[np.ndarray, "n a"]]:
         """Voice, events, music and ambience of a recording; they sum to it."""
-        _check(options)
-        parts = self.shared(source, STEMS, seed, options, id)
-        return dict(zip(STEMS, parts, strict=True))
+        _check(take.options)
+        return dict(zip(STEMS, self.shared(source, STEMS, take), strict=True))
 
     def _with(
         self,
@@ -126,13 +124,11 @@ class StemEditor(abc.ABC):
         what: str,
         span: tuple[float, float] | None,
         replaced: Float32[np.ndarray, "n a"] | None,
-        seed: int,
-        options: SamplingOptions,
-        id: str,
+        take: Take,
     ) -> Float32[np.ndarray, "n a"]:
         """A recording with a sound more, which stays as it is where that is silent."""
         samples, rate = source.samples, source.sample_rate
-        sound = self.made(source, what, span, replaced, seed, options, id)
+        sound = self.made(source, what, span, replaced, take)
         added, _ = convert(sound[:, None], self.codec.sample_rate, rate, 1, "the added sound")
         added = np.pad(added[: len(samples)], ((0, max(0, len(samples) - len(added))), (0, 0)))
         added = added * inside(span, len(samples), rate) * _gate(added[:, 0], rate)[:, None]
