@@ -3,12 +3,14 @@
 import dataclasses
 import hashlib
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
+from audiogen_jax.evaluate.leakage import SoundKeys, some_of, sound_keys
 from audiogen_jax.files.audio import read_audio
 from audiogen_jax.files.jsonl import read_rows
 from audiogen_jax.input.manifest import read_manifest
@@ -86,7 +88,34 @@ def read_recordings(manifest: str | Path, sample_rate: int) -> list[Recording]:
             )
     if not recordings:
         raise ValueError(f"{manifest} holds no real recordings, only synthetic clips")
+    if heard := heard_in_training(recordings):
+        names = some_of([recording.audio_id for recording in heard])
+        warnings.warn(
+            f"{manifest}: {len(heard)} clips of its split val are in its training split too, or "
+            f"are cut from a recording that is ({names}): nothing that is measured on them is held "
+            "out. No judge learns from their likes",
+            stacklevel=2,
+        )
     return sorted(recordings, key=lambda recording: recording.audio_id)
+
+
+def heard_in_training(recordings: Sequence[Recording]) -> list[Recording]:
+    """Clips for validation that training has, too: the same samples, or of the same recording.
+
+    Of those that say that only the take is held out, a recording is no reason.
+    """
+    trained = {key for clip in recordings if clip.split == "train" for key in _keys(clip)}
+    return [clip for clip in recordings if clip.split == "val" and trained & {*_keys(clip)}]
+
+
+def teaching(recordings: Sequence[Recording]) -> list[Recording]:
+    """Clips that a judge learns from: those of training, but for what `heard_in_training` finds."""
+    asked = {key for clip in recordings if clip.split == "val" for key in _keys(clip)}
+    return [clip for clip in recordings if clip.split == "train" and not asked & {*_keys(clip)}]
+
+
+def _keys(clip: Recording) -> SoundKeys:
+    return sound_keys(clip.samples, None if clip.held_out == "take" else clip.recording)
 
 
 def recordings_sha256(recordings: Sequence[Recording]) -> str:

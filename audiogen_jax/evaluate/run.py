@@ -6,7 +6,7 @@ from pathlib import Path
 from audiogen_jax.checkpoints.locate import find_checkpoint
 from audiogen_jax.evaluate.html import check_page, write_html
 from audiogen_jax.evaluate.protocol import environment
-from audiogen_jax.evaluate.recordings import read_recordings, recordings_sha256
+from audiogen_jax.evaluate.recordings import heard_in_training, read_recordings, recordings_sha256
 from audiogen_jax.evaluate.registry import possible, select
 from audiogen_jax.evaluate.report import check_report_path, print_report, write_report
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Suite
@@ -83,6 +83,8 @@ def evaluate_checkpoint(
         },
         **environment(),
     }
+    if heard := heard_in_training(recordings):
+        protocol["validation_heard_in_training"] = [clip.audio_id for clip in heard]
     if form := model.form(options):  # steps of a student are not those of the generator
         protocol["form"] = form
     if model.codec.channels > 1:

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 from audiogen_jax.evaluate.judge.network import Judge
 from audiogen_jax.evaluate.judge.tasks import Task
 from audiogen_jax.evaluate.judge.training import JudgeTraining, train_judge
-from audiogen_jax.evaluate.recordings import Recording
+from audiogen_jax.evaluate.recordings import Recording, teaching
 from audiogen_jax.files.atomic import written_atomically
 from audiogen_jax.files.content_hashes import check_contents, record_contents
 
@@ -97,9 +97,8 @@ def find_judge(source: str | Path) -> Judge:
 def _fingerprint(recordings: Sequence[Recording], training: JudgeTraining) -> str:
     settings = {"version": VERSION, **dataclasses.asdict(training)}
     digest = hashlib.sha256(json.dumps(settings).encode())
-    for clip in recordings:
-        if clip.split == "train":
-            facts = [clip.audio_id, clip.label, clip.views, clip.sample_rate]
-            digest.update(json.dumps(facts).encode())
-            digest.update(clip.samples.tobytes())
+    for clip in teaching(recordings):
+        facts = [clip.audio_id, clip.label, clip.views, clip.sample_rate]
+        digest.update(json.dumps(facts).encode())
+        digest.update(clip.samples.tobytes())
     return digest.hexdigest()[:16]

@@ -19,7 +19,7 @@ from audiogen_jax.evaluate.judge.features import (
 )
 from audiogen_jax.evaluate.judge.network import Judge, JudgeNet
 from audiogen_jax.evaluate.judge.tasks import NOTHING, Subject, Task, tasks_of
-from audiogen_jax.evaluate.recordings import Recording
+from audiogen_jax.evaluate.recordings import Recording, teaching
 from audiogen_jax.types import Params
 
 
@@ -63,14 +63,14 @@ def train_judge(recordings: Sequence[Recording], training: JudgeTraining | None 
     Every batch asks each task equally often and each class of a task equally often.
 
     Args:
-      recordings: real clips; only those of the training split are used.
+      recordings: real clips; only those of the training split are used, see `teaching`.
       training: steps, batch size, seed …
 
     Raises:
       ValueError: no clip teaches any task.
     """
     training = training or JudgeTraining()
-    recordings = [clip for clip in recordings if clip.split == "train"]
+    recordings = teaching(recordings)
     tasks = tasks_of(recordings, training.subject)
     if not tasks:
         raise ValueError(

@@ -33,6 +33,7 @@ class LabelledClip:
       split: number of the split or fold that it is in.
       answers: its classes, or its captions; empty where `events` say more.
       events: of tasks about frames.
+      recording: what it was cut from, if that is known.
     """
 
     key: str
@@ -41,6 +42,7 @@ class LabelledClip:
     split: int
     answers: tuple[str, ...] = ()
     events: tuple[Event, ...] = ()
+    recording: str | None = None
 
 
 def pieces(

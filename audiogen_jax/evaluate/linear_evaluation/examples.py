@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from audiogen_jax.evaluate.embedders.embedder import FrameEmbedder
+from audiogen_jax.evaluate.leakage import SoundKeys, numbered_sounds, sound_keys
 from audiogen_jax.evaluate.linear_evaluation.clips import LabelledClip, pieces
 from audiogen_jax.evaluate.linear_evaluation.tasks import Task
 from audiogen_jax.files.atomic import written_atomically
@@ -39,6 +40,9 @@ class Examples:
       splits: of each item, see `LabelledClip.split`.
       clips: number of the clip that each item is of; they differ unless clips are cropped.
       captions: of each item, where these are the answers.
+      keys: names of the clip of each item.
+      sounds: number of the sound of each item, the same of clips of the same samples and of one
+        recording; None: every clip has its own.
     """
 
     vectors: Float32[np.ndarray, "r d"]
@@ -48,6 +52,8 @@ class Examples:
     splits: Int[np.ndarray, " n"]
     clips: Int[np.ndarray, " n"]
     captions: tuple[tuple[str, ...], ...] = ()
+    keys: tuple[str, ...] = ()
+    sounds: Int[np.ndarray, " n"] | None = None
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -59,10 +65,11 @@ class Examples:
 
 
 class _Item(NamedTuple):
-    """A crop: number of its clip, which has no samples any more, and its rows."""
+    """A crop: number of its clip, which has no samples any more, keys of its sound, its rows."""
 
     clip: int
     labelled: LabelledClip
+    sound: SoundKeys
     vectors: Float32[np.ndarray, "r d"]
 
 
@@ -116,6 +123,8 @@ def embed_clips(
         np.array([item.labelled.split for item in items]),
         _numbered([item.clip for item in items]),
         tuple(item.labelled.answers for item in items) if task.level == "retrieval" else (),
+        tuple(item.labelled.key for item in items),
+        numbered_sounds([item.sound for item in items]),
     )
 
 
@@ -129,8 +138,9 @@ def _items(
     """All crops with their frames; in paper mode encoded in padded batches of one split."""
     together = task.encode_batch if mode == "paper" else 1
     cut = (
-        (number, clip, piece)
+        (number, clip, sound, piece)
         for number, clip in enumerate(clips)
+        for sound in [sound_keys(clip.samples, clip.recording) or (f"clip {number}",)]
         for piece in pieces(clip.samples, _crop(task, clip), pad=mode == "paper")
     )
     for _, split in itertools.groupby(cut, key=lambda each: each[1].split):
@@ -139,7 +149,7 @@ def _items(
             padded = [np.pad(piece, (0, longest - len(piece))) for *_, piece in batch]
             rate = batch[0][1].sample_rate
             frames = cached_frames(embedder, padded, rate, cache)
-            for (number, clip, _), each in zip(batch, frames, strict=True):
+            for (number, clip, sound, _), each in zip(batch, frames, strict=True):
                 if not len(each) or not np.isfinite(each).all():
                     raise ValueError(
                         f"{task.name}: the embedding of {clip.key!r} has {len(each)} frames, NaN "
@@ -147,7 +157,7 @@ def _items(
                     )
                 silent = dataclasses.replace(clip, samples=clip.samples[:0].copy())
                 rows = each if task.level == "frame" else _mean(each)
-                yield _Item(number, silent, rows)
+                yield _Item(number, silent, sound, rows)
 
 
 def cached_frames(

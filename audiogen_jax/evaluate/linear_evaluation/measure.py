@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from audiogen_jax.evaluate.linear_evaluation.examples import Examples, Mode
 from audiogen_jax.evaluate.linear_evaluation.neighbours import neighbour_votes
 from audiogen_jax.evaluate.linear_evaluation.retrieval import Captions, retrieval_scores
-from audiogen_jax.evaluate.linear_evaluation.splits import Fold, folds_of
+from audiogen_jax.evaluate.linear_evaluation.splits import Fold, folds_of, heard_in_training
 from audiogen_jax.evaluate.linear_evaluation.tasks import Task
 from audiogen_jax.evaluate.linear_evaluation.training import (
     ItemLogits,
@@ -65,6 +65,8 @@ class TaskScore:
       clips: that are tested.
       classes: of the data; of the published task there may be more.
       clip_scores: of accuracy, share of seeds that are right about each tested clip, fold by fold.
+      heard_in_training: tested clips that are trained on too, or cut from a recording that is; none
+        in strict mode.
     """
 
     metric: str
@@ -78,6 +80,7 @@ class TaskScore:
     clips: int
     classes: int
     clip_scores: list[list[float]]
+    heard_in_training: int = 0
 
 
 def measure_tasks(
@@ -156,6 +159,7 @@ def measure_retrieval(
         clips=clips,
         classes=0,
         clip_scores=[],
+        heard_in_training=_heard(examples, [fold]),
     )
 
 
@@ -198,7 +202,14 @@ def _score(
         clips=int(sum(len(np.unique(examples.clips[fold.test])) for fold in folds)),
         classes=len(examples.classes),
         clip_scores=clip_scores,
+        heard_in_training=_heard(examples, folds),
     )
+
+
+def _heard(examples: Examples, folds: Sequence[Fold]) -> int:
+    """Tested clips that are heard in training."""
+    heard = (examples.clips[heard_in_training(examples, fold)] for fold in folds)
+    return int(sum(len(np.unique(clips)) for clips in heard))
 
 
 def scorer(

@@ -74,7 +74,7 @@ class RecordedTask:
         return task, [
             LabelledClip(
                 about[row][0].audio_id, about[row][0].samples, about[row][0].sample_rate,
-                int(folds[row]), (answers[row],),
+                int(folds[row]), (answers[row],), recording=about[row][0].recording,
             )
             for row in order
         ]  # fmt: skip

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
+from audiogen_jax.evaluate.leakage import some_of
 from audiogen_jax.evaluate.linear_evaluation.examples import Examples, Mode
 from audiogen_jax.evaluate.linear_evaluation.tasks import Folds, Given, Task
 
@@ -34,8 +35,8 @@ def folds_of(task: Task, examples: Examples, mode: Mode) -> list[Fold]:
     tenth of the training clips.
 
     Raises:
-      ValueError: a split without items, training items of a single class, or fewer than three folds
-        in strict mode.
+      ValueError: a split without items, training items of a single class, or in strict mode fewer
+        than three folds, or a sound that is both trained on and tested.
     """
     folds = (
         [_given(task.splits, examples, mode)]
@@ -48,7 +49,21 @@ def folds_of(task: Task, examples: Examples, mode: Mode) -> list[Fold]:
                 raise ValueError(f"{task.name}: fold {number} has no {name} clips")
         if not task.binary and len(np.unique(examples.targets[fold.train])) < 2:
             raise ValueError(f"{task.name}: fold {number} trains on a single class")
+        if mode == "strict" and len(heard := heard_in_training(examples, fold)):
+            names = list(dict.fromkeys(examples.keys[item] for item in heard))
+            raise ValueError(
+                f"{task.name}: {len(names)} tested clips of fold {number} are trained on too, or "
+                f"are cut from recordings that are: {some_of(names)}. Leave them out, give all "
+                "clips of a recording the same fold, or take mode=paper, which counts them"
+            )
     return folds
+
+
+def heard_in_training(examples: Examples, fold: Fold) -> Int[np.ndarray, " n"]:
+    """Tested items whose samples, or others of the same recording, train the head."""
+    if examples.sounds is None:
+        return fold.test[:0]
+    return fold.test[np.isin(examples.sounds[fold.test], examples.sounds[fold.train])]
 
 
 def _given(splits: Given, examples: Examples, mode: Mode) -> Fold:
@@ -57,9 +72,10 @@ def _given(splits: Given, examples: Examples, mode: Mode) -> Fold:
         for name in (splits.train, splits.valid, splits.test)
     )
     if mode == "strict" and splits.valid == splits.test:
-        clips = np.unique(examples.clips[train])
-        drawn = np.random.default_rng(0).permutation(clips)[: max(1, int(HELD_OUT * len(clips)))]
-        held_out = np.isin(examples.clips[train], drawn)
+        sounds = (examples.clips if examples.sounds is None else examples.sounds)[train]
+        known = np.unique(sounds)
+        drawn = np.random.default_rng(0).permutation(known)[: max(1, int(HELD_OUT * len(known)))]
+        held_out = np.isin(sounds, drawn)
         train, valid = train[~held_out], train[held_out]
     return Fold(train, valid, test)
 

@@ -78,6 +78,7 @@ class Understanding:
                 if task.name not in tasks
             ],
         }
+        missing += _heard(next(iter(results.values())))
         note = "\n".join(f"{self.name}: {line}" for line in missing)
         if not tasks:
             return Measurement(protocol, {}, (), note)
@@ -159,8 +160,18 @@ def _weighted(scores: Mapping[str, TaskScore]) -> dict[str, float | int] | None:
 
 
 def _reported(score: TaskScore) -> dict[str, object]:
-    """All but what each clip was worth."""
-    return {name: value for name, value in vars(score).items() if name != "clip_scores"}
+    """All but what each clip was worth, and tested clips heard in training if there are none."""
+    left_out = {"clip_scores", *(() if score.heard_in_training else ("heard_in_training",))}
+    return {name: value for name, value in vars(score).items() if name not in left_out}
+
+
+def _heard(scores: Mapping[str, TaskScore]) -> list[str]:
+    return [
+        f"{task}: {score.heard_in_training} of {score.clips} tested clips are trained on too, or "
+        "are cut from recordings that are: the score is too high (strict mode refuses)"
+        for task, score in scores.items()
+        if score.heard_in_training
+    ]
 
 
 def _tables(results: Mapping[str, Mapping[str, TaskScore]], mode: str) -> list[Table]:

@@ -1,5 +1,6 @@
 """An embedder of frames that costs nothing, and clips whose classes it can tell."""
 
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,7 +44,7 @@ def clip(
     key: str, level: float, split: int, frames: int = 10, answers: Sequence[str] = ("a",)
 ) -> LabelledClip:
     """Noise of a level."""
-    rng = np.random.default_rng(sum(map(ord, key)))
+    rng = np.random.default_rng(zlib.crc32(key.encode()))
     samples = (level * rng.normal(size=frames * FRAME)).astype(np.float32)
     return LabelledClip(key, samples, RATE, split, tuple(answers))
 

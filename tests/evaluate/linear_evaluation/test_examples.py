@@ -76,6 +76,30 @@ def test_a_validation_split_that_is_the_test_split_is_drawn_from_training_in_str
     assert set(strict.valid) | set(strict.train) == set(paper.train)
 
 
+@pytest.mark.parametrize("same", ["samples", "recording"])
+def test_a_sound_that_is_trained_on_and_tested_is_refused_or_counted(tmp_path, same):
+    clips = three_folds()
+    if same == "samples":
+        clips[9] = dataclasses.replace(clips[9], samples=clips[1].samples)
+    else:
+        for number in (1, 9):
+            clips[number] = dataclasses.replace(clips[number], recording="one concert")
+    with pytest.raises(ValueError, match="fold 1 are trained on too, .*: 1-1. Leave them out"):
+        score(clips, "strict", tmp_path, seeds=(0,))
+    assert score(clips, "paper", tmp_path, seeds=(0,)).heard_in_training == 2
+    assert score(three_folds(), "paper", tmp_path, seeds=(0,)).heard_in_training == 0
+
+
+def test_a_drawn_validation_split_parts_no_recording(tmp_path):
+    clips = [
+        dataclasses.replace(each, split=min(each.split, 1), recording=f"{number // 4}")
+        for number, each in enumerate(three_folds())
+    ]
+    data = embed_clips(GIVEN, clips, Levels(), "strict", tmp_path)
+    (fold,) = folds_of(GIVEN, data, "strict")
+    assert not {*data.sounds[fold.train]} & {*data.sounds[fold.valid]} and len(fold.valid) == 4
+
+
 def test_crops_follow_each_other_and_the_rest_is_dropped():
     samples = np.arange(25, dtype=np.float32)
     assert [list(each) for each in pieces(samples, 10, pad=True)] == [
