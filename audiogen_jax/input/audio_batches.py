@@ -1,6 +1,7 @@
 """Manifests to batches: mixture of manifests, buckets of fixed shape, exact resume."""
 
 import dataclasses
+import warnings
 from collections.abc import Sequence
 from typing import Annotated, NamedTuple, TypeAlias
 
@@ -229,12 +230,19 @@ def clips_of_split(manifest: str, config: BatchConfig) -> list[AudioRecord]:
     """
     records = read_clips(manifest)
     if all(record.split == "train" for record in records):
-        clip_ids = [record.audio_id for record in records]
-        chosen = held_out_of(manifest, clip_ids, config.holdout)
+        recordings = {record.audio_id: record.recording for record in records}
+        chosen = held_out_of(manifest, [*recordings], config.holdout, recordings)
         records = [
             dataclasses.replace(record, split="val") if record.audio_id in chosen else record
             for record in records
         ]
+    train, val = ({r.recording for r in records if r.split == split} for split in ("train", "val"))
+    if shared := sorted(recording for recording in train & val if recording):
+        warnings.warn(
+            f"{manifest}: {len(shared)} recordings have clips in both splits ({shared[0]!r}): "
+            "the validation loss is not that of sounds that training never saw",
+            stacklevel=2,
+        )
     records = [record for record in records if record.split == config.split]
     if not records:
         raise no_clips(manifest, config.split)

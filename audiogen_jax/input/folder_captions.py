@@ -1,6 +1,7 @@
 """Captions of the recordings in a folder: from a table, from files beside them, from names."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -26,6 +27,7 @@ _SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation", "dev", "eval", "test"), "val"),
 }
+_JOINERS = "\u200c\u200d"
 _SAYS_NOTHING = {"audio", "clip", "file", "rec", "recording", "sample", "sound", "take", "track"}
 
 _MANY = 9
@@ -190,7 +192,12 @@ def _from_name(path: PurePosixPath, folder: Path) -> tuple[str, str]:
 
 
 def _words(name: str) -> str:
-    """The words of a name of a file: "dog_bark-03" is "dog bark"."""
+    """The words of a name of a file: "dog_bark-03" is "dog bark".
+
+    Marks are parts of words, as the vowels of many scripts are; single letters say something in
+    those alone.
+    """
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    words = [word for word in re.split(r"[\W\d_]+", spaced) if len(word) > 1]
+    letters = (c if unicodedata.category(c)[0] in "LM" or c in _JOINERS else " " for c in spaced)
+    words = [word for word in "".join(letters).split() if len(word) > 1 or not word.isascii()]
     return " ".join(words) if {word.lower() for word in words} - _SAYS_NOTHING else ""

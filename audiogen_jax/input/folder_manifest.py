@@ -1,5 +1,6 @@
 """The manifest of a folder of recordings: what is in it, what it is called, who is held out."""
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,7 @@ class _Recording(NamedTuple):
     path: PurePosixPath
     duration: float
     sample_rate: int
+    sha256: str
 
 
 def build_manifest(
@@ -62,7 +64,8 @@ def build_manifest(
 
     Every recording is decoded once, so that no row names one that training cannot read. A caption
     is that of the table, or of a `.txt` or `.json` file of the same name, or without a table the
-    name of the recording or its folder.
+    name of the recording or its folder. Copies of one recording get a column `recording`, by which
+    they are on one side of a split.
 
     Args:
       folder: of the recordings; hidden files are not looked at.
@@ -77,7 +80,8 @@ def build_manifest(
       What stands in the manifest, and what does not.
 
     Raises:
-      ValueError: no recording is left, `val` is no share, or a file of captions is malformed.
+      ValueError: no recording is left, `val` is no share, a file of captions is malformed, or
+        `output` is a recording or the table.
       OSError: there is no such folder, or `output` exists or cannot be written.
     """
     folder, output = Path(folder), Path(output)
@@ -89,6 +93,12 @@ def build_manifest(
     if output.exists() and not overwrite:
         raise FileExistsError(f"{output} exists: give another name, or --overwrite")
     paths, left_out = _named_in_utf8(find_recordings(folder))
+    if output.exists():
+        for source in (*(folder / path for path in paths), *([Path(captions)] if captions else [])):
+            if source.exists() and source.samefile(output):
+                raise ValueError(
+                    f"{output} is what the manifest would be made of: give another name"
+                )
     if not paths:
         raise ValueError(f"no recordings in {folder}: looked for files that end in {_endings()}")
     named = Captions(folder, paths, captions)
@@ -143,13 +153,18 @@ def _read(folder: Path, path: PurePosixPath) -> _Recording | LeftOut:
         return LeftOut(name, str(error).removeprefix(f"{name} ").removeprefix(f"{name}: "))
     if not len(trim_silence(audio.samples)):
         return LeftOut(name, "is silent throughout")
-    return _Recording(path, len(audio.samples) / audio.sample_rate, audio.sample_rate)
+    digest = hashlib.sha256(f"{audio.sample_rate} {audio.samples.shape}".encode())
+    digest.update(audio.samples.tobytes())
+    seconds = len(audio.samples) / audio.sample_rate
+    return _Recording(path, seconds, audio.sample_rate, digest.hexdigest())
 
 
 def _rows(
     folder: Path, output: Path, recordings: Sequence[_Recording], captions: Captions
 ) -> tuple[list[Row], list[LeftOut]]:
     rows, left_out = [], []
+    counts = Counter(recording.sha256 for recording in recordings)
+    first: dict[str, str] = {}
     root = _path_from(output.parent, folder)
     for recording, clip_id in zip(recordings, _clip_ids(recordings), strict=True):
         try:
@@ -166,6 +181,8 @@ def _rows(
                 **described,
             }
         )
+        if counts[recording.sha256] > 1:  # copies are held out together
+            rows[-1]["recording"] = first.setdefault(recording.sha256, clip_id)
     return rows, left_out
 
 
@@ -192,6 +209,7 @@ def _path_from(place: Path, folder: Path) -> str:
 def _split(rows: Sequence[Row], val: float) -> None:
     """Gives every row a split; what the captions say wins if they name any clip for validation."""
     validation = {row["audio_id"] for row in rows if row.get("split") == "val"}
-    validation = validation or held_out([row["audio_id"] for row in rows], val)
+    recordings = {row["audio_id"]: row.get("recording") for row in rows}
+    validation = validation or held_out([*recordings], val, recordings)
     for row in rows:
         row["split"] = "val" if row["audio_id"] in validation else "train"

@@ -2,11 +2,13 @@
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
-def held_out(clip_ids: Sequence[str], share: float) -> set[str]:
+def held_out(
+    clip_ids: Sequence[str], share: float, recordings: Mapping[str, str | None] | None = None
+) -> set[str]:
     """Chooses clips by the hashes of their ids, whatever their order.
 
     A clip stays on its side when others are added, but for the only one of a small set.
@@ -14,20 +16,30 @@ def held_out(clip_ids: Sequence[str], share: float) -> set[str]:
     Args:
       clip_ids: of all clips.
       share: of the clips to hold out, in [0, 1].
+      recordings: id -> what the clip was cut from, where that is known: all clips of a recording
+        are on one side.
 
     Returns:
-      About that share, at least one and not all of them; none if `share` is 0 or there is one clip.
+      About that share, at least one and not all of them; none if `share` is 0 or there is one clip
+      or recording.
     """
-    if not share or len(set(clip_ids)) < 2:
+    names = {clip_id: (recordings or {}).get(clip_id) or clip_id for clip_id in clip_ids}
+    places = {name: _place(name) for name in names.values()}
+    if not share or len(places) < 2:
         return set()
-    places = {clip_id: _place(clip_id) for clip_id in clip_ids}
     first, last = min(places, key=places.__getitem__), max(places, key=places.__getitem__)
-    return ({clip_id for clip_id in places if places[clip_id] < share} | {first}) - {last}
+    chosen = ({name for name in places if places[name] < share} | {first}) - {last}
+    return {clip_id for clip_id, name in names.items() if name in chosen}
 
 
-def held_out_of(source: str | Path, clip_ids: Sequence[str], share: float) -> set[str]:
+def held_out_of(
+    source: str | Path,
+    clip_ids: Sequence[str],
+    share: float,
+    recordings: Mapping[str, str | None] | None = None,
+) -> set[str]:
     """`held_out` of a set that has no validation split, with a warning that says so."""
-    chosen = held_out(clip_ids, share)
+    chosen = held_out(clip_ids, share, recordings)
     if chosen:
         warnings.warn(
             f"{source} has no validation split: {len(chosen)} of its {len(clip_ids)} clips are "

@@ -15,6 +15,7 @@ from audiogen_jax.input.prompt_columns import EDITS, MEDIA, SPOKEN, text_columns
 from audiogen_jax.input.row_errors import RowError
 
 SPLITS = ("train", "val")
+_NOTES = ("label", "speaker", "recording")
 
 
 class Member(NamedTuple):
@@ -39,6 +40,7 @@ class AudioRecord:
       member: the audio inside a tar file; None: `path` is the audio.
       label: what it shows, in a word; clips of a scene are drawn evenly over labels.
       speaker: who speaks, in whatever way; words of one speaker may follow each other in a scene.
+      recording: what it was cut from; clips of one recording are held out together.
       inputs: columns of `prompt_columns`, for generators that read more than captions.
     """
 
@@ -51,6 +53,7 @@ class AudioRecord:
     member: Member | None = None
     label: str | None = None
     speaker: str | None = None
+    recording: str | None = None
     inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -133,7 +136,7 @@ def parse_row(row: Row, path: Path, line: int, member: Member | None = None) -> 
     if split not in SPLITS:
         raise ValueError(f"split is {split!r:.40}, expected one of {SPLITS}")
     views = {view: _phrasings(view, row[view]) for view in VIEWS if row.get(view)}
-    notes = {name: row[name] for name in ("label", "speaker") if isinstance(row.get(name), str)}
+    notes = {name: row[name] for name in _NOTES if isinstance(row.get(name), str)}
     inputs = text_columns(row, (*SPOKEN, *MEDIA, *EDITS))
     return AudioRecord(audio_id, path, duration, views, split, line, member, **notes, inputs=inputs)
 

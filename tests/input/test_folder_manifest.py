@@ -3,6 +3,7 @@
 import json
 import os
 import unicodedata
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,11 @@ def folder(tmp_path, monkeypatch) -> Path:
     return Path("wavs")
 
 
-def record(path: Path, samples=TONE, **options) -> Path:
+def record(path: Path, samples=None, **options) -> Path:
+    """A tone of a level of its own, if there are no samples."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if samples is None:
+        samples = TONE * (0.5 + zlib.crc32(str(path).encode()) / 2**33)
     soundfile.write(path, samples, 16000, **options)
     return path
 
@@ -230,6 +234,32 @@ def test_nothing_is_overwritten_unasked(folder):
     assert len(read_manifest("manifest.jsonl")) == 1
 
 
+@pytest.mark.parametrize("output", ["wavs/a.wav", "captions.csv", "link.jsonl"])
+def test_what_the_manifest_is_made_of_is_never_replaced(folder, output):
+    path = record(folder / "a.wav")
+    Path("captions.csv").write_text("file,caption\na.wav,rain\n")
+    Path("link.jsonl").symlink_to(path)
+    before = Path(output).read_bytes()
+    with pytest.raises(ValueError, match="is what the manifest would be made of"):
+        build_manifest(folder, output, captions="captions.csv", overwrite=True)
+    assert Path(output).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        ("बारिश की आवाज़_2", "बारिश की आवाज़"),
+        ("เสียงฝน 01", "เสียงฝน"),
+        ("дождь и 雨", "дождь и 雨"),
+        ("می‌بارد", "می‌بارد"),
+        ("dog_bark-03b", "dog bark"),
+    ],
+)
+def test_names_in_any_script_are_captions(folder, name, caption):
+    record(folder / f"{name}.wav")
+    assert captions_of(build_manifest(folder).rows) == {name: caption}
+
+
 def test_nothing_to_read(folder):
     with pytest.raises(ValueError, match="no recordings in wavs: looked for files that end in .ai"):
         build_manifest(folder)
@@ -237,6 +267,16 @@ def test_nothing_to_read(folder):
         build_manifest("absent")
     with pytest.raises(ValueError, match="val=1.0: expected a share"):
         build_manifest(folder, val=1.0)
+
+
+def test_copies_are_on_one_side(folder):
+    for number in range(6):
+        record(folder / f"{number}.wav", TONE)
+        record(folder / f"a take {number}.flac")
+    rows = build_manifest(folder, val=0.5).rows
+    copies = {row["audio_id"]: row["split"] for row in rows if row.get("recording") == "0"}
+    assert [*copies] == [*"012345"] and len({*copies.values()}) == 1
+    assert len({row["split"] for row in rows}) == 2
 
 
 def test_two_of_one_name_and_two_formats(folder):

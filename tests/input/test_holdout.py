@@ -38,6 +38,17 @@ def test_one_more_clip_moves_no_other(ids: list[str], new: str, share: float):
     assert len((before ^ after) - {new}) <= 1  # the only one of a small set
 
 
+@given(IDS, st.floats(0, 1), st.integers(1, 5))
+def test_clips_of_one_recording_are_on_one_side(ids: list[str], share: float, count: int):
+    recordings = {name: f"recording {len(name) % count}" for name in ids if "a" not in name}
+    chosen = held_out(ids, share, recordings)
+    for recording in {*recordings.values()}:
+        clips = {name for name in ids if recordings.get(name) == recording}
+        assert clips <= chosen or not clips & chosen
+    groups = {recordings.get(name, name) for name in ids}
+    assert bool(chosen) == (share > 0 and len(groups) > 1) and (not ids or chosen < {*ids})
+
+
 def test_about_the_share():
     assert 80 <= len(held_out([str(i) for i in range(1000)], 0.1)) <= 120
 
@@ -101,6 +112,12 @@ def test_a_split_of_the_data_is_kept(sources):
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
     rows[3]["split"] = "val"
     manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in (3, 4):
+        rows[name]["recording"] = "a concert"
+    marked = manifest.with_name("marked.jsonl")
+    marked.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.warns(UserWarning, match=r"1 recordings have clips in both splits \('a concert'\)"):
+        ids_of(marked, "val")
     with warnings.catch_warnings(action="error"):
         assert ids_of(manifest, "val", holdout=0.5) == {"3"}
         assert ids_of(manifest, "train", holdout=0.5) == {str(i) for i in range(12)} - {"3"}
