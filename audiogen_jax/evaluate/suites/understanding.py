@@ -62,6 +62,7 @@ class Understanding:
         }
         seeds = [context.seed + number for number in range(self.head_seeds)]
         results: dict[str, dict[str, TaskScore]] = {}
+        missing: list[str] = []
         for layer, embedder in embedders.items():
             results[layer], missing = self._layer(embedder, recordings, seeds, context)
         tasks = list(next(iter(results.values())))
