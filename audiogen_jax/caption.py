@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # the command line reads this file before it needs numpy
 VIEWS = ("caption", "speech", "asr", "sfx", "music", "env")
 """The views in the order in which they are written."""
 
+PARTS = ("speech", "sfx", "music", "env")
+"""Views of a scene that can be left out; "speech" takes "asr" along."""
+
 _TAG = re.compile(r"<\|([^<>|]*)\|>")
 
 

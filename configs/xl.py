@@ -83,7 +83,7 @@ def get_config(arg: str = "") -> ConfigDict:
             config.sharding = "dp"
             config.mesh.update(data=-1, fsdp=1)
         elif arg == "few_steps":
-            config.objective = "distillation"
+            config.objective = "flow_map_distillation"
             config.text_encoder = config_dict.placeholder(str)  # that of init, which stays
             config.update(trajectory_steps=16, few=(2, 4, 8), jumps=2, guidance=(1.0, 6.0))
             config.data.condition_dropout = 0.0

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 import jax
 import numpy as np
@@ -20,7 +20,7 @@ ADAPTERS = "adapters.safetensors"
 _FACTORS = ("lora_a", "lora_b")
 _ADDED = "added/"
 """Before the paths of parameters that the base has not."""
-Form = Literal["", "flow_map", "edits"]
+Form: TypeAlias = Literal["", "guided", "flow_map", "edits"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Adapters:
       matrices: of `models.lora`, {path of a matrix: {"lora_a", "lora_b"}}.
       scale: of their products, alpha / rank.
       added: tree of the parameters that the base has not.
-      form: that the generator gets by them: "flow_map" or "edits"; "": it stays what it is.
+      form: that the generator gets by them, what it is distilled into or "edits"; "": it stays what
+        it is.
     """
 
     matrices: Params

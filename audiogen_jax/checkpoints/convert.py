@@ -12,7 +12,7 @@ from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.adapters import Adapters, load_adapters
 from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
-from audiogen_jax.checkpoints.forms import FORMS_BESIDE
+from audiogen_jax.checkpoints.forms import EDITOR, FEW_STEPS, FORMS_BESIDE
 from audiogen_jax.checkpoints.hub import HUB_NAME
 from audiogen_jax.checkpoints.orbax import save_orbax
 from audiogen_jax.checkpoints.qwen_omni import GENERATION
@@ -120,8 +120,8 @@ def _convert(
     else:
         save_orbax(output, config.to_hf(derived=True), params)
     del params
-    files = (*BYTE_PAIRS, *SENTENCEPIECE, GENERATION, *FORMS_BESIDE.values())
-    copied = [name for name in files if adapters is None or name not in FORMS_BESIDE.values()]
+    files = (*BYTE_PAIRS, *SENTENCEPIECE, GENERATION, FEW_STEPS, EDITOR)
+    copied = [name for name in files if adapters is None or name not in (FEW_STEPS, EDITOR)]
     copied = [name for name in copied if (opened.path / name).is_file()]
     check_contents(opened.path, copied)
     for name in copied:

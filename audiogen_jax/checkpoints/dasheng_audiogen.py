@@ -15,6 +15,7 @@ from audiogen_jax.checkpoints.layout import Buffer, Layout, Rule
 from audiogen_jax.checkpoints.mapping import Put, on_host, with_dtype
 from audiogen_jax.checkpoints.parameter_file import ParameterFile
 from audiogen_jax.checkpoints.safetensors import save_safetensors
+from audiogen_jax.flow.flow_map import Distilled
 from audiogen_jax.models.audiogen.config import AudioGenConfig
 from audiogen_jax.models.audiogen.network import AudioGen
 from audiogen_jax.ops.rope import inverse_frequencies
@@ -23,6 +24,13 @@ from audiogen_jax.types import Params
 # Two facts that the released config.json leaves out.
 _INSTRUCTION_LENGTH = "instruction_lengths"
 _TEXT_PROJ = "text_proj/kernel"
+
+_DISTILLED: Mapping[Distilled, tuple[str, ...]] = {
+    "": (),
+    "guided": ("guidance_embed",),
+    "flow_map": ("until_embed", "guidance_embed"),
+}
+"""Embeddings that distilled networks have more than the release."""
 
 
 def load_audiogen(
@@ -172,7 +180,7 @@ def _dit(config: AudioGenConfig) -> list[Rule]:
         *_linear(f"{name}.time_embed.mlp.2", f"{path}/time_embed/fc2"),
         *(
             rule
-            for extra in (("until_embed", "guidance_embed") if config.flow_map else ())
+            for extra in _DISTILLED[config.distilled]
             for number, layer in ((0, "fc1"), (2, "fc2"))
             for rule in _linear(f"{name}.{extra}.mlp.{number}", f"{path}/{extra}/{layer}")
         ),

@@ -17,41 +17,37 @@ from audiogen_jax.models.parameter_trees import with_leaves
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.types import Params, path_name
 
-FORMS_BESIDE: Mapping[str, str] = {
-    "flow_map": "few_steps.safetensors",
-    "edits": "editor.safetensors",
-}
+FEW_STEPS, EDITOR = "few_steps.safetensors", "editor.safetensors"
+FORMS_BESIDE: Mapping[Form, str] = {"guided": FEW_STEPS, "flow_map": FEW_STEPS, "edits": EDITOR}
 """Form -> the file in the folder of a generator that makes it of that."""
-
-
-def has_form(folder: Path, form: Form) -> bool:
-    """Is there a file that makes a generator of this form of the one in a folder?"""
-    return (folder / FORMS_BESIDE[form]).is_file()
 
 
 def form_of(generator: Generator) -> Form:
     """That a generator has."""
-    return "flow_map" if generator.flow_map else "edits" if generator.edits else ""
+    return generator.distilled or ("edits" if generator.edits else "")
 
 
-def load_form(base: LoadedGenerator, form: Form) -> LoadedGenerator:
+def load_form(base: LoadedGenerator, file: str) -> LoadedGenerator:
     """The form of a generator that the file beside it makes.
 
     Encoders and codec are shared; the velocity network is read anew and adapted.
 
     Args:
       base: a generator of the usual form, read from a folder.
-      form: "flow_map" or "edits".
+      file: `FEW_STEPS` or `EDITOR`.
 
     Raises:
       OSError, ValueError: no such file, or it does not fit the generator; names it.
     """
     folder = base.folders[0]
-    path = folder / FORMS_BESIDE[form]
+    path = folder / file
     adapters = load_adapters(path)
-    if adapters.form != form:
-        raise ValueError(f"{path} makes a generator of form {adapters.form!r}, expected {form!r}")
-    generator = _of_form(base.generator, form)
+    if FORMS_BESIDE.get(adapters.form) != file:
+        expected = [form for form, name in FORMS_BESIDE.items() if name == file]
+        raise ValueError(
+            f"{path} makes a generator of form {adapters.form!r}, expected one of {expected}"
+        )
+    generator = _of_form(base.generator, adapters.form)
     name = generator.network
     dtype = jax.tree.leaves(base.params[name])[0].dtype
     read = load_generator(
@@ -74,7 +70,7 @@ def _shapes(generator: Generator) -> Mapping[str, Params]:
 
 
 def _of_form(generator: Generator, form: Form) -> Generator:
-    return generator.as_flow_map() if form == "flow_map" else generator.as_editor()
+    return generator.as_editor() if form == "edits" else generator.as_distilled(form)
 
 
 def _check_shapes(path: Path, params: Params, expected: Params) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.checkpoints.forms import FORMS_BESIDE
+from audiogen_jax.checkpoints.forms import FEW_STEPS
 from audiogen_jax.evaluate.examples import Example
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.waveforms import to_mono
@@ -64,7 +64,7 @@ class Model:
         """The file beside the generator whose form of it samples so few steps, if one does."""
         pipeline = self.pipeline
         few = pipeline is not None and pipeline.for_options(options) is not pipeline
-        return FORMS_BESIDE["flow_map"] if few else None
+        return FEW_STEPS if few else None
 
     def generate(
         self,

@@ -1,30 +1,39 @@
-"""Flow maps: networks that know where a step ends, and so take few of them.
+"""Networks that were distilled: a guided step is one call, and flow maps take few of them.
 
-Such a network predicts u(x_t, t, r), the velocity averaged along the flow from noise level t to a
+A guided network is told the guidance scale and predicts the guided velocity, for any solver (Meng
+et al. 2022, https://arxiv.org/abs/2210.03142, section 3.1). A flow map is also told where a step
+ends and predicts u(x_t, t, r), the guided velocity averaged along the flow from noise level t to a
 lower r, so that x_r = x_t - (t - r) u is exact however far r is (Boffi et al. 2024,
-https://arxiv.org/abs/2406.07507; Geng et al. 2025, https://arxiv.org/abs/2505.13447). The guidance
-scale is an input too, so that a guided step is one call (Meng et al. 2022,
-https://arxiv.org/abs/2210.03142).
+https://arxiv.org/abs/2406.07507; Geng et al. 2025, https://arxiv.org/abs/2505.13447).
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+Distilled: TypeAlias = Literal["", "guided", "flow_map"]
+"""What a network was distilled into, if it was."""
+FEW_STEPS: Mapping[Distilled, tuple[str, str]] = {
+    "guided": ("unipc", "logistic"),
+    "flow_map": ("euler", "sway"),
+}
+"""Solver and schedule by which such networks take few steps."""
+
 
 class Jump(NamedTuple):
-    """Where a step of a flow map goes; its start is the noise level that it is evaluated at.
+    """What a distilled network is told of a step beside the noise level at which it begins.
 
     Attributes:
-      until: noise level at which it ends.
       guidance: scale of classifier-free guidance.
+      until: noise level at which it ends; None where the network is no flow map.
     """
 
-    until: Float[Array, " n"]
     guidance: Float[Array, " n"]
+    until: Float[Array, " n"] | None = None
 
 
 def draw_jumps(

@@ -25,7 +25,7 @@ class Guidance:
       rescale: how far the result is brought back to the spread of the prompt's own velocity, in
         [0, 1]; not at all if None. Lin et al. 2023 (https://arxiv.org/abs/2305.08891), equations 15
         and 16, with the spread over the channels of each frame.
-      scale: that a flow map is told; None for other networks.
+      scale: that a distilled network is told; None for other networks.
     """
 
     weights: Float[Array | np.ndarray, " k"]
@@ -34,8 +34,8 @@ class Guidance:
     scale: Float[Array | np.ndarray, ""] | None = None
 
     @classmethod
-    def of_flow_map(cls, scale: float) -> Self:
-        """The velocity of the prompt, whose network reads the scale; see `flow.flow_map`."""
+    def told(cls, scale: float) -> Self:
+        """The velocity of the prompt by a network that reads the scale; see `flow.flow_map`."""
         return cls(np.ones(1, np.float32), scale=np.asarray(scale, np.float32))
 
     @classmethod

@@ -7,18 +7,17 @@ that `--help` answers at once, nothing here imports jax before it samples.
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.caption import PARTS, StructuredCaption
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.scalars import as_integer, as_interval, as_number
 
 if TYPE_CHECKING:  # the command line reads the fields of this file without waiting for jax
+    from audiogen_jax.flow.flow_map import Distilled
     from audiogen_jax.flow.guidance import Guidance
     from audiogen_jax.flow.solvers import Plan
 
-GUIDED_VIEWS = ("speech", "sfx", "music", "env")
-"""Parts of a scene that can have a guidance scale of their own; "speech" takes "asr" along."""
 FEW = (2, 4, 8)
 """Steps for which a generator that has a form of few steps is sampled by it."""
 Schedule = Literal["sway", "linear", "logistic"]
@@ -35,6 +34,7 @@ class SamplingOptions:
     Attributes:
       steps: solver steps, at least 1; 2, 4 and 8 are taken by the form of the model that was
         trained for few, where it has one and no other solver, negative prompt or the like is given.
+        Where that form predicts guided velocities, they are of unipc on logistic levels.
       guidance: scale of classifier-free guidance, at least 0; 1 turns it off.
       schedule: the noise levels to step through.
       solver: midpoint and heun evaluate the velocity twice per step, the others once.
@@ -76,8 +76,8 @@ class SamplingOptions:
             object.__setattr__(self, "negative", negative)
         scales = {view: as_number(scale) for view, scale in self.view_guidance.items()}
         for view, scale in scales.items():
-            if view not in GUIDED_VIEWS:
-                raise ValueError(f"view_guidance={view!r}: expected one of {GUIDED_VIEWS}")
+            if view not in PARTS:
+                raise ValueError(f"view_guidance={view!r}: expected one of {PARTS}")
             if scale is None or not (math.isfinite(scale) and scale >= 0):
                 raise ValueError(
                     f"view_guidance {view}={self.view_guidance[view]!r} must be finite and at "
@@ -122,29 +122,43 @@ class SamplingOptions:
         interval = None if everywhere else self.guidance_interval
         return Guidance.classifier_free(self.guidance, scales, interval, self.guidance_rescale)
 
-    @property
-    def unlike_a_flow_map(self) -> list[str]:
-        """Names of what is asked for and a flow map cannot do."""
+    def beyond(self, distilled: "Distilled") -> list[str]:
+        """Names of what is asked for and a network that was distilled so cannot do."""
+        if not distilled:
+            return []
         plain = SamplingOptions(self.steps, self.guidance, self.schedule)
+        if distilled == "guided":
+            plain = dataclasses.replace(plain, solver=self.solver, shift=self.shift)
         names = [field.name for field in dataclasses.fields(self)]
         return [name for name in names if getattr(self, name) != getattr(plain, name)]
 
-    def guidance_of(self, flow_map: bool) -> "Guidance":
-        """How a generator is guided, which may be a flow map.
+    def guidance_of(self, distilled: "Distilled") -> "Guidance":
+        """How a generator is guided, which may be distilled.
 
         Raises:
-          ValueError: a flow map cannot do what is asked for; names it.
+          ValueError: such a one cannot do what is asked for; names it.
         """
-        if not flow_map:
+        if not distilled:
             return self.classifier_free()
         from audiogen_jax.flow.guidance import Guidance
 
-        if changed := self.unlike_a_flow_map:
+        if changed := self.beyond(distilled):
+            kind = {"guided": "is told one guidance scale", "flow_map": "is a flow map"}[distilled]
             raise ValueError(
-                f"{', '.join(changed)}: the model is a flow map, whose few steps are Euler's under "
-                "one guidance scale; leave it out, or use the model that it was distilled from"
+                f"{', '.join(changed)}: the model {kind}, and was not trained for this; leave it "
+                "out, or use the model that it was distilled from"
             )
-        return Guidance.of_flow_map(self.guidance)
+        return Guidance.told(self.guidance)
+
+    def in_few_steps(self, distilled: "Distilled") -> Self:
+        """The same by the solver and levels that suit few steps of a network distilled so."""
+        usual = self.schedule == "sway" and not self.beyond("flow_map")
+        if not distilled or self.steps not in FEW or not usual:
+            return self
+        from audiogen_jax.flow.flow_map import FEW_STEPS
+
+        solver, schedule = FEW_STEPS[distilled]
+        return dataclasses.replace(self, solver=solver, schedule=schedule)
 
     def plan(self, sigma: float = 1.0) -> "Plan":
         """Solver and noise levels from `sigma` to 0."""

@@ -12,8 +12,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, ArrayLike, DTypeLike
 
 from audiogen_jax.caption import StructuredCaption
-from audiogen_jax.checkpoints.adapters import Form
-from audiogen_jax.checkpoints.forms import has_form, load_form
+from audiogen_jax.checkpoints.forms import EDITOR, FEW_STEPS, load_form
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import LoadedGenerator, load_generator
 from audiogen_jax.checkpoints.separator import separator_beside
@@ -130,30 +129,30 @@ class Pipeline(Inputs):
     def for_options(self, options: SamplingOptions) -> "Pipeline":
         """The form of the generator for so few steps, where it has one and nothing is against it.
 
-        That is a flow map in `few_steps.safetensors`, for `FEW` steps of Euler's method under one
-        guidance scale; else this pipeline.
+        That is what `few_steps.safetensors` makes of it, for `FEW` steps under one guidance scale
+        by the solver that suits it; else this pipeline.
         """
-        takes = options.steps in FEW and not options.unlike_a_flow_map
+        takes = options.steps in FEW and not options.beyond("flow_map")
         return self._few_steps or self if takes else self
 
     @functools.cached_property
     def _few_steps(self) -> "Pipeline | None":
-        return self._of_form("flow_map")
+        return self._of_form(FEW_STEPS)
 
-    def _of_form(self, form: Form) -> "Pipeline | None":
-        usual = not (self.generator.flow_map or self.generator.edits)
-        if not usual or not has_form(self.loaded.folders[0], form):
+    def _of_form(self, file: str) -> "Pipeline | None":
+        usual = not (self.generator.distilled or self.generator.edits)
+        if not usual or not (self.loaded.folders[0] / file).is_file():
             return None
-        return type(self)(load_form(self.loaded, form), self._sampler.mesh)
+        return type(self)(load_form(self.loaded, file), self._sampler.mesh)
 
     @functools.cached_property
     def stem_editor(self) -> StemEditor | None:
         texts = self.loaded.tokenize, self.loaded.lost_views
         if self.generator.edits:
             return LatentEditor(self._sampler, self.codec, *texts, self.run)
-        if (editor := self._of_form("edits")) is not None:
+        if (editor := self._of_form(EDITOR)) is not None:
             return editor.stem_editor
-        beside = None if self.generator.flow_map else separator_beside(self.loaded)
+        beside = None if self.generator.distilled else separator_beside(self.loaded)
         return beside and SeparatorEditor(*beside, self.codec, *texts, self)
 
     def generate(
@@ -274,7 +273,7 @@ class Pipeline(Inputs):
             strict=True,
         )
         options = options or SamplingOptions()
-        options.guidance_of(self.generator.flow_map)  # refuses what such a model cannot do
+        options.guidance_of(self.generator.distilled)  # refuses what such a model cannot do
         return self._requests.make([Asked(*row) for row in rows], options)
 
     def submit(
@@ -296,6 +295,7 @@ class Pipeline(Inputs):
           ValueError: a bad argument.
         """
         seeds = check_seeds(seed, len(batch))
+        options = options.in_few_steps(self.generator.distilled)
         filling = self._sampler.padded_rows(len(batch)) - len(batch)
         rows = [*batch, *[batch[-1]] * filling]
         lengths = np.array([row.frames for row in rows])

@@ -167,7 +167,7 @@ class Sampler:
         return condition, sampling
 
     def _guidance(self, options: SamplingOptions) -> Guidance:
-        return options.guidance_of(self.generator.flow_map)
+        return options.guidance_of(self.generator.distilled)
 
     def _equal_shapes(
         self, conditions: Sequence[Sequence[Condition]]

@@ -148,13 +148,16 @@ class _Collate:
 
     tokenizer: TextTokenizer | None
     max_tokens: int
+    without_views: tuple[str, ...]
 
     def __call__(self, examples: Sequence[_Example]) -> Batch:
         batch = {
             "audio": np.stack([example.audio for example in examples]),
             "lengths": np.array([example.length for example in examples], np.int32),
         }
-        return batch | collate_condition(examples, self.tokenizer, self.max_tokens)
+        return batch | collate_condition(
+            examples, self.tokenizer, self.max_tokens, self.without_views
+        )
 
 
 def make_iterator(config: DataConfig, rows: RowsOf = range) -> ResumableBatches[Batch]:
@@ -186,7 +189,7 @@ def make_iterator(config: DataConfig, rows: RowsOf = range) -> ResumableBatches[
         Bucket(
             [clips[b] for clips in sets],
             _Load(config, cache, round(seconds * config.sample_rate)),
-            _Collate(tokenizer, config.bucket_tokens[b]),
+            _Collate(tokenizer, config.bucket_tokens[b], config.without_views),
             streams[b],
         )
         for b, seconds in enumerate(config.buckets)

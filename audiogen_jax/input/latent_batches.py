@@ -122,6 +122,7 @@ class _Collate:
 
     tokenizer: TextTokenizer | None
     max_tokens: int
+    without_views: tuple[str, ...]
     frames: int
     channels: int
     prompts: Kinds
@@ -136,7 +137,9 @@ class _Collate:
             "lengths": np.array([len(example.latents) for example in examples], np.int32),
         }
         batch |= collate_prompts([example.prompt for example in examples], self.prompts)
-        return batch | collate_condition(examples, self.tokenizer, self.max_tokens)
+        return batch | collate_condition(
+            examples, self.tokenizer, self.max_tokens, self.without_views
+        )
 
 
 def make_latent_iterator(config: LatentDataConfig, rows: RowsOf = range) -> ResumableBatches[Batch]:
@@ -171,7 +174,14 @@ def make_latent_iterator(config: LatentDataConfig, rows: RowsOf = range) -> Resu
         Bucket(
             [clips[b] for clips in sets],
             _Load(config, frames[b]),
-            _Collate(tokenizer, config.bucket_tokens[b], frames[b], info.channels, prompts),
+            _Collate(
+                tokenizer,
+                config.bucket_tokens[b],
+                config.without_views,
+                frames[b],
+                info.channels,
+                prompts,
+            ),
         )
         for b in range(len(config.buckets))
     ]

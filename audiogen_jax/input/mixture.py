@@ -12,7 +12,7 @@ import grain
 import numpy as np
 from grain.python import DatasetSelectionMap
 
-from audiogen_jax.caption import StructuredCaption
+from audiogen_jax.caption import PARTS, StructuredCaption
 from audiogen_jax.input.manifest import SPLITS
 from audiogen_jax.input.replacement import Loaded, LoadOrReplace, Text
 from audiogen_jax.input.resumable import ResumableBatches
@@ -42,6 +42,8 @@ class BatchConfig:
       view_dropout: probability of dropping each view but the caption.
       condition_dropout: probability of `drop_condition` (for classifier-free guidance).
       text_tokenizer: a `tokenizer.json`; without one batches hold no tokens.
+      without_views: parts of a scene, as in `StructuredCaption.without`, for each of which batches
+        hold the texts without it, too; such a text is the whole one where it has no other part.
       max_tokens: text tokens per clip, one number per bucket (short clips have short captions) or
         a single one for all; longer texts are cut.
       seed: of order, crops, gains and dropout.
@@ -57,6 +59,7 @@ class BatchConfig:
     view_dropout: Probability = 0.2
     condition_dropout: Probability = 0.1
     text_tokenizer: FilePath | None = None
+    without_views: tuple[str, ...] = ()
     max_tokens: AtLeastOne | tuple[AtLeastOne, ...] = 128
     seed: Seed = 0
     num_workers: Whole = 0
@@ -75,6 +78,8 @@ class BatchConfig:
             raise ValueError(
                 f"max_tokens={self.max_tokens}: expected one per buckets={self.buckets}"
             )
+        if unknown := set(self.without_views) - set(PARTS):
+            raise ValueError(f"without_views={sorted(unknown)}: expected some of {PARTS}")
         for name in ("view_dropout", "condition_dropout", "holdout"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ValueError(f"{name}={getattr(self, name)}: expected a number in [0, 1]")
@@ -187,11 +192,19 @@ class Conditioned(Protocol):
     def timeline(self) -> Timeline | None: ...
 
 
+TOKENS = ("token_ids", "token_mask", "token_spans")
+"""Fields of batches that hold `Tokens`; with "/speech" behind them of texts without a view."""
+
+
 def collate_condition(
-    examples: Sequence[Conditioned], tokenizer: TextTokenizer | None, max_tokens: int
+    examples: Sequence[Conditioned],
+    tokenizer: TextTokenizer | None,
+    max_tokens: int,
+    without_views: Sequence[str] = (),
 ) -> Batch:
     """`drop_condition` and `id` of examples; with a tokenizer `token_ids` and `token_mask`, and
-    `token_spans` where they have timelines."""
+    `token_spans` where they have timelines; and the same of their texts without each of some
+    views."""
     batch: Batch = {
         "drop_condition": np.array([example.drop_condition for example in examples]),
         "id": np.array([example.clip_id for example in examples]),
@@ -199,11 +212,22 @@ def collate_condition(
     if tokenizer is not None:
         timelines = [example.timeline for example in examples if example.timeline is not None]
         texts = [example.text for example in examples]
-        tokens = tokenizer.encode_batch(texts, max_tokens, timelines or None)
-        batch |= {"token_ids": np.asarray(tokens.ids), "token_mask": np.asarray(tokens.mask)}
-        if tokens.spans is not None:
-            batch["token_spans"] = np.asarray(tokens.spans)
+        for view in ("", *without_views):
+            shown = [_without(text, view) for text in texts] if view else texts
+            tokens = tokenizer.encode_batch(shown, max_tokens, timelines or None)
+            arrays = tokens.ids, tokens.mask, tokens.spans
+            names = (f"{name}/{view}" if view else name for name in TOKENS)
+            fields = zip(names, arrays, strict=True)
+            batch |= {name: np.asarray(array) for name, array in fields if array is not None}
     return batch
+
+
+def _without(text: str, view: str) -> str:
+    """A tagged string without a part of the scene, if it has another one."""
+    if not text:
+        return text
+    rest = StructuredCaption.parse(text).without(view)
+    return rest.format() if any(getattr(rest, part) for part in PARTS) else text
 
 
 @dataclasses.dataclass(frozen=True)

@@ -104,9 +104,11 @@ def guided_velocity(
     def levels(sigmas: Float[Array, " n"]) -> PyTree:
         jump = None
         if guidance.scale is not None:
-            # Of Euler's method: a step ends where the next begins, the last at the data.
-            until = jnp.append(sigmas[1:], 0.0)
-            jump = Jump(until, jnp.full_like(sigmas, guidance.scale))
+            until = None
+            if generator.distilled == "flow_map":
+                # Of Euler's method: a step ends where the next begins, the last at the data.
+                until = jnp.append(sigmas[1:], 0.0)
+            jump = Jump(jnp.full_like(sigmas, guidance.scale), until)
         return sigmas, generator.levels(params, sigmas, jump)
 
     return GuidedVelocity(guided, levels)

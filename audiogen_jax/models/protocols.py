@@ -10,7 +10,7 @@ from typing import Any, Protocol, Self, TypeAlias, runtime_checkable
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from audiogen_jax.flow.flow_map import Jump
+from audiogen_jax.flow.flow_map import Distilled, Jump
 from audiogen_jax.models.quirks import Quirks
 from audiogen_jax.sharding.placement import AxisRules
 from audiogen_jax.types import Count, FrameMask, Latents, Params, Tokens
@@ -35,8 +35,8 @@ class Generator(Protocol):
         overlapping windows.
       min_frames: fewest latent frames that are sampled; shorter clips are the start of so many.
       max_tokens: longest text.
-      flow_map: does it predict the mean of a guided velocity over a `Jump`, which it has to be
-        given?
+      distilled: what its network was distilled into: it predicts guided velocities ("guided") or
+        their means ("flow_map") and has to be given a `Jump`; "": velocities of its condition.
       timeline: was it trained with the times at which tokens sound, and so takes `Tokens.spans`?
       edits: was it trained to change recordings, and so takes `Tokens.source`? Zeros stand for no
         recording.
@@ -62,7 +62,7 @@ class Generator(Protocol):
     @property
     def timeline(self) -> bool: ...
     @property
-    def flow_map(self) -> bool: ...
+    def distilled(self) -> Distilled: ...
     @property
     def edits(self) -> bool: ...
     @property
@@ -86,8 +86,8 @@ class Generator(Protocol):
         """
         ...
 
-    def as_flow_map(self) -> Self:
-        """The same generator as a `flow_map`: with parameters more, which begin without effect.
+    def as_distilled(self, into: Distilled) -> Self:
+        """The same generator to be distilled: with parameters more, which begin without effect.
 
         Raises:
           ValueError: its family has no such form.
@@ -150,8 +150,8 @@ class Generator(Protocol):
         frame_mask: FrameMask | None,
         jump: Jump | None = None,
     ) -> Latents:
-        """d x / d sigma at a noise level of each clip's own, as training needs it; of a flow map
-        its mean over the jump of each clip."""
+        """d x / d sigma at a noise level of each clip's own, as training needs it; of a
+        distilled network what its `jump` says."""
         ...
 
     def for_sampling(self, params: Params) -> Params:
@@ -171,7 +171,7 @@ class Generator(Protocol):
 
     def levels(self, params: Params, sigmas: Float[Array, " n"], jump: Jump | None = None) -> Level:
         """What `sampling_velocity` needs of noise levels, computed for all of them at once; and of
-        the jumps from each, for a flow map."""
+        the jumps from each, for a distilled network."""
         ...
 
     def sampling_velocity(

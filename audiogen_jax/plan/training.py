@@ -4,6 +4,7 @@ The real step is compiled ahead of time; times are arithmetic on data sheets.
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -21,15 +22,24 @@ from audiogen_jax.sharding.mesh import BATCH, make_mesh
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
 from audiogen_jax.train.batches import LatentBatch
 from audiogen_jax.train.flops import matmul_flops
-from audiogen_jax.train.objectives.distillation import Distillation, DistillationConfig
+from audiogen_jax.train.objectives.distillation import DistillationConfig
+from audiogen_jax.train.objectives.flow_map_distillation import (
+    FlowMapConfig,
+    FlowMapDistillation,
+)
 from audiogen_jax.train.objectives.flow_matching import FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.objectives.generator_files import from_base
+from audiogen_jax.train.objectives.guidance_distillation import GuidanceDistillation
 from audiogen_jax.train.stages import parse_config
 from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.types import Tokens
 
-_OBJECTIVES = {FlowMatchingConfig: FlowMatching, DistillationConfig: Distillation}
+_OBJECTIVES: Mapping[type[FlowMatchingConfig], type[FlowMatching]] = {
+    FlowMatchingConfig: FlowMatching,
+    DistillationConfig: GuidanceDistillation,
+    FlowMapConfig: FlowMapDistillation,
+}
 
 
 def plan_training(config: ConfigDict, topology: str) -> dict[str, Any]:

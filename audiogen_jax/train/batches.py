@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from audiogen_jax.input.audio_batches import DataConfig, make_iterator
 from audiogen_jax.input.edits.batches import EditDataConfig, make_edit_iterator
 from audiogen_jax.input.latent_batches import LatentDataConfig, make_latent_iterator
-from audiogen_jax.input.mixture import RowsOf
+from audiogen_jax.input.mixture import TOKENS, RowsOf
 from audiogen_jax.input.prompt_arrays import LENGTHS, VALUES
 from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.models.prompting import Ragged
@@ -31,6 +31,7 @@ class AudioBatch(NamedTuple):
       tokens: texts, if the stage reads any.
       source: zero-padded samples of the recordings that become `audio`, if it is about such.
       drop_source: clips that are shown without them.
+      without: view -> texts without it, if the stage reads such.
     """
 
     audio: Float[Array | np.ndarray, "b n a"]
@@ -39,6 +40,7 @@ class AudioBatch(NamedTuple):
     tokens: Tokens | None
     source: Float[Array | np.ndarray, "b n a"] | None = None
     drop_source: Flags | None = None
+    without: Mapping[str, Tokens] | None = None
 
     @property
     def mono(self) -> Float[Array, "b n"]:
@@ -55,6 +57,7 @@ class LatentBatch(NamedTuple):
       drop_condition: clips that are shown without their text.
       tokens: texts, if the stage reads any.
       prompts: what a generator's frozen parts made of prompts, in the place of texts.
+      without: view -> texts without it, if the stage reads such.
     """
 
     latents: Float[Array | np.ndarray, "b t c"]
@@ -62,6 +65,7 @@ class LatentBatch(NamedTuple):
     drop_condition: Flags
     tokens: Tokens | None
     prompts: Mapping[str, Ragged] | None = None
+    without: Mapping[str, Tokens] | None = None
 
 
 Batch: TypeAlias = AudioBatch | LatentBatch
@@ -113,16 +117,22 @@ def open_batches(
 
 def host_batch(fields: Mapping[str, np.ndarray]) -> HostBatch:
     """The fields of one batch of `open_batches` by their types."""
-    tokens = None
-    if "token_ids" in fields:
-        tokens = Tokens(fields["token_ids"], fields["token_mask"], fields.get("token_spans"))
+    tokens = _tokens(fields, "") if "token_ids" in fields else None
+    views = [name.partition("/")[2] for name in fields if name.startswith("token_ids/")]
+    without = {view: _tokens(fields, f"/{view}") for view in views} or None
     common = fields["lengths"], fields["drop_condition"], tokens
     clip_ids = [str(clip_id) for clip_id in fields["id"]]
     replaced = [str(text).splitlines() for text in fields.get("replaced", ())]
     if "latents" in fields:
         names = [name.removeprefix(VALUES) for name in fields if name.startswith(VALUES)]
         prompts = {name: Ragged(fields[VALUES + name], fields[LENGTHS + name]) for name in names}
-        latents = LatentBatch(fields["latents"], *common, prompts or None)
+        latents = LatentBatch(fields["latents"], *common, prompts or None, without)
         return HostBatch(clip_ids, latents, replaced)
     edits = fields.get("source"), fields.get("drop_source")
-    return HostBatch(clip_ids, AudioBatch(fields["audio"], *common, *edits), replaced)
+    return HostBatch(clip_ids, AudioBatch(fields["audio"], *common, *edits, without), replaced)
+
+
+def _tokens(fields: Mapping[str, np.ndarray], suffix: str) -> Tokens:
+    ids, mask, spans = (fields.get(name + suffix) for name in TOKENS)
+    assert ids is not None and mask is not None
+    return Tokens(ids, mask, spans)

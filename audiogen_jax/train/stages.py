@@ -7,10 +7,15 @@ from ml_collections import ConfigDict
 
 from audiogen_jax.train.batches import AudioBatch, host_batch, open_batches
 from audiogen_jax.train.objective import Objective, OpenAudio
-from audiogen_jax.train.objectives.distillation import Distillation, DistillationConfig
+from audiogen_jax.train.objectives.distillation import DistillationConfig
 from audiogen_jax.train.objectives.editing import Editing, EditingConfig
+from audiogen_jax.train.objectives.flow_map_distillation import (
+    FlowMapConfig,
+    FlowMapDistillation,
+)
 from audiogen_jax.train.objectives.flow_matching import FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
+from audiogen_jax.train.objectives.guidance_distillation import GuidanceDistillation
 from audiogen_jax.train.objectives.masked_autoencoding import (
     MaskedAutoencoding,
     MaskedAutoencodingConfig,
@@ -39,7 +44,8 @@ STAGES: dict[str, Stage] = {
     "masked_autoencoder": Stage(MaskedAutoencodingConfig, MaskedAutoencoding),
     "tokenizer": Stage(TokenizerGANConfig, TokenizerGAN.load),
     "flow_matching": Stage(FlowMatchingConfig, FlowMatching.load),
-    "distillation": Stage(DistillationConfig, Distillation.load),
+    "flow_map_distillation": Stage(FlowMapConfig, FlowMapDistillation.load),
+    "guidance_distillation": Stage(DistillationConfig, GuidanceDistillation.load),
     "editing": Stage(EditingConfig, Editing.load),
     "separation": Stage(SeparationConfig, Separation.load),
 }

@@ -156,8 +156,9 @@ def make(pipeline: Pipeline, asked: Sequence[Asked], row: Row) -> list[Samples]:
 
 def calls(pipeline: Pipeline, options: SamplingOptions) -> int:
     """Evaluations of the velocity network for a clip, each condition counted."""
-    flow_map = pipeline.for_options(options).generator.flow_map
-    return options.plan().calls * len(options.guidance_of(flow_map).weights)
+    distilled = pipeline.for_options(options).generator.distilled
+    plan = options.in_few_steps(distilled).plan()
+    return plan.calls * len(options.guidance_of(distilled).weights)
 
 
 def hear(

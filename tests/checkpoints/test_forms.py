@@ -29,7 +29,7 @@ def folder(tiny_checkpoint, tmp_path_factory):
     generator = ag.load(folder).generator
     base, few, editor = (
         jax.eval_shape(each.init, jax.random.key(0))["audiogen"]
-        for each in (generator, generator.as_flow_map(), generator.as_editor())
+        for each in (generator, generator.as_distilled("flow_map"), generator.as_editor())
     )
     rng = np.random.default_rng(0)
 
@@ -62,7 +62,7 @@ def test_few_steps_are_taken_by_the_form_for_them(pipeline, tiny_checkpoint):
         (SamplingOptions(steps=8, compat="release"), False),
     ):
         chosen = pipeline.for_options(options)
-        assert chosen.generator.flow_map is few
+        assert (chosen.generator.distilled == "flow_map") is few
         assert (chosen is pipeline) is not few
         assert plain.for_options(options) is plain
     (few,) = pipeline.generate(RAIN, steps=4, **SAMPLING)
@@ -127,7 +127,7 @@ def test_files_that_do_not_fit(folder, tiny_checkpoint, tmp_path):
     target = model / "few_steps.safetensors"
     shutil.copyfile(folder / "editor.safetensors", target)
     few = SamplingOptions(steps=4)
-    with pytest.raises(ValueError, match="of form 'edits', expected 'flow_map'"):
+    with pytest.raises(ValueError, match="of form 'edits', expected one of"):
         ag.load(model).for_options(few)
     target.unlink()
     save_adapters(target, Adapters({}, 1.0, {}, "flow_map"))

@@ -16,7 +16,7 @@ ARGUMENTS = {
     "nano_encoder": ("", "smoke"),
     "nano_tokenizer": ("", "mel", "smoke"),
     "nano_generator": ("", "speech", "balanced", "smoke"),
-    "nano_few_steps": ("",),
+    "nano_few_steps": ("", "flow_map"),
     "nano_editor": ("", "smoke"),
     "nano_separator": ("", "smoke"),
     "xl": ("", "finetune", "lora", "few_steps", "smoke"),

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from audiogen_jax.flow.flow_map import Jump
+from audiogen_jax.flow.flow_map import Distilled, Jump
 from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.types import FrameMask, Latents, Params, Tokens
 
@@ -118,7 +118,7 @@ class BagGenerator:
     latent_rate, window, max_tokens, vocab_size = 100.0, 40, 64, VOCABULARY
     min_frames = 1
     network, encoders, untrained, axes = "flow", ("bag",), (), GENERATOR_AXES
-    quirks, timeline, flow_map, edits = NO_QUIRKS, False, False, False
+    quirks, timeline, distilled, edits = NO_QUIRKS, False, "", False
 
     @property
     def _network(self) -> Network:
@@ -132,7 +132,7 @@ class BagGenerator:
         no_release(quirks)
         return self
 
-    def as_flow_map(self) -> Self:
+    def as_distilled(self, into: Distilled) -> Self:
         raise ValueError("a bag of words has no flow map")
 
     def as_editor(self) -> Self:

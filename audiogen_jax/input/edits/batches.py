@@ -234,6 +234,7 @@ class _Collate:
 
     tokenizer: TextTokenizer | None
     max_tokens: int
+    without_views: tuple[str, ...]
 
     def __call__(self, examples: Sequence[_Example]) -> Batch:
         batch = {
@@ -242,7 +243,9 @@ class _Collate:
             "lengths": np.array([example.length for example in examples], np.int32),
             "drop_source": np.array([example.drop_source for example in examples]),
         }
-        return batch | collate_condition(examples, self.tokenizer, self.max_tokens)
+        return batch | collate_condition(
+            examples, self.tokenizer, self.max_tokens, self.without_views
+        )
 
 
 def make_edit_iterator(config: EditDataConfig, rows: RowsOf = range) -> ResumableBatches[Batch]:
@@ -277,7 +280,7 @@ def make_edit_iterator(config: EditDataConfig, rows: RowsOf = range) -> Resumabl
         Bucket(
             [pairs[b] for pairs in sets],
             _Load(config, cache, describe[b]),
-            _Collate(tokenizer, config.bucket_tokens[b]),
+            _Collate(tokenizer, config.bucket_tokens[b], config.without_views),
             streams[b],
         )
         for b in range(len(config.buckets))

@@ -88,7 +88,7 @@ def prepare_levels(
       dit: the module.
       params: from `unstack_blocks`.
       timesteps: 1000 sigma.
-      jump: from each of them, of a flow map.
+      jump: from each of them, of a distilled network.
     """
     time = _ends(dit, params, timesteps, jump, method="embed_time")
     block, modulation = _block(dit), []

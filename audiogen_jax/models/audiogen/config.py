@@ -1,8 +1,9 @@
 """Sizes of Dasheng AudioGen, named like the fields of its `config.json`."""
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, get_args
 
+from audiogen_jax.flow.flow_map import Distilled
 from audiogen_jax.models.hf_config import Factor, Fraction, HFConfig, Rate, SmallCount, Width
 from audiogen_jax.types import Range
 
@@ -63,8 +64,8 @@ class AudioGenConfig(HFConfig):
     tokenizer_max_length: Annotated[int, Range(1, 4096)] = 512
     # Was it trained with the times at which what a text names sounds? The release was not.
     timeline: bool = False
-    # Does it predict the velocity averaged over a step, see `flow.flow_map`? The release does not.
-    flow_map: bool = False
+    # What its network was distilled into, see `flow.flow_map`; that of the release was not.
+    distilled: Distilled = ""
     # Was it trained to change recordings, whose latents it reads beside the text? The release was
     # not.
     edits: bool = False
@@ -91,6 +92,8 @@ class AudioGenConfig(HFConfig):
                 f"instruction_seq_len={self.instruction_seq_len}"
             )
         object.__setattr__(self, "instruction_length", length)
+        if self.distilled not in get_args(Distilled):
+            raise ValueError(f"distilled={self.distilled!r}: expected one of {get_args(Distilled)}")
         for name in ("dit_norm_layer", "dit_qk_norm"):
             if getattr(self, name) not in ("layernorm", "rmsnorm"):
                 raise ValueError(
@@ -137,7 +140,7 @@ class AudioGenConfig(HFConfig):
         return {
             name: value
             for name, value in values.items()
-            if value or name not in ("timeline", "flow_map", "edits")
+            if value or name not in ("timeline", "distilled", "edits")
         }
 
     @property

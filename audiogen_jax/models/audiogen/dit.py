@@ -166,9 +166,11 @@ class DiT(nn.Module):
         dense = functools.partial(nn.Dense, **dtypes)
         self.context_fc1, self.context_fc2 = dense(c.dit_embed_dim), dense(c.dit_embed_dim)
         self.time_embed = TimeEmbedding(c.dit_embed_dim, **dtypes)
-        if c.flow_map:  # begins as the velocity that it is distilled from
-            embedding = functools.partial(TimeEmbedding, c.dit_embed_dim, zeros, **dtypes)
-            self.until_embed, self.guidance_embed = embedding(), embedding()
+        embedding = functools.partial(TimeEmbedding, c.dit_embed_dim, zeros, **dtypes)
+        if c.distilled:  # begins as the velocity that it is distilled from
+            self.guidance_embed = embedding()
+        if c.distilled == "flow_map":
+            self.until_embed = embedding()
         self.patch_embed = dense(c.dit_embed_dim)
         blocks = stack(
             DiTBlock, c.dit_depth // 2, remat=self.remat, unroll=self.unroll, broadcast=5
@@ -193,7 +195,7 @@ class DiT(nn.Module):
         jump: Jump | None = None,
         beside: Float[Array, "b t d"] | None = None,
     ) -> Latents:
-        """Predicts the velocity d x / d sigma, or a flow map its mean over a jump.
+        """Predicts the velocity d x / d sigma; where it is a flow map, its mean over a jump.
 
         Masks hide keys from attention. By default masked frames are also zeroed before the final
         convolution, so that a clip's velocity is what it would be without the padding.
@@ -207,7 +209,7 @@ class DiT(nn.Module):
           x_mask: True at valid frames.
           unmasked_final_convolution: lets masked frames into the final convolution, as the PyTorch
             release does: they change the last valid frame.
-          jump: of a flow map.
+          jump: of a distilled network.
           beside: added to the embedded latents.
         """
         time, context = self.embed_time(timestep, jump), self.embed_context(context)
@@ -223,10 +225,11 @@ class DiT(nn.Module):
     ) -> Float[Array, "n d"]:
         """A timestep (1000 sigma), and a jump from it, as the blocks read them."""
         time = self.time_embed(timestep)
-        if self.config.flow_map:
+        if self.config.distilled:
             assert jump is not None
-            guidance = self.guidance_embed(GUIDANCE_UNIT * jump.guidance)
-            time = time + self.until_embed(1000.0 * jump.until) + guidance
+            time = time + self.guidance_embed(GUIDANCE_UNIT * jump.guidance)
+            if jump.until is not None:
+                time = time + self.until_embed(1000.0 * jump.until)
         return nn.silu(time)
 
     def embed_context(self, context: Float[Array, "*b e"]) -> Float[Array, "*b d"]:

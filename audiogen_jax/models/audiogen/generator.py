@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int, PRNGKeyArray
 
-from audiogen_jax.flow.flow_map import Jump
+from audiogen_jax.flow.flow_map import Distilled, Jump
 from audiogen_jax.flow.loss import duration_loss
 from audiogen_jax.layers.apply import apply
 from audiogen_jax.models.audiogen.alignment import sounding_content
@@ -125,8 +125,8 @@ class DashengAudioGen:
         return self.config.timeline
 
     @property
-    def flow_map(self) -> bool:
-        return self.config.flow_map
+    def distilled(self) -> Distilled:
+        return self.config.distilled
 
     @property
     def edits(self) -> bool:
@@ -139,8 +139,8 @@ class DashengAudioGen:
     def with_quirks(self, quirks: Quirks) -> Self:
         return dataclasses.replace(self, quirks=quirks)
 
-    def as_flow_map(self) -> Self:
-        config = dataclasses.replace(self.config, flow_map=True)
+    def as_distilled(self, into: Distilled) -> Self:
+        config = dataclasses.replace(self.config, distilled=into)
         return dataclasses.replace(self, config=config)
 
     def as_editor(self) -> Self:

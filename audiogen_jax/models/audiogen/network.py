@@ -137,7 +137,7 @@ class AudioGen(nn.Module):
           time_aligned: content of every frame, or of all at once (axis of length 1).
           x_mask: True at valid frames.
           unmasked_final_convolution: see `Quirks`.
-          jump: of a flow map.
+          jump: of a distilled network.
           source: latents of the recordings to change.
         """
         beside = None
@@ -173,7 +173,8 @@ class AudioGen(nn.Module):
         adapted = self.adapt(self.encode_text(text_hidden), token_mask)
         aligned = self.time_aligned_stand_in(x.shape[0])
         zeros = jnp.zeros(x.shape[0])
-        jump = Jump(zeros, zeros) if self.config.flow_map else None
+        until = zeros if self.config.distilled == "flow_map" else None
+        jump = Jump(zeros, until) if self.config.distilled else None
         content, source = adapted.content, x if self.config.edits else None
         return self.velocity(
             x, zeros, content, token_mask, aligned, x_mask, jump=jump, source=source

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float, Int, PRNGKeyArray
 
-from audiogen_jax.flow.flow_map import Jump
+from audiogen_jax.flow.flow_map import Distilled, Jump
 from audiogen_jax.layers.apply import apply
 from audiogen_jax.models.omni import cached_dit
 from audiogen_jax.models.omni.axes import NETWORK
@@ -77,7 +77,7 @@ class AudioOmni:
     halved_init: bool = False
 
     network = "omni"
-    timeline, flow_map, edits = False, False, False
+    timeline, distilled, edits = False, "", False
     untrained = ()
 
     @property
@@ -117,8 +117,8 @@ class AudioOmni:
     def with_quirks(self, quirks: Quirks) -> Self:
         return dataclasses.replace(self, quirks=quirks)
 
-    def as_flow_map(self) -> Self:
-        raise ValueError("Audio-Omni cannot be distilled into a flow map: that is not built")
+    def as_distilled(self, into: Distilled) -> Self:
+        raise ValueError("Audio-Omni cannot be distilled: that is not built")
 
     def as_editor(self) -> Self:
         raise ValueError("Audio-Omni edits by its own prompts: train it on those (flow_matching)")

@@ -1,19 +1,14 @@
-"""Few steps: a flow map learns the guided trajectories of the generator that it starts from.
-
-A teacher carries noise to data in many guided Euler steps; between two levels of the trajectory the
-student's velocity is (x_t - x_r) / (t - r): a regression without tangents and without a second
-network in the loop (IntMeanFlow, https://arxiv.org/abs/2510.07979). The guidance scale is drawn for
-every clip and told to the student, which needs one call a step.
-"""
+"""What distillations share: a student that begins as the frozen generator that teaches it."""
 
 import dataclasses
-from typing import NamedTuple, Self
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
-from audiogen_jax.flow.flow_map import Jump, draw_jumps, strides_of
+from audiogen_jax.flow.flow_map import FEW_STEPS, Distilled
 from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES
@@ -22,15 +17,12 @@ from audiogen_jax.models.guided_velocity import guided_velocity
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.train.batches import Batch
-from audiogen_jax.train.gradients import Metrics
 from audiogen_jax.train.objective import OpenAudio
 from audiogen_jax.train.objectives.flow_matching import SAMPLE_GUIDANCE, FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.state import TrainState
-from audiogen_jax.types import AtLeastOne, FrameMask, Latents, NotNegative, Params, Tokens
+from audiogen_jax.types import Latents, NotNegative, Params
 
-SCHEDULE = "sway"
-"""Of the teacher, and of the few steps, whose levels are some of its own."""
 SAMPLE_STEPS = 4
 """Of the clips that a training lets one listen to."""
 
@@ -40,52 +32,34 @@ class DistillationConfig(FlowMatchingConfig):
     """A distillation of `init`.
 
     Attributes:
-      trajectory_steps: of the teacher.
-      few: steps that samplers will take, each a divisor of `trajectory_steps`.
-      jumps: learned from each trajectory.
-      guidance: lowest and highest scale.
+      guidance: lowest and highest scale s; one is drawn for every clip and told to the student.
+      view_guidance: view -> factor f by which its scale grows faster than that of the whole, where
+        a text has other parts: 1 + f (s - 1), see `Guidance.classifier_free`; for batches whose
+        texts are read here.
     """
 
-    trajectory_steps: AtLeastOne = 16
-    few: tuple[AtLeastOne, ...] = (2, 4, 8)
-    jumps: AtLeastOne = 8
     guidance: tuple[NotNegative, NotNegative] = (1.0, 6.0)
+    view_guidance: Mapping[str, NotNegative] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         super().__post_init__()
-        strides_of(self.trajectory_steps, self.few)
         if not self.guidance[0] <= self.guidance[1]:
             raise ValueError(f"guidance={self.guidance}: expected (lowest, highest)")
-
-
-class Trajectories(NamedTuple):
-    """What the losses of some clips are computed from.
-
-    Attributes:
-      lengths: valid latent frames.
-      tokens: texts.
-      noise: where the trajectories begin; standard normal.
-      guidance: scale.
-      start, end: levels of the trajectory that jumps lead from and to.
-    """
-
-    lengths: Int[Array, " b"]
-    tokens: Tokens
-    noise: Latents
-    guidance: Float[Array, " b"]
-    start: Int[Array, "b j"]
-    end: Int[Array, "b j"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Distillation(FlowMatching):
     """`generator` is the student; its text encoder and the teacher's network stay as they are.
 
-    The student begins as its teacher. What is trained is its network, or adapters of the teacher's
-    and those parameters of the network that only a flow map has.
+    What is trained is its network, or adapters of the teacher's and those parameters of the network
+    that only a distilled one has.
+
+    Attributes:
+      into: what the student is.
     """
 
     config: DistillationConfig  # pyright: ignore[reportIncompatibleVariableOverride]
+    into: ClassVar[Distilled]
 
     @classmethod
     def load(cls, config: FlowMatchingConfig, open_data: OpenAudio) -> Self:
@@ -96,21 +70,24 @@ class Distillation(FlowMatching):
         """
         if config.init is None:
             raise ValueError("init is not set: expected the generator to distil (--set init=nano)")
-        base = FlowMatching.load(config, open_data)
+        assert isinstance(config, DistillationConfig)
+        data = dataclasses.replace(config.data, without_views=tuple(config.view_guidance))
+        base = FlowMatching.load(dataclasses.replace(config, data=data), open_data)
         assert isinstance(base.config, DistillationConfig)
-        student = base.generator.as_flow_map()
+        student = base.generator.as_distilled(cls.into)
         return cls(base.config, student, base.codec, base.loaded, base=base.generator)
-
-    @property
-    def _teacher(self) -> Generator:
-        assert self.base is not None
-        return self.base
 
     @classmethod
     def without_parameters(cls, config: FlowMatchingConfig) -> Self:
         teacher = config.make_generator()
         assert isinstance(config, DistillationConfig)
-        return cls(config, teacher.as_flow_map(), base=teacher)
+        return cls(config, teacher.as_distilled(cls.into), base=teacher)
+
+    @property
+    def teacher(self) -> Generator:
+        """The generator that is distilled."""
+        assert self.base is not None
+        return self.base
 
     def without_remat(self) -> Self:
         if self.config.remat is None:
@@ -125,120 +102,32 @@ class Distillation(FlowMatching):
 
     @property
     def frozen(self) -> Params:
-        names = *self.generator.encoders, self.generator.network
+        codec = ("codec",) if self.config.has_audio else ()
+        names = *self.generator.encoders, self.generator.network, *codec
         return {name: self.loaded[name] for name in names}
 
     def frozen_shapes(self) -> Params:
-        return jax.eval_shape(self._teacher.init, jax.random.key(0))
+        return jax.eval_shape(self.teacher.init, jax.random.key(0))
 
-    def _draw(self, batch: Batch, key: jax.Array) -> Trajectories:
-        """Draws for all clips, so that parts of a batch get what it would."""
-        assert batch.tokens is not None
-        noise_key, scale_key, jump_key = jax.random.split(key, 3)
-        lengths = jnp.asarray(self.frame_lengths(batch))
-        count, config = len(lengths), self.config
-        low, high = config.guidance
-        strides = strides_of(config.trajectory_steps, config.few)
-        start, end = draw_jumps(jump_key, (count, config.jumps), config.trajectory_steps, strides)
-        shape = count, self._padded_frames(batch), self.generator.latent_dim
-        return Trajectories(
-            lengths,
-            batch.tokens,
-            jax.random.normal(noise_key, shape),
-            jax.random.uniform(scale_key, (count,), minval=low, maxval=high),
-            start,
-            end,
-        )
-
-    def _trajectory(
-        self, frozen: Params, clips: Trajectories, mask: FrameMask
-    ) -> Float[Array, "k b t c"]:
-        """The teacher's states at all its levels, without gradients."""
-        teacher = self._teacher
-        params = teacher.for_sampling(frozen)
-        condition = teacher.on_frames(
-            teacher.condition(params, clips.tokens), 0, clips.noise.shape[1]
-        )
-        count = len(clips.lengths)
-        cache = teacher.cache(params, condition, count)
-        sigmas = jnp.asarray(SCHEDULES[SCHEDULE](self.config.trajectory_steps))
-        rows = jnp.tile(mask, (2, 1))
-        scale = clips.guidance[:, None, None]
-
-        def step(x: Latents, level: tuple) -> tuple[Latents, Latents]:
-            cached, distance = level
-            both = teacher.sampling_velocity(params, cache, cached, jnp.tile(x, (2, 1, 1)), rows)
-            without, given = jnp.split(both.astype(jnp.float32), 2)
-            x = x - distance * (without + scale * (given - without))
-            return x, x
-
-        levels = teacher.levels(params, sigmas[:-1]), sigmas[:-1] - sigmas[1:]
-        _, states = jax.lax.scan(step, clips.noise, levels)
-        return jax.lax.stop_gradient(jnp.concatenate([clips.noise[None], states]))
-
-    def _losses(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self,
-        params: Params,
-        frozen: Params,
-        clips: Trajectories,
-        dropout_key: jax.Array | None,
-        frames: Array,
-    ) -> Metrics:
-        mask = length_mask(clips.lengths, clips.noise.shape[1])
-        states = self._trajectory(frozen, clips, mask)
-        sigmas = jnp.asarray(SCHEDULES[SCHEDULE](self.config.trajectory_steps))
-        condition = self.generator.condition(params, clips.tokens)
-        jumps = self.config.jumps
-        row = jnp.repeat(jnp.arange(len(clips.lengths)), jumps)
-        start, end = clips.start.ravel(), clips.end.ravel()
-        x, goal = states[start, row], states[end, row]
-        sigma, until = sigmas[start], sigmas[end]
-        target = (x - goal) / (sigma - until)[:, None, None]
-        predicted = self.generator.velocity(
-            params,
-            jax.tree.map(lambda leaf: leaf[row], condition),
-            x,
-            sigma,
-            mask[row],
-            Jump(until, clips.guidance[row]),
-        )
-        square = jnp.square(predicted.astype(jnp.float32) - target)
-        valid = mask[row][:, :, None]
-        error = jnp.where(valid, square, 0).sum(axis=(1, 2))
-        error = error / (jnp.maximum(valid.sum(axis=(1, 2)), 1) * x.shape[-1])
-        share = clips.lengths[row] / (frames * jumps)
-        # Jumps whose error is large would drown the others (Geng et al. 2025, section 4.3).
-        weight = 1 / (jax.lax.stop_gradient(error) + 1e-3)
-        return {"loss": jnp.sum(share * weight * error), "jump": jnp.sum(share * error)}
-
-    def step(self, state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
-        key = jax.random.fold_in(jax.random.key(self.config.seed), state.step)
-        clips = self._draw(batch, key)
-        frames = jnp.sum(clips.lengths) / self.config.accumulate
-        return self._update(state, frozen, clips, key, frames)
-
-    def evaluate(
-        self, state: TrainState, batch: Batch, frozen: Params, index: Int[Array, ""]
-    ) -> Metrics:
-        key = jax.random.fold_in(jax.random.key(self.config.eval.seed), index)
-        clips = self._draw(batch, key)
-        params = self.assemble(self.exported(state), frozen)
-        return self._losses(params, frozen, clips, None, jnp.sum(clips.lengths))
+    def scales(self, key: jax.Array, clips: int) -> Float[Array, " b"]:
+        """Guidance scales of some clips."""
+        low, high = self.config.guidance
+        return jax.random.uniform(key, (clips,), minval=low, maxval=high)
 
     def sample(self, state: TrainState, batch: Batch, frozen: Params) -> Latents:
         """Latents of a batch's prompts in few steps, each as long as the batch's own clip."""
-        assert batch.tokens is not None
         student, key = self.generator, jax.random.key(self.config.eval.seed)
         params = student.for_sampling(self.assemble(self.exported(state), frozen))
         mask = length_mask(jnp.asarray(self.frame_lengths(batch)), self._padded_frames(batch))
         velocity, levels = guided_velocity(
             student,
             params,
-            student.condition(params, batch.tokens),
-            Guidance.of_flow_map(SAMPLE_GUIDANCE),
+            student.condition(params, self._prompts(batch)),
+            Guidance.told(SAMPLE_GUIDANCE),
             mask,
             unconditional=True,
         )
-        plan = SOLVERS["euler"](SCHEDULES[SCHEDULE](SAMPLE_STEPS))
         noise = jax.random.normal(key, (*mask.shape, student.latent_dim))
+        solver, schedule = FEW_STEPS[self.into]
+        plan = SOLVERS[solver](SCHEDULES[schedule](SAMPLE_STEPS))
         return sample(velocity, noise, plan, mask, prepare=levels)

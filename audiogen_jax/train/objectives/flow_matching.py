@@ -107,15 +107,15 @@ class FlowMatching(SamplingObjective[Batch]):
         The codec says what audio it reads, whatever the config does.
 
         Raises:
-          ValueError: the generator is a flow map; see `from_base`, `read_generator`,
+          ValueError: the generator was distilled; see `from_base`, `read_generator`,
             `check_text_tokenizer` and `prompts_sha256`.
         """
         config = from_base(config)
         generator, codec, loaded = read_generator(config)
-        if generator.flow_map:
+        if generator.distilled:
             raise ValueError(
-                f"init={config.init!r} is a flow map: train the generator that it was distilled "
-                "from, and distil that again"
+                f"init={config.init!r} was distilled: train the generator that it comes from, and "
+                "distil that again"
             )
         if generator.edits and config.objective == "flow_matching":
             raise ValueError(

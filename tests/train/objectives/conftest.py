@@ -1,28 +1,16 @@
-"""What objectives that mix pairs are tried on."""
+"""The tiny generator of the model tests, with parameters."""
 
-import json
-from pathlib import Path
-
+import jax
+import numpy as np
 import pytest
-import soundfile
 
-from tests.train.conftest import CLIPS
+from tests.models.audiogen.test_generator import GENERATOR
 
 
 @pytest.fixture(scope="module")
-def sounds(tmp_path_factory) -> Path:
-    """Clips of several sounds to mix pairs of."""
-    rows = [
-        {
-            "audio_id": path.stem,
-            "path": str(path),
-            "duration": soundfile.info(path).duration,
-            "caption": f"the sound of {path.parent.name}",
-            "sfx": f"a sound of {path.parent.name} number {i}",
-            "label": f"{path.parent.name} {i}",
-        }
-        for i, path in enumerate(sorted(CLIPS.rglob("*.flac"))[:8])
-    ]
-    target = tmp_path_factory.mktemp("sounds") / "sounds.jsonl"
-    target.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return target
+def params():
+    shapes = jax.eval_shape(GENERATOR.init, jax.random.key(0))
+    return jax.tree.map(
+        lambda leaf: np.random.default_rng(leaf.size).normal(0, 0.3, leaf.shape).astype(np.float32),
+        shapes,
+    )
