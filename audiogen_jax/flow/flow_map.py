@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 Distilled: TypeAlias = Literal["", "guided", "flow_map"]
 """What a network was distilled into, if it was."""
-FEW_STEPS: Mapping[Distilled, tuple[str, str]] = {
+FEW_STEP_SAMPLING: Mapping[Distilled, tuple[str, str]] = {
     "guided": ("unipc", "logistic"),
     "flow_map": ("euler", "sway"),
 }

@@ -155,9 +155,9 @@ class SamplingOptions:
         usual = self.schedule == "sway" and not self.beyond("flow_map")
         if not distilled or self.steps not in FEW or not usual:
             return self
-        from audiogen_jax.flow.flow_map import FEW_STEPS
+        from audiogen_jax.flow.flow_map import FEW_STEP_SAMPLING
 
-        solver, schedule = FEW_STEPS[distilled]
+        solver, schedule = FEW_STEP_SAMPLING[distilled]
         return dataclasses.replace(self, solver=solver, schedule=schedule)
 
     def plan(self, sigma: float = 1.0) -> "Plan":

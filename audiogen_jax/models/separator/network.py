@@ -29,6 +29,10 @@ from audiogen_jax.sharding.placement import AxisRules, beneath
 from audiogen_jax.types import FrameMask, ModuleDTypes, Params, TokenMask, Tokens
 
 Spectra = Complex[Array, "b t f"]
+SHARPNESS = 2.0
+"""Of masks against the shares that are learned: a doubtful share is less often half a sound than
+none or a whole one. On mixtures of training clips it costs extractions 1.1 dB of 7.6, gives
+removals 0.7 of 3.6, and leaves alone what does not hold the sound 65 times in 100, not 53."""
 FLOOR = 1e-3
 """Against the level of a recording: magnitudes far below are one to the model."""
 
@@ -196,5 +200,5 @@ class Separator:
         latents: Float[Array, "b m c"],
         query: Tokens,
     ) -> Float[Array, "b t f"]:
-        """The share in [0, 1] of what each text names at every frame and frequency."""
-        return nn.sigmoid(self.logits(params, spectra, mask, latents, query))
+        """What each text names at every frame and frequency, in [0, 1]; see `SHARPNESS`."""
+        return nn.sigmoid(SHARPNESS * self.logits(params, spectra, mask, latents, query))

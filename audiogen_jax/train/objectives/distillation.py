@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from audiogen_jax.flow.flow_map import FEW_STEPS, Distilled
+from audiogen_jax.flow.flow_map import FEW_STEP_SAMPLING, Distilled
 from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.sampler import sample
 from audiogen_jax.flow.schedules import SCHEDULES
@@ -128,6 +128,6 @@ class Distillation(FlowMatching):
             unconditional=True,
         )
         noise = jax.random.normal(key, (*mask.shape, student.latent_dim))
-        solver, schedule = FEW_STEPS[self.into]
+        solver, schedule = FEW_STEP_SAMPLING[self.into]
         plan = SOLVERS[solver](SCHEDULES[schedule](SAMPLE_STEPS))
         return sample(velocity, noise, plan, mask, prepare=levels)
