@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import tokenizers
 
-from tests import annotations
+from tests import annotations, cheaper
 
 annotations.install()
+cheaper.install()
 
 # No test may wait for a network: hub names are found in a cache or refused.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -33,6 +34,8 @@ CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_default_matmul_precision", "highest")
+# A tenth of compiling is where in our files each operation comes from, which nothing here reads.
+jax.config.update("jax_traceback_in_locations_limit", 0)
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
