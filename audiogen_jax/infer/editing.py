@@ -203,4 +203,6 @@ def _check_between(between: object, source: Sound) -> tuple[float, float] | None
             f"between={between}: expected (start, end) in seconds, within the {seconds:g} s of the "
             "recording"
         )
+    if not inside(interval, len(source.samples), source.sample_rate).any():
+        raise ValueError(f"between={between}: no sample of the recording is there")
     return interval

@@ -114,6 +114,9 @@ class SeparatorEditor(StemEditor):
     ) -> Float32[np.ndarray, " m"]:
         """A new sound of some seconds, or of as many as suit it, if those are not too many."""
         options, caption = take.options or ADDING, refine(what)
+        shortest = self.codec.samples_per_latent / self.codec.sample_rate
+        longest = max(longest, shortest)  # what is more is cut off where it is mixed in
+        seconds = None if seconds is None else max(seconds, shortest)
         maker = self.maker.for_options(options)
         (request,) = maker.requests([caption], [take.id], seconds, options)
         if request.samples > longest * self.codec.sample_rate:

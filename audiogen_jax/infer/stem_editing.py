@@ -173,12 +173,16 @@ def _gate(audio: Float32[np.ndarray, " n"], rate: int) -> Float32[np.ndarray, " 
 
 
 def inside(span: tuple[float, float] | None, count: int, rate: int) -> Float32[np.ndarray, "n 1"]:
-    """1 between two times, if there are any, 0 outside, and a fade inside at both ends."""
+    """1 between two times, if there are any, 0 outside, and a fade inside at both ends.
+
+    The fades take half of the time, at most.
+    """
     if span is None:
         return np.ones((count, 1), np.float32)
     seconds = (np.arange(count) + 0.5) / rate
     depth = np.minimum(seconds - span[0], span[1] - seconds)
-    return np.clip(depth / CROSSFADE_SECONDS, 0, 1).astype(np.float32)[:, None]
+    fade = min(CROSSFADE_SECONDS, (span[1] - span[0]) / 4)
+    return np.clip(depth / fade, 0, 1).astype(np.float32)[:, None]
 
 
 def _within_full_scale(

@@ -178,6 +178,11 @@ class Understanding:
             ids, mask = jax.device_get(
                 self._programs(self._params, inputs, keys, decoding=decoding, stop_ids=stop_ids)
             )
+        if cut := int(np.asarray(mask).all(axis=1).sum()):
+            warnings.warn(
+                f"{cut} of {len(mask)} answers are cut at max_tokens={decoding.max_tokens}",
+                stacklevel=3,
+            )
         return [
             self._loaded.reader.decode(row[valid].tolist()).strip()
             for row, valid in zip(ids, np.asarray(mask), strict=True)

@@ -125,7 +125,9 @@ def test_stems_sum_to_the_recording(editor):
     np.testing.assert_allclose(total, source.samples, atol=1e-6)
 
 
-@pytest.mark.parametrize("between", [(0.5, 0.2), (2.0, 3.0), (-1.0, 0.3), "ab", (0.1, np.nan)])
+@pytest.mark.parametrize(
+    "between", [(0.5, 0.2), (2.0, 3.0), (-1.0, 0.3), "ab", (0.1, np.nan), (0.10001, 0.10002)]
+)
 def test_seconds_that_are_none(editor, between):
     with pytest.raises(ValueError, match="between="):
         editor.edit("remove", noise(0.5), what="rain", between=between, options=QUICK)

@@ -6,6 +6,7 @@ import pytest
 import audiogen_jax as ag
 from audiogen_jax.infer.options import SamplingOptions
 from audiogen_jax.infer.pipeline import Pipeline
+from audiogen_jax.infer.stem_editing import inside
 from audiogen_jax.input.scenes.layers import active_power
 from audiogen_jax.models.prompting import Sound
 from tests.tiny_separator import with_separator
@@ -58,6 +59,18 @@ def test_what_is_added_is_as_loud_as_the_recording_there(editor):
         added = clip.audio[:, None] - quiet.samples
         ratio = active_power(added, RATE) / active_power(quiet.samples, RATE)
         assert 10 * np.log10(ratio) == pytest.approx(1.5, abs=1.0)
+
+
+@pytest.mark.parametrize(("seconds", "between"), [(0.01, None), (0.3, (0.1, 0.103))])
+def test_less_than_a_latent_frame_can_be_changed(editor, seconds, between):
+    """The fades of the seconds asked for leave half of them."""
+    source = noise(seconds)
+    clip = editor.edit("add", source, what="rain", between=between, options=QUICK)
+    changed = np.abs(clip.audio - source.samples[:, 0])
+    assert changed.max() > 1e-2
+    assert between is None or not changed[: round(between[0] * RATE)].any()
+    weights = inside((0.1, 0.103), 4800, RATE)[:, 0]
+    assert (weights == 1).sum() in (23, 24, 25) and not weights[:1600].any()
 
 
 def test_a_sound_without_a_time_begins_with_the_recording_and_ends_with_it(editor):

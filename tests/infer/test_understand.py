@@ -51,7 +51,8 @@ def test_it_keeps_the_protocol():
 
 
 def test_an_answer_about_sound(understanding, media):
-    answer = understanding.understand("What is heard?", media / "noise.wav", max_tokens=4)
+    with pytest.warns(UserWarning, match="1 of 1 answers are cut at max_tokens=4"):
+        answer = understanding.understand("What is heard?", media / "noise.wav", max_tokens=4)
     assert answer == understanding.understand("What is heard?", [media / "noise.wav"], max_tokens=4)
     samples, rate = soundfile.read(media / "noise.wav", dtype="float32")
     clip = types.SimpleNamespace(audio=samples, sample_rate=rate)
