@@ -77,16 +77,12 @@ def edit(
     overwrite: Overwrite = False,
 ) -> None:
     """Change a recording by instruction; it keeps its length, rate, channels and level."""
-    from audiogen_jax.files.export import check_clip
     from audiogen_jax.infer.clip_files import made_with
 
     output = output or audio.with_name(f"{audio.stem}_{kind}.wav")
     check_audio_output(output, overwrite, marking, delivery)
     seconds_to_change = None if between is None else read_interval(between, "--between")
-    recording = _read(audio)
-    count, channels = recording.samples.shape
-    length = count / recording.sample_rate
-    check_clip(output.suffix.lower(), delivery, length, recording.sample_rate, channels)
+    recording = _read(audio, output.suffix.lower(), delivery)
     pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
     options = _options(pipeline, kind, steps, guidance, schedule=schedule, solver=solver)
     with progress("editing"):
@@ -132,13 +128,14 @@ def stems(
     paths = {name: output / f"{name}.wav" for name in STEMS}
     for path in paths.values():
         check_audio_output(path, overwrite, marking)
-    recording = _read(audio)
+    plain = Delivery()
+    recording = _read(audio, ".wav", plain)
     pipeline = _load(checkpoint, revision, dtype, param_dtype, sharding)
     options = _options(pipeline, "extract", steps, guidance)
     with progress("listening for the stems"):
         clips = pipeline.stems(recording.samples, recording.sample_rate, seed=seed, options=options)
     output.mkdir(parents=True, exist_ok=True)
-    options, plain = options or pipeline.editing_options("extract"), Delivery()
+    options = options or pipeline.editing_options("extract")
     made_by = made_with(pipeline)
     for name, path in paths.items():
         clip = clips[name]
@@ -176,12 +173,17 @@ def _write(
     typer.echo(f"{path}: {seconds(made.samples, made.sample_rate)}")
 
 
-def _read(path: Path) -> "Audio":
+def _read(path: Path, suffix: str, delivery: Delivery) -> "Audio":
+    """A recording of which what becomes can be delivered in a format."""
     from audiogen_jax.files.audio import read_audio
+    from audiogen_jax.files.export import check_clip
 
     recording = read_audio(path, sample_rate=None, channels=None)
     for note in recording.notes:
         typer.echo(f"{path}: {note}", err=True)
+    count, channels = recording.samples.shape
+    rate = recording.sample_rate
+    check_clip(suffix, delivery, count / rate, rate, channels)
     return recording
 
 

@@ -26,6 +26,9 @@ MAX_SECONDS = 3600.0
 MAX_SAMPLES = 1 << 28
 """Most samples of a recording in the channels asked for, at its own rate and at the one asked for:
 a GiB of float32, 93 minutes at 48 kHz."""
+MAX_LEVEL = 1e9
+"""Largest sample that is taken for audio: integers in a file of floats still are, but the energies
+of larger ones pass float32."""
 RATES = (1000, 1_000_000)
 """Lowest and highest sample rate (Hz) that is believed."""
 CANCELLED = 0.05
@@ -100,7 +103,7 @@ def read_audio(
             samples, averaged = _read_all(file, channels, limits)
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: .raw, without a header
         raise ValueError(f"{name} is not audio that libsndfile reads: {reason(error)}") from None
-    _check_finite(samples, name)
+    check_samples(samples, name)
     notes: tuple[str, ...] = ()
     if subtype not in ("PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"):
         notes = (f"decoded {soundfile.available_subtypes().get(subtype, subtype)}",)
@@ -250,13 +253,20 @@ def convert(
         samples = soxr.resample(samples, rate, sample_rate, quality="VHQ")
         if not len(samples):
             raise ValueError(f"{name}: {count} samples at {rate} Hz are too few to resample")
-        _check_finite(samples, name)
+        check_samples(samples, name)
     return samples, tuple(notes)
 
 
-def _check_finite(samples: np.ndarray, name: str) -> None:
+def check_samples(samples: np.ndarray, name: str) -> None:
+    """Checks that samples are those of audio.
+
+    Raises:
+      ValueError: NaN, infinite ones, or more than `MAX_LEVEL`.
+    """
     if not np.isfinite(samples).all():
         raise ValueError(f"{name} holds NaN or infinite samples")
+    if (peak := float(np.abs(samples).max(initial=0))) > MAX_LEVEL:
+        raise ValueError(f"{name} has a peak of {peak:.3g}, where full scale is 1: scale it")
 
 
 def trim_silence(samples: Float32[np.ndarray, "n a"]) -> Float32[np.ndarray, "m a"]:

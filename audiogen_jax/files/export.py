@@ -199,13 +199,15 @@ def check_clip(
       channels: of it.
 
     Raises:
-      ValueError: see `Delivery.check`; or the format does not hold so many channels.
+      ValueError: see `Delivery.check`; or the format does not hold the rate or the channels.
     """
     delivery.check(seconds, sample_rate, channels)
-    channels = delivery.channels or channels
+    channels, rate = delivery.channels or channels, delivery.sample_rate or sample_rate
     most = held_channels(suffix) if suffix in LOSSY else MAX_CHANNELS
     if channels > most:
         raise ValueError(f"{suffix} holds no {channels} channels, but {most}: give channels=1")
+    if suffix in FORMATS:
+        encode_audio(np.zeros((1, channels), np.float32), rate, suffix)
 
 
 def beside(path: Path) -> Path:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Self
 
-from audiogen_jax.files.atomic import sync, write_synced
+from audiogen_jax.files.atomic import check_writable, sync, write_synced
 from audiogen_jax.files.jsonl import Row, parse_object
 from audiogen_jax.files.lock import locked
 from audiogen_jax.files.text import decode_text
@@ -112,6 +112,7 @@ class JobFolder(abc.ABC):
           OSError: it cannot be written, or the same share is running.
         """
         lock = self._folder / f".lock{self._share.suffix}"
+        check_writable(lock)
         with contextlib.ExitStack() as stack:
             busy = f"{self._folder}: another process is running this share"
             stack.enter_context(locked(lock, busy))

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.edit_kinds import EditKind
+from audiogen_jax.files.audio import check_samples
 from audiogen_jax.models.quirks import NO_QUIRKS, Quirks
 from audiogen_jax.scalars import as_number
 from audiogen_jax.sharding.placement import AxisRules
@@ -37,10 +38,9 @@ class Sound:
 
     def __post_init__(self):
         samples = as_float32(self.samples, "audio")
-        if samples.ndim not in (1, 2) or not samples.size or not np.isfinite(samples).all():
-            raise ValueError(
-                f"audio of shape {samples.shape}: expected finite samples [n] or [n a]"
-            )
+        if samples.ndim not in (1, 2) or not samples.size:
+            raise ValueError(f"audio of shape {samples.shape}: expected samples [n] or [n a]")
+        check_samples(samples, "audio")
         rate = as_number(self.sample_rate)
         if rate is None or not rate.is_integer():
             raise ValueError(f"sample_rate={self.sample_rate!r}: expected a whole number of Hz")

@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from audiogen_jax.files.atomic import recover_folder, replace_folder, staging_folder
+from audiogen_jax.files.atomic import check_writable, recover_folder, replace_folder, staging_folder
 from audiogen_jax.files.lock import locked
 from audiogen_jax.sharding.distributed import any_process, on_first_process
 from audiogen_jax.sharding.mesh import make_mesh, process_rows, row_loaders, shard_batch
@@ -88,6 +88,7 @@ def train_model(
         Watchdog(settings.stuck_seconds) as watchdog,
         contextlib.ExitStack() as stack,
     ):
+        on_first_process(lambda: check_writable(where.folder / ".lock"))
         on_first_process(lambda: stack.enter_context(locked(where.folder / ".lock", busy)))
         record = Record(where, config, settings)
         watchdog.beat("comparing with what the training was begun with")

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import soundfile
 
 from audiogen_jax.files.provenance import read_provenance
@@ -42,3 +43,17 @@ def test_a_clip_for_the_studio(audiogen, tiny_checkpoint):
     Path("b.wav.json").write_text("mine")
     code, _, err = audiogen(*arguments, "-o", "b.wav")
     assert code == 2 and "b.wav.json exists" in err and Path("b.wav.json").read_text() == "mine"
+
+
+def test_recordings_whose_edits_no_file_holds_are_refused_before_a_model_is_looked_for(audiogen):
+    soundfile.write("wide.wav", np.full((800, 9), 0.1), 16000)
+    soundfile.write("fast.wav", np.full(8000, 0.1), 768_000)
+    nowhere = ("--checkpoint", "nowhere")
+    for command, message in (
+        (("edit", "remove", "wide.wav", "--what", "rain"), ".wav holds no 9 channels, but 8"),
+        (("edit", "remove", "fast.wav", "--what", "rain", "-o", "a.flac"), "at 768000 Hz"),
+        (("stems", "wide.wav"), ".wav holds no 9 channels, but 8"),
+    ):
+        code, _, err = audiogen(*command, *nowhere)
+        assert code == 2 and message in err
+    assert {path.name for path in Path().iterdir()} == {"wide.wav", "fast.wav"}

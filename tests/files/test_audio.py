@@ -90,6 +90,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, type[Exception], str]]:
     soundfile.write(folder / "zero.wav", np.zeros(0), 16000)
     soundfile.write(folder / "nan.wav", np.array([0.0, np.nan, 0.1]), 16000, "FLOAT")
     soundfile.write(folder / "inf.wav", np.array([[0.0, np.inf], [0.1, 0]]), 16000, "FLOAT")
+    soundfile.write(folder / "immense.wav", np.array([0.0, -1e30, 0.1]), 16000, "FLOAT")
     soundfile.write(folder / "cut.flac", np.random.default_rng(0).uniform(-1, 1, 48000), 16000)
     (folder / "cut.flac").write_bytes((folder / "cut.flac").read_bytes()[:40000])
     soundfile.write(folder / "short.wav", np.full(1, 0.5), 96000)
@@ -115,6 +116,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, type[Exception], str]]:
         "zero length": (folder / "zero.wav", ValueError, "holds no samples"),
         "NaN": (folder / "nan.wav", ValueError, "holds NaN or infinite samples"),
         "infinite": (folder / "inf.wav", ValueError, "holds NaN or infinite samples"),
+        "immense": (folder / "immense.wav", ValueError, "has a peak of 1e+30, where full scale"),
         "cut short": (
             folder / "cut.flac",
             ValueError,
@@ -135,7 +137,7 @@ def bad_files(folder: Path) -> dict[str, tuple[Path, type[Exception], str]]:
 
 BAD_FILES = (
     *("missing", "empty", "not audio", "without a header", "folder", "zero length", "NaN"),
-    *("infinite", "cut short", "unknown length", "too short"),
+    *("infinite", "immense", "cut short", "unknown length", "too short"),
     *("2**36 samples", "1 Hz", "2 GHz", "65535 channels"),
 )
 

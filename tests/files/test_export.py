@@ -139,6 +139,9 @@ def test_formats_that_do_not_hold_a_rate_or_so_many_channels():
         with pytest.raises(ValueError, match=f"{rate}: {suffix} does not hold it, but {held} Hz"):
             check_suffix(Path(f"a{suffix}"), Marking(), Delivery(sample_rate=rate))
     check_clip(".mp3", Delivery(channels=1), 1.0, RATE, 6)
+    check_clip(".flac", Delivery(sample_rate=96000), 1.0, 768_000, 6)
+    with pytest.raises(ValueError, match=r"cannot write .flac of PCM_16 at 768000 Hz"):
+        check_clip(".flac", Delivery(), 1.0, 768_000, 1)
     with pytest.raises(ValueError, match=".mp3 holds no 6 channels, but 2"):
         check_clip(".mp3", Delivery(), 1.0, RATE, 6)
 

@@ -72,6 +72,12 @@ def test_a_damaged_job_is_named_in_one_line(tmp_path: Path, contents: bytes):
     assert (tmp_path / "job.json").read_bytes() == contents
 
 
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path: Path):
+    (tmp_path / "clips").write_text("mine")
+    with pytest.raises(OSError, match="clips is a file, not a folder"):
+        start(tmp_path / "clips", JOB)
+
+
 def test_files_of_somebody_else_are_not_added_to(tmp_path: Path):
     (tmp_path / "made.jsonl").write_text("mine, without an end")
     with pytest.raises(ValueError, match="holds made.jsonl but no job.json"):
