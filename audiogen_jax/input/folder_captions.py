@@ -71,7 +71,7 @@ class Captions:
         """The views of a recording, as in a manifest, and its split if a table has that.
 
         Raises:
-          ValueError: there is no caption, or what stands beside the recording is malformed.
+          ValueError: there is no caption, another split, or what stands beside it is malformed.
         """
         rows = self._rows.get(path) or self._beside(path)
         if not rows and self._table is None:
@@ -90,7 +90,10 @@ class Captions:
         described: dict[str, str | list[str]] = {
             view: texts[0] if len(texts) == 1 else texts for view, texts in views.items()
         }
-        splits = {_SPLITS.get(str(row.get("split")).strip().lower()) for row in rows} - {None}
+        given = {str(row["split"]).strip().lower() for row in rows if row.get("split") is not None}
+        if unknown := sorted(given - {"", *_SPLITS}):
+            raise ValueError(f"is of the split {unknown[0]!r}: expected one of {[*_SPLITS]}")
+        splits = {_SPLITS[name] for name in given - {""}}
         return described | ({"split": "val" if "val" in splits else "train"} if splits else {})
 
     def notes(self, rows: Sequence[Row]) -> list[str]:

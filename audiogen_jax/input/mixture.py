@@ -5,6 +5,8 @@ processes, workers or threads. Built on grain; numpy only.
 """
 
 import dataclasses
+import functools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, Protocol, Self, TypeAlias, TypeVar
 
@@ -219,6 +221,9 @@ def collate_condition(
             names = (f"{name}/{view}" if view else name for name in TOKENS)
             fields = zip(names, arrays, strict=True)
             batch |= {name: np.asarray(array) for name, array in fields if array is not None}
+        rows = zip(texts, np.asarray(batch["token_mask"]), strict=True)
+        if any(tokenizer.are_cut([text for text, mask in rows if mask.all()], max_tokens)):
+            _tell_of_cut(max_tokens)
     return batch
 
 
@@ -228,6 +233,15 @@ def _without(text: str, view: str) -> str:
         return text
     rest = StructuredCaption.parse(text).without(view)
     return rest.format() if any(getattr(rest, part) for part in PARTS) else text
+
+
+@functools.cache  # once: others that filter warnings make Python forget which it has shown
+def _tell_of_cut(max_tokens: int) -> None:
+    warnings.warn(
+        f"there are captions of more than {max_tokens} tokens (data.max_tokens, or the most that "
+        "the model reads): nothing is learned from their ends",
+        stacklevel=3,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

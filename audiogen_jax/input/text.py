@@ -200,6 +200,10 @@ class TextTokenizer:
                 spans[row], _ = token_spans(texts[row], offsets, timelines[row], max_length)
         return Tokens(ids, mask, spans)
 
+    def are_cut(self, texts: Sequence[str], max_length: int) -> list[bool]:
+        """Which texts have more ids than `encode_batch` gives."""
+        return [len(tokens) > max_length for tokens, _ in self._encode(list(texts))]
+
     def lost_views(self, text: str, max_length: int) -> tuple[str, ...]:
         """The views of a tagged string that `encode_batch` cuts off, wholly or in part.
 

@@ -160,6 +160,16 @@ def test_phrasings_and_splits(folder):
     ]
 
 
+def test_a_split_that_is_none_is_not_training(folder):
+    for name in "abc":
+        record(folder / f"{name}.wav")
+    Path("t.csv").write_text("file,caption,split\na,rain,held-out\nb,wind,Validation\nc,sea,\n")
+    made = build_manifest(folder, captions="t.csv")
+    assert [(row["audio_id"], row["split"]) for row in made.rows] == [("b", "val"), ("c", "train")]
+    (left,) = made.left_out
+    assert left.path == "a.wav" and "is of the split 'held-out': expected one of" in left.reason
+
+
 def test_accents_are_composed_in_two_ways(folder):
     record(folder / unicodedata.normalize("NFD", "Vögel.wav"))
     table = unicodedata.normalize("NFC", "file_name,caption\nVögel.wav,Birds.\n")

@@ -1,8 +1,13 @@
+import warnings
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import sentencepiece
 import tokenizers
 
+from audiogen_jax.input import mixture
+from audiogen_jax.input.mixture import collate_condition
 from audiogen_jax.input.text import TextTokenizer
 from audiogen_jax.timeline import Event
 
@@ -28,6 +33,26 @@ def test_long_text_keeps_its_end_token(tokenizer):
     assert mask.all() and ids[0, -1] == 1
     whole = tokenizer.encode_batch(["a dog barking " * 50], 400).ids
     np.testing.assert_array_equal(ids[0, :9], whole[0, :9])
+
+
+def test_captions_longer_than_a_training_reads_are_told_once(tokenizer):
+    def collate(*texts):
+        rows = [
+            SimpleNamespace(text=t, drop_condition=False, clip_id="", timeline=None) for t in texts
+        ]
+        return collate_condition(rows, tokenizer, 10)
+
+    count = int(tokenizer.encode_batch(["a dog barking " * 9], 400).mask.sum())
+    assert tokenizer.are_cut(["a dog barking " * 9, "rain"], count) == [False, False]
+    assert tokenizer.are_cut(["a dog barking " * 9, "rain"], count - 1) == [True, False]
+    mixture._tell_of_cut.cache_clear()
+    with warnings.catch_warnings(record=True, action="always") as told:
+        for _ in range(3):
+            collate("rain", "a dog barking " * 50)
+    (once,) = told
+    assert "captions of more than 10 tokens" in str(once.message)
+    with warnings.catch_warnings(action="error"):
+        collate("rain", "wind")
 
 
 def test_batches_do_not_matter(tokenizer):
