@@ -1,6 +1,8 @@
 """The clips of manifests in the order in which they are encoded."""
 
 import dataclasses
+import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -64,6 +66,14 @@ def read_manifests(manifests: Sequence[Path]) -> Manifests:
                 "clip an id of its own, or encode the manifests to folders of their own"
             )
         seen[audio_id] = clip.manifest
+    counts = Counter(clip.record.recording for clip in clips if clip.record.recording)
+    several = [recording for recording, count in counts.items() if count > 1]
+    if several and all(clip.record.split == "train" for clip in clips):
+        warnings.warn(
+            f"{len(several)} recordings have several clips ({several[0]!r}), which latents do not "
+            "tell: a training would learn from some and hold out others. Give the clips a split",
+            stacklevel=3,
+        )
     return Manifests(clips, malformed, [scans[path].sha256 for path in manifests])
 
 

@@ -2,6 +2,7 @@ import json
 import resource
 import shutil
 import tarfile
+import warnings
 from pathlib import Path
 
 import jax
@@ -19,6 +20,7 @@ from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.latent_dataset import LatentDataset
 from audiogen_jax.input.manifest import SPLITS, read_manifest, scan_manifest
 from audiogen_jax.jobs import encode_latents as job
+from audiogen_jax.jobs.clips_to_encode import read_manifests
 from audiogen_jax.jobs.encode_latents import encode_dataset
 from audiogen_jax.jobs.job import Share
 from audiogen_jax.models.dasheng.codec import DashengCodec
@@ -366,3 +368,17 @@ def test_a_disk_that_is_full_is_told_and_leaves_no_shard(whole, manifest, tokeni
     assert not list(tmp_path.glob("latents*"))
     encode_dataset([manifest], tmp_path, **options)
     assert LatentDataset(tmp_path).info == LatentDataset(whole).info
+
+
+def test_clips_of_one_recording_without_a_split_are_told(tmp_path):
+    row = {"path": "a.wav", "duration": 1, "recording": "a concert"}
+    path, rows = tmp_path / "clips.jsonl", [{**row, "audio_id": name} for name in "ab"]
+
+    def read(rows: list[dict]) -> int:
+        path.write_text("".join(json.dumps(each) + "\n" for each in rows))
+        return len(read_manifests([path]).clips)
+
+    with pytest.warns(UserWarning, match=r"1 recordings have several clips \('a concert'\)"):
+        assert read(rows) == 2
+    with warnings.catch_warnings(action="error"):
+        assert read([rows[0], {**rows[1], "split": "val"}]) == read([rows[0]]) + 1 == 2
