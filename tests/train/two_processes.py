@@ -48,6 +48,7 @@ def start_two(
             "JAX_PLATFORMS": "cpu",
             "JAX_NUM_CPU_DEVICES": "4",
             "JAX_DEFAULT_MATMUL_PRECISION": "highest",
+            "JAX_TRACEBACK_IN_LOCATIONS_LIMIT": "0",
             "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".pytest_cache" / f"jax_process_{index}"),
             "JAX_COORDINATOR_ADDRESS": address,
             "JAX_NUM_PROCESSES": str(len(programs)),
