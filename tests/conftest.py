@@ -34,7 +34,7 @@ CACHE = Path(__file__).parent.parent / ".pytest_cache" / "jax"
 
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_default_matmul_precision", "highest")
-# A tenth of compiling is where in our files each operation comes from, which nothing here reads.
+# Nothing here reads where in our files each operation of a program comes from.
 jax.config.update("jax_traceback_in_locations_limit", 0)
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
