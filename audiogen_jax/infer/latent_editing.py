@@ -47,7 +47,7 @@ class LatentEditor(StemEditor):
     lost_views: Callable[[str], tuple[str, ...]]
     run: _Run
 
-    def named(self, source: Sound, what: str, take: Take) -> Float32[np.ndarray, "n a"]:
+    def named(self, source: Sound, what: str, kept: bool, take: Take) -> Float32[np.ndarray, "n a"]:
         kinds: tuple[EditKind, ...] = ("extract", "remove")
         asked: dict[str, tuple[EditKind, str]] = {
             f"{take.id}/{kind}": (kind, what) for kind in kinds

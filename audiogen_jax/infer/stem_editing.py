@@ -58,8 +58,8 @@ class StemEditor(abc.ABC):
     codec: Codec
 
     @abc.abstractmethod
-    def named(self, source: Sound, what: str, take: Take) -> Float32[np.ndarray, "n a"]:
-        """What a recording holds of a sound."""
+    def named(self, source: Sound, what: str, kept: bool, take: Take) -> Float32[np.ndarray, "n a"]:
+        """What a recording holds of a sound that is `kept`, or taken away."""
 
     @abc.abstractmethod
     def shared(
@@ -95,7 +95,7 @@ class StemEditor(abc.ABC):
         if edit.kind == "add":
             return self._with(source, edit.what, between, None, take)
         listening = take._replace(options=None) if edit.kind == "restyle" else take
-        named = self.named(source, edit.what, listening)
+        named = self.named(source, edit.what, edit.kind == "extract", listening)
         span = _heard(named, source)
         if span is None:
             warnings.warn(f"{edit.what!r} is not heard in the recording", stacklevel=3)

@@ -15,6 +15,7 @@ from audiogen_jax.infer.options import FEW, SamplingOptions
 from audiogen_jax.jobs.generate_clips import BatchSettings, run_batch
 from audiogen_jax.models import lora
 from audiogen_jax.models.parameter_trees import leaves_beyond
+from tests.benchmarks import few_steps
 from tests.benchmarks.sampling import calls, rows_of
 
 RAIN = "<|caption|> rain"
@@ -88,6 +89,14 @@ def test_the_benchmark_of_sampling_has_a_row_for_each(pipeline, tiny_checkpoint)
     assert (rows["unipc 12"], rows["guidance 1"], rows["guidance of sfx 8"]) == (24, 25, 75)
     plain = {row.name for row in rows_of(ag.load(tiny_checkpoint))}
     assert {*rows} - plain == {f"student {steps}" for steps in FEW}
+
+
+def test_few_steps_are_timed_beside_many(pipeline, tiny_checkpoint):
+    rows = few_steps.measure(pipeline, 1, 1, 0.3)
+    assert [row["calls"] for row in rows.values()] == [50, 8, 4, 8]
+    assert rows["euler 25"]["ratio"] == 1
+    with pytest.raises(ValueError, match="has no form of few steps"):
+        few_steps.measure(ag.load(tiny_checkpoint), 1, 1)
 
 
 def test_a_batch_takes_few_steps_too(folder, pipeline, tmp_path):
