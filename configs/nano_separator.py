@@ -4,7 +4,8 @@ r"""A separator beside the nano model: it hears a named sound out of a recording
     audiogen edit remove street.wav --what "a dog barking" --checkpoint runs/separator/export
 
 Pairs are mixed while it trains, with one to three events over a background; in a part of them the
-named sound is not there. Expected: a loss of 0.33 after 3200 steps, 0.9 a second on two idle CPU cores.
+named sound is not there. Expected: a loss of 0.33 after 3200 steps, 0.9 a second on two idle CPU
+cores.
 `:smoke` is a two-step check.
 """
 
