@@ -118,7 +118,11 @@ class BagGenerator:
     latent_rate, window, max_tokens, vocab_size = 100.0, 40, 64, VOCABULARY
     min_frames = 1
     network, encoders, untrained, axes = "flow", ("bag",), (), GENERATOR_AXES
-    quirks, timeline, distilled, edits = NO_QUIRKS, False, "", False
+    quirks, timeline, edits = NO_QUIRKS, False, False
+
+    @property
+    def distilled(self) -> Distilled:
+        return ""
 
     @property
     def _network(self) -> Network:

@@ -77,7 +77,7 @@ class AudioOmni:
     halved_init: bool = False
 
     network = "omni"
-    timeline, distilled, edits = False, "", False
+    timeline, edits = False, False
     untrained = ()
 
     @property
@@ -88,6 +88,10 @@ class AudioOmni:
     def axes(self) -> AxisRules:
         rules = beneath("omni", NETWORK)
         return rules if self.thinker is None else rules + beneath("thinker", self.thinker.axes)
+
+    @property
+    def distilled(self) -> Distilled:
+        return ""
 
     @property
     def latent_dim(self) -> int:
