@@ -13,20 +13,17 @@ import wave
 
 import numpy as np
 
-TIMEOUT = 3600
-"""Seconds without a word from the server, which has a deadline of its own."""
-SERVER = "http://127.0.0.1:8000"
+SERVER, TIMEOUT = "http://127.0.0.1:8000", 3600
+"""Its address, and seconds without a word from it; it has a deadline of its own."""
 VIEWS = ("caption", "speech", "asr", "sfx", "music", "env")
 DELIVERY = {
     "loudness": ("FLOAT", {"default": 0.0, "min": -70.0, "max": 0.0, "step": 0.1}),
     "true_peak": ("FLOAT", {"default": 0.0, "min": -60.0, "max": 0.0, "step": 0.1}),
     "sample_rate": ("INT", {"default": 0, "min": 0, "max": 192_000}),
     "channels": ("INT", {"default": 0, "min": 0, "max": 2}),
-    "fade": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 60.0, "step": 0.01}),
-    "loop": ("FLOAT", {"default": 0.0, "min": 0.0, "max": 60.0, "step": 0.01}),
+    **dict.fromkeys(("fade", "loop"), ("FLOAT", {"default": 0.0, "min": 0.0, "max": 60.0})),
 }
-"""What the server does to a scene before it is sent, by the names of its options: LUFS, dBTP, Hz,
-channels, seconds of fades and of a crossfade; 0 leaves it as it is."""
+"""How the server delivers a scene: LUFS, dBTP, Hz, channels, seconds; 0 leaves it as it is."""
 
 
 def scene(server: str, body: dict[str, object]) -> tuple[np.ndarray, int]:
@@ -78,15 +75,13 @@ class AudioScene:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, object]:
         """What the node shows."""
-        views = {
-            view: ("STRING", {"default": "", "multiline": view == "caption"}) for view in VIEWS
-        }
+        text = {view: ("STRING", {"default": "", "multiline": view == "caption"}) for view in VIEWS}
         numbers = {
             "duration": ("FLOAT", {"default": 5.0, "min": 0.0, "max": 600.0, "step": 0.1}),
             "seed": ("INT", {"default": 0, "min": 0, "max": 2**32 - 1}),
         }
         return {
-            "required": {**views, **numbers},
+            "required": {**text, **numbers},
             "optional": {**DELIVERY, "server": ("STRING", {"default": SERVER})},
         }
 
