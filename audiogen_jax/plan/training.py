@@ -22,7 +22,6 @@ from audiogen_jax.sharding.mesh import BATCH, make_mesh
 from audiogen_jax.sharding.placement import large_replicated, tree_shardings
 from audiogen_jax.train.batches import LatentBatch
 from audiogen_jax.train.flops import matmul_flops
-from audiogen_jax.train.objectives.distillation import DistillationConfig
 from audiogen_jax.train.objectives.flow_map_distillation import (
     FlowMapConfig,
     FlowMapDistillation,
@@ -30,14 +29,17 @@ from audiogen_jax.train.objectives.flow_map_distillation import (
 from audiogen_jax.train.objectives.flow_matching import FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
 from audiogen_jax.train.objectives.generator_files import from_base
-from audiogen_jax.train.objectives.guidance_distillation import GuidanceDistillation
+from audiogen_jax.train.objectives.guidance_distillation import (
+    GuidanceDistillation,
+    GuidanceDistillationConfig,
+)
 from audiogen_jax.train.stages import parse_config
 from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.types import Tokens
 
 _OBJECTIVES: Mapping[type[FlowMatchingConfig], type[FlowMatching]] = {
     FlowMatchingConfig: FlowMatching,
-    DistillationConfig: GuidanceDistillation,
+    GuidanceDistillationConfig: GuidanceDistillation,
     FlowMapConfig: FlowMapDistillation,
 }
 

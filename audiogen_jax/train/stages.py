@@ -7,7 +7,6 @@ from ml_collections import ConfigDict
 
 from audiogen_jax.train.batches import AudioBatch, host_batch, open_batches
 from audiogen_jax.train.objective import Objective, OpenAudio
-from audiogen_jax.train.objectives.distillation import DistillationConfig
 from audiogen_jax.train.objectives.editing import Editing, EditingConfig
 from audiogen_jax.train.objectives.flow_map_distillation import (
     FlowMapConfig,
@@ -15,7 +14,10 @@ from audiogen_jax.train.objectives.flow_map_distillation import (
 )
 from audiogen_jax.train.objectives.flow_matching import FlowMatching
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
-from audiogen_jax.train.objectives.guidance_distillation import GuidanceDistillation
+from audiogen_jax.train.objectives.guidance_distillation import (
+    GuidanceDistillation,
+    GuidanceDistillationConfig,
+)
 from audiogen_jax.train.objectives.masked_autoencoding import (
     MaskedAutoencoding,
     MaskedAutoencodingConfig,
@@ -45,7 +47,7 @@ STAGES: dict[str, Stage] = {
     "tokenizer": Stage(TokenizerGANConfig, TokenizerGAN.load),
     "flow_matching": Stage(FlowMatchingConfig, FlowMatching.load),
     "flow_map_distillation": Stage(FlowMapConfig, FlowMapDistillation.load),
-    "guidance_distillation": Stage(DistillationConfig, GuidanceDistillation.load),
+    "guidance_distillation": Stage(GuidanceDistillationConfig, GuidanceDistillation.load),
     "editing": Stage(EditingConfig, Editing.load),
     "separation": Stage(SeparationConfig, Separation.load),
 }

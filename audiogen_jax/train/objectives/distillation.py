@@ -1,7 +1,6 @@
 """What distillations share: a student that begins as the frozen generator that teaches it."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import jax
@@ -33,13 +32,9 @@ class DistillationConfig(FlowMatchingConfig):
 
     Attributes:
       guidance: lowest and highest scale s; one is drawn for every clip and told to the student.
-      view_guidance: view -> factor f by which its scale grows faster than that of the whole, where
-        a text has other parts: 1 + f (s - 1), see `Guidance.classifier_free`; for batches whose
-        texts are read here.
     """
 
     guidance: tuple[NotNegative, NotNegative] = (1.0, 6.0)
-    view_guidance: Mapping[str, NotNegative] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         super().__post_init__()
@@ -70,9 +65,7 @@ class Distillation(FlowMatching):
         """
         if config.init is None:
             raise ValueError("init is not set: expected the generator to distil (--set init=nano)")
-        assert isinstance(config, DistillationConfig)
-        data = dataclasses.replace(config.data, without_views=tuple(config.view_guidance))
-        base = FlowMatching.load(dataclasses.replace(config, data=data), open_data)
+        base = FlowMatching.load(config, open_data)
         assert isinstance(base.config, DistillationConfig)
         student = base.generator.as_distilled(cls.into)
         return cls(base.config, student, base.codec, base.loaded, base=base.generator)

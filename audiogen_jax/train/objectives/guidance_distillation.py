@@ -19,10 +19,29 @@ from audiogen_jax.flow.path import interpolate
 from audiogen_jax.ops.masks import length_mask
 from audiogen_jax.train.batches import Batch
 from audiogen_jax.train.gradients import Metrics
-from audiogen_jax.train.objectives.distillation import Distillation
+from audiogen_jax.train.objectives.distillation import Distillation, DistillationConfig
 from audiogen_jax.train.objectives.flow_matching import Examples
 from audiogen_jax.train.state import TrainState
-from audiogen_jax.types import FrameMask, Latents, Params, Tokens
+from audiogen_jax.types import FrameMask, Latents, NotNegative, Params, Tokens
+
+
+@dataclasses.dataclass(frozen=True)
+class GuidanceDistillationConfig(DistillationConfig):
+    """A distillation of the guided velocity of `init`.
+
+    Attributes:
+      view_guidance: view -> factor f by which its scale grows faster than that of the whole, where
+        a text has other parts: 1 + f (s - 1), see `Guidance.classifier_free`.
+    """
+
+    view_guidance: Mapping[str, NotNegative] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.view_guidance and self.data.has_prompts:
+            raise ValueError("view_guidance needs batches with texts, not with encoded prompts")
+        data = dataclasses.replace(self.data, without_views=tuple(self.view_guidance))
+        object.__setattr__(self, "data", data)
 
 
 class GuidedExamples(NamedTuple):
@@ -43,6 +62,7 @@ class GuidedExamples(NamedTuple):
 class GuidanceDistillation(Distillation):
     """See the module."""
 
+    config: GuidanceDistillationConfig  # pyright: ignore[reportIncompatibleVariableOverride]
     into: ClassVar[Distilled] = "guided"
 
     def _draw(self, batch: Batch, key: jax.Array) -> GuidedExamples:

@@ -3,12 +3,10 @@
 import json
 from pathlib import Path
 
-import jax
-import numpy as np
 import pytest
 import soundfile
 
-from tests.models.audiogen.test_generator import GENERATOR
+from tests.models.audiogen.test_generator import params as params
 from tests.train.conftest import CLIPS
 
 
@@ -29,13 +27,3 @@ def sounds(tmp_path_factory) -> Path:
     target = tmp_path_factory.mktemp("sounds") / "sounds.jsonl"
     target.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return target
-
-
-@pytest.fixture(scope="module")
-def params():
-    """Of `GENERATOR`, all random."""
-    shapes = jax.eval_shape(GENERATOR.init, jax.random.key(0))
-    return jax.tree.map(
-        lambda leaf: np.random.default_rng(leaf.size).normal(0, 0.3, leaf.shape).astype(np.float32),
-        shapes,
-    )

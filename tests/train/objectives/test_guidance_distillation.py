@@ -131,3 +131,11 @@ def test_few_steps_are_those_that_suit_the_network():
         (SamplingOptions(steps=4, schedule="linear"), "guided"),
     ):
         assert other.in_few_steps(network) is other
+
+
+def test_a_flow_map_takes_no_guidance_of_views(tiny_checkpoint, manifest):
+    config = few_steps(tiny_checkpoint, manifest)
+    with config.unlocked():
+        config.view_guidance = {"speech": 2.0}
+    with pytest.raises(ValueError, match="view_guidance"):
+        parse_config(config)
