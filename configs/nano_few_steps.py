@@ -20,7 +20,7 @@ def get_config(arg: str = "") -> ConfigDict:
     check_argument(arg, ("", "flow_map"))
     config = flow_map() if arg else guided()
     config.model = config_dict.placeholder(dict)  # that of init, the generator to distil
-    config.lora = ConfigDict(dict(rank=64, alpha=64.0))
+    config.lora = ConfigDict(dict(rank=40, alpha=40.0))
     config.time_sampling = ConfigDict(dict(kind="uniform", mean=0.0, std=1.0))
     config.duration_weight = 0.0
     config.guidance = (1.0, 6.0)
@@ -36,8 +36,8 @@ def guided() -> ConfigDict:
     config.objective = "guidance_distillation"
     config.steps = 4000
     config.ema_decay = 0.998
-    config.view_guidance = dict(speech=2.75)
-    config.data.batch_sizes = (32, 16, 6)
+    config.view_guidance = dict(speech=1.75)
+    config.data.batch_sizes = (128, 96, 36)
     config.optimizer = adamw(5e-4, warmup_steps=100, b2=0.99, weight_decay=0.0)
     return config
 

@@ -15,7 +15,7 @@ from .common import adamw, check_argument, smoke, training
 from .nano_generator import LAYERS
 
 MANIFESTS = tuple(
-    (path, 3.0 if path.endswith("speech.jsonl") else weight) for path, weight in LAYERS
+    (path, 6.0 if path.endswith("speech.jsonl") else weight) for path, weight in LAYERS
 )
 """What pairs are mixed of: the layers of scenes, with more sentences among the voices."""
 
@@ -23,18 +23,18 @@ MANIFESTS = tuple(
 def get_config(arg: str = "") -> ConfigDict:
     check_argument(arg, ("", "smoke"))
     config = training(
-        "separation", steps=3200, checkpoint_every=200, eval=dict(every=1000, batches=8)
+        "separation", steps=6000, checkpoint_every=200, eval=dict(every=1000, batches=8)
     )
     config.init = config_dict.placeholder(str)  # the generator that it stands beside
     config.dtype = "float32"
-    config.ema_decay = 0.998
+    config.ema_decay = 0.999
     config.model = ConfigDict(
         dict(n_fft=1024, hop=320, width=256, depth=4, num_heads=4, hidden=768)
     )
     config.data = ConfigDict(
         dict(
             buckets=(2.5, 5.0),
-            batch_sizes=(24, 12),
+            batch_sizes=(96, 48),
             view_dropout=0.2,
             condition_dropout=0.0,
             source_dropout=0.0,
@@ -49,8 +49,9 @@ def get_config(arg: str = "") -> ConfigDict:
             buckets=(0.7, 0.3),
             manifests=MANIFESTS,
             kinds={"extract": 1.0},
+            roles={"sfx": 0.5, "speech": 0.3, "music": 0.1, "env": 0.1},
             negatives=0.3,
-            whole_roles=0.2,  # for stems
+            whole_roles=0.25,  # for stems
             snr=(-6.0, 9.0),  # wider than pairs to be judged by, so that no level is strange
             timeline=0.0,
         )
