@@ -26,6 +26,7 @@ def get_config(arg: str = "") -> ConfigDict:
         "separation", steps=6000, checkpoint_every=200, eval=dict(every=1000, batches=8)
     )
     config.init = config_dict.placeholder(str)  # the generator that it stands beside
+    config.warm_start = False  # True: go on from the separator beside it
     config.dtype = "float32"
     config.ema_decay = 0.999
     config.model = ConfigDict(

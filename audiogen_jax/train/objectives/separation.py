@@ -18,7 +18,12 @@ from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.parameter_hash import encoder_sha256
 from audiogen_jax.checkpoints.registry import GENERATORS, LoadedCodec, family_of, open_codec
-from audiogen_jax.checkpoints.separator import SEPARATOR, save_separator
+from audiogen_jax.checkpoints.separator import (
+    SEPARATOR,
+    load_separator,
+    save_separator,
+    separator_folder,
+)
 from audiogen_jax.checkpoints.t5 import load_t5
 from audiogen_jax.input.edits.batches import EditDataConfig
 from audiogen_jax.models.separator.config import SeparatorConfig
@@ -45,6 +50,7 @@ class SeparationConfig(TrainConfig):
       data: pairs, of which recordings and what is extracted of them are read.
       init: the generator beside which it works: its text encoder, its codec, its text tokenizer.
       model: sizes of the separator, but for those that `init` gives.
+      warm_start: begins with the separator that stands beside `init`, not with a new one.
       ema_decay: of the averaged parameters; 0 keeps no average, and exports the parameters.
       dtype: of activations; parameters, moments and averages are float32.
     """
@@ -52,6 +58,7 @@ class SeparationConfig(TrainConfig):
     data: EditDataConfig  # pyright: ignore[reportIncompatibleVariableOverride]
     init: CheckpointSource
     model: Mapping[str, int]
+    warm_start: bool
     ema_decay: Decay
     dtype: np.dtype
 
@@ -71,7 +78,8 @@ class Separation(Objective[AudioBatch]):
       config: of the training.
       separator: the model.
       codec: of the latents that it reads.
-      loaded: "text_encoder" and "codec", the encoding half, on the host.
+      loaded: "text_encoder" and "codec", the encoding half, on the host; "separator", what a warm
+        start begins with.
       generator: the checkpoint at `config.init`.
     """
 
@@ -83,11 +91,11 @@ class Separation(Objective[AudioBatch]):
 
     @classmethod
     def load(cls, config: SeparationConfig, open_data: OpenAudio) -> Self:
-        """Reads the text encoder and the codec of `config.init`.
+        """Reads the text encoder, the codec and, to start warm, the separator of `config.init`.
 
         Raises:
-          ValueError: it is no generator, its prompts are not read by a T5 encoder, or its codec
-            has several channels.
+          ValueError: it is no generator, its prompts are not read by a T5 encoder, its codec has
+            several channels, or a warm start finds no separator of the sizes of `config.model`.
         """
         opened = open_checkpoint(config.init)
         family = family_of(opened, GENERATORS)
@@ -112,6 +120,8 @@ class Separation(Objective[AudioBatch]):
         separator = Separator(sizes, text, config.dtype, config.remat)
         half = codec.read(codec.codec.encoder, on_host)
         loaded = {"text_encoder": text_encoder, "codec": half}
+        if config.warm_start:
+            loaded["separator"] = _separator_of(opened, sizes)
         return cls(config, separator, codec, loaded, opened)
 
     @property
@@ -120,7 +130,7 @@ class Separation(Objective[AudioBatch]):
 
     @property
     def frozen(self) -> Params:
-        return self.loaded
+        return {name: self.loaded[name] for name in ("text_encoder", "codec")}
 
     @property
     def facts(self) -> Mapping[str, str]:
@@ -134,6 +144,12 @@ class Separation(Objective[AudioBatch]):
     def init_state(self, key: jax.Array) -> TrainState:
         params = {"separator": self.separator.init(key)}
         return TrainState.new(params, self.optimizer, average=self.config.ema_decay > 0)
+
+    def prepare(self, state: TrainState) -> TrainState:
+        if (separator := self.loaded.get("separator")) is None:
+            return state
+        average = None if state.ema is None else {"separator": jax.tree.map(np.copy, separator)}
+        return state.replace(params={"separator": separator}, ema=average)
 
     def frame_lengths(self, batch: AudioBatch) -> Int[Array | np.ndarray, " b"]:
         return self.codec.codec.latent_length(batch.lengths)
@@ -207,4 +223,18 @@ def _squares(spectra: Spectra) -> Float[Array, "b t f"]:
 
 def _entropy(share: Float[Array, "b t f"]) -> Float[Array, "b t f"]:
     """Of a coin that falls so, in nats."""
-    return -(jax.scipy.special.xlogy(share, share) + jax.scipy.special.xlogy(1 - share, 1 - share))
+    rest = jnp.maximum(1 - share, 0)  # quotients of a GPU exceed 1 by a rounding
+    return -(jax.scipy.special.xlogy(share, share) + jax.scipy.special.xlogy(rest, rest))
+
+
+def _separator_of(generator: CheckpointFolder, sizes: SeparatorConfig) -> Params:
+    """The parameters of the separator beside a generator."""
+    if (beside := separator_folder(generator.path)) is None:
+        raise ValueError(
+            f"warm_start: there is no separator beside {generator.path}; begin with a new one "
+            "(warm_start=false)"
+        )
+    found, params = load_separator(beside)
+    if found != sizes:
+        raise ValueError(f"warm_start: {beside.path} is of {found}, the config asks for {sizes}")
+    return params

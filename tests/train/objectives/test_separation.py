@@ -8,6 +8,7 @@ import audiogen_jax as ag
 from audiogen_jax.train.batches import host_batch, open_batches
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.loop import train_model
+from audiogen_jax.train.objectives.separation import _entropy
 from audiogen_jax.train.stages import load_objective, parse_config
 from tests.configs.test_configs import FOLDER
 
@@ -45,6 +46,30 @@ def test_masks_that_are_right_have_no_loss_and_those_that_do_nothing_zero_decibe
     half = batch._replace(source=2 * batch.audio)
     closed["masks"]["bias"][:] = 0.0
     assert measure({"separator": closed}, half)["loss"] == pytest.approx(0, abs=1e-5)
+
+
+def test_a_share_that_a_rounding_lifts_above_one_has_an_entropy():
+    """All of a bin, by the division of a GPU."""
+    shares = np.float32([0, 0.5, 1, np.nextafter(np.float32(1), np.float32(2))])
+    np.testing.assert_allclose(_entropy(shares), [0, np.log(2), 0, 0], atol=1e-6)
+
+
+def test_a_warm_start_begins_with_the_separator_beside_the_generator(
+    objective, tiny_checkpoint, sounds, tmp_path
+):
+    trained = objective.init_state(jax.random.key(7)).params
+    objective.export(trained, tmp_path / "separated")
+    warm = load_objective(
+        parse_config(separating(tmp_path / "separated", sounds, "warm_start=true"))
+    )
+    started = warm.prepare(jax.eval_shape(warm.init_state, jax.random.key(0)))
+    jax.tree.map(np.testing.assert_array_equal, started.params, trained)
+    jax.tree.map(np.testing.assert_array_equal, started.ema, trained)
+    with pytest.raises(ValueError, match="warm_start: there is no separator beside"):
+        load_objective(parse_config(separating(tiny_checkpoint, sounds, "warm_start=true")))
+    wider = separating(tmp_path / "separated", sounds, "warm_start=true", "model.hidden=32")
+    with pytest.raises(ValueError, match="hidden=32"):
+        load_objective(parse_config(wider))
 
 
 @pytest.mark.slow
