@@ -39,6 +39,8 @@ UNCHANGED_DB = -20.0
 """Change against the clip below which it counts as unchanged."""
 LIMITS_DB = (-30.0, 100.0)
 """Of SI-SDR, whose mean one clip would decide."""
+HEARD = ("heard", "heard_alone")
+"""Scores of those who listen."""
 CLOSE_TO = 0.05
 """Seconds around the named sound that do not count as outside of it."""
 
@@ -65,9 +67,10 @@ class Editing:
         Returns:
           form -> system -> score: "si_sdr_db" against the goal and "si_sdr_gain_db" over doing
           nothing, "lsd_db", of additions "outside_db", the SI-SDR of what lies outside of the
-          sound, and "heard", how often a judge hears the added sound (of removals: still); of
-          sounds that are not there "change_db" and how often that is below -20 dB; of all
-          "frechet", the distance to the goals in the first layer of the model's own encoder.
+          sound, "heard", how often a judge hears the added sound where it stands (of removals:
+          still), and "heard_alone", in what was added; of sounds that are not there "change_db"
+          and how often that is below -20 dB; of all "frechet", the distance to the goals in the
+          first layer of the model's own encoder.
         """
         pipeline = model.pipeline
         if pipeline is None or not pipeline.edits:
@@ -182,6 +185,8 @@ def _scores(
                 if keep.any()
             ]
         )
+        added = [clip - row.source for row, clip in pairs]
+        scores["heard_alone"] = _heard(rows, added, listeners, rate)
     else:
         reached = [floored_si_sdr(row.goal, clip) for row, clip in pairs]
         before = [floored_si_sdr(row.goal, row.source) for row in rows]
@@ -199,7 +204,8 @@ def floored_si_sdr(reference: Samples, estimate: Samples) -> float:
 def _heard(
     rows: Sequence[JudgedPair], clips: Sequence[Samples], listeners: Listeners, rate: int
 ) -> dict[str, object]:
-    """How often the named sound is heard in the clips, by who can hear such a sound."""
+    """How often the named sound is heard where it stands, by who can hear such a sound."""
+    clips = [_within(row, clip, rate) for row, clip in zip(rows, clips, strict=True)]
     asked = {"digits": "word", "words": "word", "sounds": "label"}
     heard = {}
     taken: set[int] = set()
@@ -219,6 +225,13 @@ def _heard(
                 hits = sum(a == right for a, (_, right) in zip(given, of_part, strict=True))
                 heard[who] = share_of(hits, len(of_part))
     return heard
+
+
+def _within(row: JudgedPair, clip: Samples, rate: int) -> Samples:
+    """The part of a clip in which the named sound of its pair stands."""
+    assert row.pair.span is not None
+    first, last = (round(seconds * rate) for seconds in row.pair.span)
+    return clip[first:last]
 
 
 def _outside(row: JudgedPair, rate: int) -> np.ndarray:
@@ -248,22 +261,26 @@ def _facts(row: JudgedPair) -> dict[str, object]:
 def _tables(results: Mapping[str, Mapping]) -> list[Table]:
     tables = []
     for form, systems in results.items():
-        names = [name for name in systems[EDITED] if name not in ("heard", "frechet")]
-        heard = sorted({who for scores in systems.values() for who in scores.get("heard", {})})
+        names = [name for name in systems[EDITED] if name not in (*HEARD, "frechet")]
+        heard = [
+            (kind, who)
+            for kind in HEARD
+            for who in sorted({who for scores in systems.values() for who in scores.get(kind, {})})
+        ]
         rows = []
         for system, scores in systems.items():
             row: list[str | float | None] = [system]
             for name in names:
                 row += _with_interval(scores.get(name))
             row.append(scores.get("frechet"))
-            shares = [scores.get("heard", {}).get(who) for who in heard]
+            shares = [scores.get(kind, {}).get(who) for kind, who in heard]
             row += [None if share is None else share.share for share in shares]
             rows.append(row)
         columns = [
             "system",
             *(c for name in names for c in (name, "low", "high")),
             "frechet",
-            *heard,
+            *(who if kind == "heard" else f"{who}, alone" for kind, who in heard),
         ]
         tables.append(Table(f"Edits: {form}", columns, rows))
     return tables

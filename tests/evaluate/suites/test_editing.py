@@ -164,7 +164,16 @@ def test_scores(lazy, pairs, tmp_path, monkeypatch):
     added = measured.results["add"][EDITED]
     assert added["outside_db"].mean == 100.0
     assert sum(share.clips for share in added["heard"].values()) == 4
+    assert added["heard_alone"].keys() == added["heard"].keys()
     assert [table.title for table in measured.tables] == [f"Edits: {form}" for form in FORMS]
+
+
+def test_a_sound_is_listened_for_where_it_stands(pairs):
+    for row in pairs["add"]:
+        assert row.pair.span is not None
+        part = editing._within(row, row.named, RATE)
+        assert len(part) == pytest.approx((row.pair.span[1] - row.pair.span[0]) * RATE, abs=1)
+        assert np.square(part).sum() == pytest.approx(np.square(row.named).sum())
 
 
 def test_silence_is_the_worst_extraction():
