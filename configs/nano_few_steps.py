@@ -23,7 +23,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.model = config_dict.placeholder(dict)  # that of init, the generator to distil
     config.lora = ConfigDict(dict(rank=40, alpha=40.0))
     config.time_sampling = ConfigDict(dict(kind="uniform", mean=0.0, std=1.0))
-    config.duration_weight = 0.0
+    config.duration_weight = 0.1  # what adapts the content would shift them
     config.guidance = (1.0, 6.0)
     config.data.condition_dropout = 0.0
     return config

@@ -178,6 +178,7 @@ def generate(
         if given is not None:  # whose rate and channels the clip has
             rate, channels = given.sample_rate or rate, given.audio[0].size
         check_clip(output.suffix.lower(), delivery, length, rate, channels)
+    options = pipeline.settled(options, from_source=source is not None)
     with progress(f"generating, {options.steps} steps"):
         clips = pipeline.generate(
             [scene] * takes,

@@ -38,15 +38,6 @@ class Context:
     options: SamplingOptions = SamplingOptions()
     examples: int = 0
 
-    def sampling_protocol(self) -> dict[str, object]:
-        """Steps, guidance, solver and schedule, and every other option that was changed."""
-        always = ("steps", "guidance", "solver", "schedule")
-        defaults = vars(SamplingOptions())
-        changed = {
-            name: value for name, value in vars(self.options).items() if value != defaults[name]
-        }
-        return {name: getattr(self.options, name) for name in always} | changed
-
 
 @dataclasses.dataclass(frozen=True)
 class Model:
@@ -65,6 +56,15 @@ class Model:
         pipeline = self.pipeline
         few = pipeline is not None and pipeline.for_options(options) is not pipeline
         return FEW_STEPS if few else None
+
+    def sampling_protocol(self, context: Context) -> dict[str, object]:
+        """Steps, guidance, solver and schedule, and every other option that was changed."""
+        always = ("steps", "guidance", "solver", "schedule")
+        pipeline, options = self.pipeline, context.options
+        options = options.settled("") if pipeline is None else pipeline.settled(options)
+        defaults = vars(SamplingOptions())
+        changed = {name: value for name, value in vars(options).items() if value != defaults[name]}
+        return {name: getattr(options, name) for name in always} | changed
 
     def generate(
         self,

@@ -54,6 +54,8 @@ class RequestMaker:
       lost_views: a text -> those of its views that are cut off.
       codec: of the latents.
       inputs: makes the requests of words, where the generator reads those beside its captions.
+      lengths: says how long clips are in the place of this generator, which learned something else
+        since; None: it says that itself.
     """
 
     sampler: Sampler
@@ -61,6 +63,7 @@ class RequestMaker:
     lost_views: Callable[[str], tuple[str, ...]]
     codec: Codec
     inputs: InputRequestMaker
+    lengths: "RequestMaker | None" = None
 
     def make(self, clips: Sequence[Asked], options: SamplingOptions) -> list[Request]:
         """Conditions prompts and fixes lengths; conditions wait on the devices.
@@ -97,7 +100,11 @@ class RequestMaker:
         predicted = [clip for clip in clips if clip.id not in sizes]
         whole = {clip.id: [_whole(scenes[clip.id])] for clip in predicted}
         conditioned = self._condition(whole, options)
-        sizes |= self._predicted(predicted, conditioned, options)
+        if self.lengths is None:
+            sizes |= self._predicted(predicted, conditioned, options)
+        else:
+            told = self.lengths._condition(whole, options)
+            sizes |= self.lengths._predicted(predicted, told, options)
         shots, windows = {}, {}
         for clip in clips:
             generator, frames = self.sampler.generator, sizes[clip.id][0]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # the command line reads the fields of this file without wait
 
 FEW = (2, 4, 8)
 """Steps for which a generator that has a form of few steps is sampled by it."""
+USUAL_STEPS, DISTILLED_STEPS = 25, 8
+"""Where nobody says how many: the release's number, and that of a form of few steps."""
 Schedule = Literal["sway", "linear", "logistic"]
 Solver = Literal["euler", "midpoint", "heun", "ab2", "dpmpp2m", "unipc"]
 Sharding = Literal["dp", "fsdp", "tensor"]
@@ -34,7 +36,8 @@ class SamplingOptions:
     Attributes:
       steps: solver steps, at least 1; 2, 4 and 8 are taken by the form of the model that was
         trained for few, where it has one and no other solver, negative prompt or the like is given.
-        Where that form predicts guided velocities, they are of unipc on logistic levels.
+        Where that form predicts guided velocities, they are of unipc on logistic levels. None: 8 of
+        that form where it can take them, else 25.
       guidance: scale of classifier-free guidance, at least 0; 1 turns it off.
       schedule: the noise levels to step through.
       solver: midpoint and heun evaluate the velocity twice per step, the others once.
@@ -50,7 +53,7 @@ class SamplingOptions:
         the sway schedule ends in a step that moves nothing, padding is sampled along.
     """
 
-    steps: int = 25
+    steps: int | None = None
     guidance: float = 5.0
     schedule: Schedule = "sway"
     solver: Solver = "euler"
@@ -62,8 +65,9 @@ class SamplingOptions:
     compat: Literal["release"] | None = None
 
     def __post_init__(self):
-        steps, guidance = as_integer(self.steps), as_number(self.guidance)
-        if steps is None or steps < 1:
+        steps = None if self.steps is None else as_integer(self.steps)
+        guidance = as_number(self.guidance)
+        if self.steps is not None and (steps is None or steps < 1):
             raise ValueError(f"steps={self.steps!r} must be an integer of at least 1")
         if guidance is None or not (math.isfinite(guidance) and guidance >= 0):
             raise ValueError(f"guidance={self.guidance!r} must be a finite number of at least 0")
@@ -150,15 +154,22 @@ class SamplingOptions:
             )
         return Guidance.told(self.guidance)
 
+    def settled(self, distilled: "Distilled") -> Self:
+        """The same with a number of steps, which suits a network distilled so if nobody says."""
+        if self.steps is not None:
+            return self
+        return dataclasses.replace(self, steps=DISTILLED_STEPS if distilled else USUAL_STEPS)
+
     def in_few_steps(self, distilled: "Distilled") -> Self:
         """The same by the solver and levels that suit few steps of a network distilled so."""
+        settled = self.settled(distilled)
         usual = self.schedule == "sway" and not self.beyond("flow_map")
-        if not distilled or self.steps not in FEW or not usual:
-            return self
+        if not distilled or settled.steps not in FEW or not usual:
+            return settled
         from audiogen_jax.flow.flow_map import FEW_STEP_SAMPLING
 
         solver, schedule = FEW_STEP_SAMPLING[distilled]
-        return dataclasses.replace(self, solver=solver, schedule=schedule)
+        return dataclasses.replace(settled, solver=solver, schedule=schedule)
 
     def plan(self, sigma: float = 1.0) -> "Plan":
         """Solver and noise levels from `sigma` to 0."""
@@ -169,7 +180,9 @@ class SamplingOptions:
         from audiogen_jax.flow.solvers import SOLVERS
 
         released = self.quirks.extra_sway_level and self.schedule == "sway"
-        sigmas = release_sway(self.steps) if released else SCHEDULES[self.schedule](self.steps)
+        steps = self.settled("").steps
+        assert steps is not None
+        sigmas = release_sway(steps) if released else SCHEDULES[self.schedule](steps)
         if self.shift != 1:
             sigmas = shift_levels(sigmas, self.shift)
         return SOLVERS[self.solver](np.float32(sigma) * sigmas)

@@ -78,12 +78,13 @@ class Pipeline(Inputs):
       loaded: what both were read from.
     """
 
-    def __init__(self, loaded: LoadedGenerator, mesh: Mesh | None = None):
+    def __init__(self, loaded: LoadedGenerator, mesh: Mesh | None = None, base: Self | None = None):
         """Takes a checkpoint over; see `load`.
 
         Args:
           loaded: a generator with everything that it names.
           mesh: of its devices, see `inference_mesh`; the first one if None.
+          base: what it is a form of, which says how long clips are.
         """
         self.generator = loaded.generator
         self.loaded = loaded
@@ -91,7 +92,8 @@ class Pipeline(Inputs):
         self.codec = Codec(loaded.codec, self._sampler.mesh)
         self.inputs = InputRequestMaker(self._sampler, self.codec, loaded.reader)
         texts = loaded.tokenize, loaded.lost_views
-        self._requests = RequestMaker(self._sampler, *texts, self.codec, self.inputs)
+        makers = self.inputs, base and base._requests
+        self._requests = RequestMaker(self._sampler, *texts, self.codec, *makers)
 
     @classmethod
     def load(
@@ -132,8 +134,13 @@ class Pipeline(Inputs):
         That is what `few_steps.safetensors` makes of it, for `FEW` steps under one guidance scale
         by the solver that suits it; else this pipeline.
         """
-        takes = options.steps in FEW and not options.beyond("flow_map")
+        takes = options.steps in (None, *FEW) and not options.beyond("flow_map")
         return self._few_steps or self if takes else self
+
+    def settled(self, options: SamplingOptions, from_source: bool = False) -> SamplingOptions:
+        """The same with the number of steps that this model takes, from noise or from a source."""
+        form = self if from_source else self.for_options(options)
+        return options.settled(form.generator.distilled)
 
     @functools.cached_property
     def _few_steps(self) -> "Pipeline | None":
@@ -143,7 +150,7 @@ class Pipeline(Inputs):
         usual = not (self.generator.distilled or self.generator.edits)
         if not usual or not (self.loaded.folders[0] / file).is_file():
             return None
-        return type(self)(load_form(self.loaded, file), self._sampler.mesh)
+        return type(self)(load_form(self.loaded, file), self._sampler.mesh, self)
 
     @functools.cached_property
     def stem_editor(self) -> StemEditor | None:
@@ -159,7 +166,7 @@ class Pipeline(Inputs):
         self,
         prompts: Prompt | None | Sequence[Prompt | None],
         seed: int = 0,
-        steps: int = 25,
+        steps: int | None = None,
         guidance: float = 5.0,
         duration: float | Sequence[float | None] | None = None,
         solver: Solver = "euler",
@@ -375,7 +382,7 @@ class Pipeline(Inputs):
         token_ids: ArrayLike,
         token_mask: ArrayLike,
         noise: ArrayLike | None = None,
-        steps: int = 25,
+        steps: int | None = None,
         guidance: float = 5.0,
         schedule: Schedule = "sway",
         compat: Literal["release"] | None = None,

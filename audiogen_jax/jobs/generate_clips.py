@@ -196,6 +196,8 @@ def run_batch(
         devices=jax.local_devices(),
         sharding=settings.sharding,
     ).for_options(settings.options)
+    options = settings.options.settled(pipeline.generator.distilled)
+    settings = dataclasses.replace(settings, options=options)
     if pipeline.inputs.reader is None:
         mine = _captions_alone(mine, prompts)
     if settings.duration is not None:

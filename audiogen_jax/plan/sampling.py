@@ -88,7 +88,7 @@ def plan_sampling(
         "sharding": sharding,
         "batch": batch,
         "frames": frames,
-        "steps": options.steps,
+        "steps": options.settled("").steps,
         "solver": options.solver,
         "guidance": options.guidance,
         "parameters": count(shapes),

@@ -56,7 +56,7 @@ def create_tools(
         left out.
       options: how sounds are sampled.
     """
-    tools = _Tools(pipeline, folder, understand, options or SamplingOptions())
+    tools = _Tools(pipeline, folder, understand, pipeline.settled(options or SamplingOptions()))
     server = _Server("audiogen", version=__version__, instructions=INSTRUCTIONS)
     offered = [_delivering(tools.generate), tools.score]
     offered += [_delivering(tools.edit)] if pipeline.edits else []

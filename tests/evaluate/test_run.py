@@ -12,7 +12,7 @@ from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.evaluate.recognisers.wheel_weights import NotInstalledError
 from audiogen_jax.evaluate.registry import SUITES, possible, select
 from audiogen_jax.evaluate.run import evaluate_checkpoint
-from audiogen_jax.evaluate.suite import Context, Measurement, Table
+from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
 from audiogen_jax.evaluate.suites import other_judges
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.options import SamplingOptions
@@ -36,7 +36,7 @@ class Loudness:
         results = {"generated": float(np.abs(clip).max()), "real": real, "samples": len(clip)}
         rows = [["peak", results["generated"], results["real"]]]
         return Measurement(
-            {"prompt": self.prompt, **context.sampling_protocol()},
+            {"prompt": self.prompt, **model.sampling_protocol(context)},
             results,
             [Table("Loudness", ["measure", "generated", "real"], rows)],
         )
@@ -145,9 +145,10 @@ def test_a_suite_of_another_package(tiny_checkpoint, manifest, tmp_path, monkeyp
 
 def test_the_protocol_names_what_differs_from_the_defaults():
     four = {"steps": 25, "guidance": 5.0, "solver": "euler", "schedule": "sway"}
-    assert Context(Path()).sampling_protocol() == four
+    model = Model(None)
+    assert model.sampling_protocol(Context(Path())) == four
     changed = Context(Path(), options=SamplingOptions(compat="release", steps=3))
-    assert changed.sampling_protocol() == four | {"steps": 3, "compat": "release"}
+    assert model.sampling_protocol(changed) == four | {"steps": 3, "compat": "release"}
 
 
 @pytest.mark.parametrize(

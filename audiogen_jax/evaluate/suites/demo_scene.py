@@ -67,7 +67,7 @@ class DemoScene:
         """
         seeds = range(context.seed, context.seed + self.seeds)
         protocol = {
-            **context.sampling_protocol(),
+            **model.sampling_protocol(context),
             "prompt": PROMPT.format(),
             "seconds": SECONDS,
             "seeds": list(seeds),

@@ -108,7 +108,7 @@ class FreeWorded:
         judge = cached_judge(recordings, context.cache, self.judge)
         asked = free_prompts()
         protocol = {
-            **context.sampling_protocol(),
+            **model.sampling_protocol(context),
             "seconds": {**SECONDS, TIMED: "each its own"},
             "prompts": "free_worded.jsonl",
             "digits_heard_by": "PocketSphinx, a grammar of the ten digits",

@@ -84,7 +84,7 @@ class NanoClasses:
             missing |= dict.fromkeys(absent)
             examples += _examples(task, sources, asked, judge, model.codec.sample_rate, context)
         protocol = {
-            **context.sampling_protocol(),
+            **model.sampling_protocol(context),
             "per_class": self.per_class,
             "duration": "decided by the model",
             "judge": dataclasses.asdict(self.judge),

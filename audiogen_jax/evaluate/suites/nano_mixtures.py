@@ -73,7 +73,7 @@ class NanoMixtures:
             results[kind] = _measure(mixed, sources, listeners, model.codec.sample_rate)
             examples += _examples(mixed, sources, listeners, model.codec.sample_rate, context)
         protocol = {
-            **context.sampling_protocol(),
+            **model.sampling_protocol(context),
             "seconds": SECONDS,
             "below_voice_db": LEVEL_DB,
             "judges": [dataclasses.asdict(self.judge), dataclasses.asdict(self.background)],

@@ -107,7 +107,7 @@ class Timing:
                 lambda row, rows=rows: f"asked for at {rows[row].asked:.2f} s",
             )
         protocol = {
-            **context.sampling_protocol(),
+            **model.sampling_protocol(context),
             "seconds": SECONDS,
             "within_s": TOLERANCE,
             "not_heard_by": note,

@@ -148,7 +148,13 @@ class FlowMapDistillation(Distillation):
         share = clips.lengths[row] / (frames * jumps)
         # Jumps whose error is large would drown the others (Geng et al. 2025, section 4.3).
         weight = 1 / (jax.lax.stop_gradient(error) + 1e-3)
-        return {"loss": jnp.sum(share * weight * error), "jump": jnp.sum(share * error)}
+        seconds = clips.lengths / self.generator.latent_rate
+        duration = self.generator.duration_loss(condition, seconds)
+        return {
+            "loss": jnp.sum(share * weight * error) + self.config.duration_weight * duration,
+            "jump": jnp.sum(share * error),
+            "duration": duration,
+        }
 
     def step(self, state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(self.config.seed), state.step)

@@ -91,9 +91,12 @@ class GuidanceDistillation(Distillation):
         square = jnp.square(predicted.astype(jnp.float32) - target)
         # Errors grow with the scale: high ones would drown the others.
         level = jnp.maximum(scale, 1)[:, None, None]
+        guided = masked_mean(square / jnp.square(level), mask, frames)
+        duration = self.generator.duration_loss(condition, examples.seconds)
         return {
-            "loss": masked_mean(square / jnp.square(level), mask, frames),
+            "loss": guided + self.config.duration_weight * duration,
             "error": masked_mean(square, mask, frames),
+            "duration": duration,
         }
 
     def _guided(
