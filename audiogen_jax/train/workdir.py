@@ -52,7 +52,8 @@ def open_workdir(workdir: str | Path) -> Iterator[Workdir]:
     """Gives the folders of a workdir.
 
     In an object store the first process mirrors all but the checkpoints of gs://, which all
-    processes write there by Orbax.
+    processes write there by Orbax. Local folders that were not there before are removed if nothing
+    has been written to them, as when the training is refused.
 
     Raises:
       ValueError: one in another store, and several processes: they write checkpoints together.
@@ -60,7 +61,15 @@ def open_workdir(workdir: str | Path) -> Iterator[Workdir]:
     """
     remote = parse_path(workdir)
     if not is_remote(remote):
-        yield Workdir(remote.absolute(), remote.absolute() / CHECKPOINTS)
+        local = remote.absolute()
+        missing = [folder for folder in (local, *local.parents) if not folder.exists()]
+        try:
+            yield Workdir(local, local / CHECKPOINTS)
+        finally:
+            if jax.process_index() == 0:  # which made them
+                with contextlib.suppress(OSError):  # not there, or not empty
+                    for folder in missing:
+                        folder.rmdir()
         return
     by_orbax = str(remote).startswith(BY_ORBAX)
     if jax.process_count() > 1 and not by_orbax:

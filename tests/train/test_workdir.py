@@ -21,6 +21,20 @@ def test_two_trainings_in_one_workdir(smoke, tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name != ".lock"]
 
 
+def test_a_refused_training_leaves_no_folder(smoke, tmp_path):
+    refused = smoke("encoder", "data.batch_sizes=(7,)")
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    for workdir in (tmp_path / "runs" / "new", mine):
+        with pytest.raises(ValueError, match="does not split over 8 devices"):
+            train_model(refused, workdir)
+    assert list(tmp_path.iterdir()) == [mine] and not list(mine.iterdir())
+    (mine / "notes").touch()
+    with pytest.raises(ValueError, match="does not split over 8 devices"):
+        train_model(refused, mine / "new")
+    assert [path.name for path in mine.iterdir()] == ["notes"]
+
+
 def test_other_settings_are_refused_before_anything_is_read(trained, smoke):
     workdir, _ = trained("encoder")
     before = {path: path.read_bytes() for path in workdir.rglob("*") if path.is_file()}
