@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Float32, Int
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.family import Tokenize
+from audiogen_jax.edit_kinds import STEMS
 from audiogen_jax.infer.codec import Codec
 from audiogen_jax.infer.latent_editing import instruction_text
 from audiogen_jax.infer.options import SamplingOptions
@@ -29,9 +30,9 @@ from audiogen_jax.types import Latents, Params, Tokens
 PART_SECONDS = 5.0
 """Longest recording that it hears at once, as in its training."""
 TAKEN_AWAY = 2.0
-"""Sharpness of masks of what is taken away, so that a doubtful share is left. Chosen on mixtures of
-training clips: removals gain 0.7 dB of 3.6, and clips without the sound stay 65 times in 100, not
-53. What is extracted would lose 1.1 dB of 7.6."""
+"""Sharpness of masks of what is taken away, so that a doubtful share is left. In 30 mixtures that
+no report is of, removals gain 2.8 dB with it and 2.6 without, and 87 of 100 clips without the sound
+stay as they are, not 60. What is extracted would lose by it."""
 ABOVE_DB = 1.5
 """Level of what is added above the recording around it: the middle of AudioEdit's range
 (arXiv:2604.10708)."""
@@ -76,10 +77,14 @@ class SeparatorEditor(StemEditor):
     maker: ClipMaker
 
     def named(self, source: Sound, what: str, kept: bool, take: Take) -> Float32[np.ndarray, "n a"]:
+        """See `StemEditor.named`; of all that is spoken more is kept, as of speech in noise."""
         _samples_nothing(take)
         sharpness = 1.0 if kept else TAKEN_AWAY
+        enhances = kept and what == STEMS["voice"]
 
         def shares(masks: Float[np.ndarray, "1 f t"]) -> Float[np.ndarray, "2 f t"]:
+            if enhances:  # the ideal ratio mask of amplitudes (Wang & Chen 2018, section III-B)
+                masks = np.sqrt(masks)
             return np.concatenate([masks, 1 - masks])
 
         return self._separated(source, [what], shares, sharpness)[0]

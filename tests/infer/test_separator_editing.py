@@ -97,6 +97,22 @@ def test_a_name_that_is_longer_than_the_model_reads_is_told(editor):
             editor.edit(kind, noise(0.3), what=what, to=to, options=options)
 
 
+def test_more_is_kept_of_speech_than_its_share_of_the_energy(editor, monkeypatch):
+    def quarter(params, audio, length, latents, tokens, sharpness):
+        return np.full((1, 1 + len(audio) // editor.stem_editor.separator.config.hop, 513), 0.25)
+
+    source = noise(1.0)
+    bins = editor.stem_editor.separator.config.bins
+    monkeypatch.setitem(
+        editor.stem_editor.__dict__, "_masks", lambda *args: quarter(*args)[:, :, :bins]
+    )
+    for what, share in (("rain", 0.25), ("speech", 0.5)):
+        clip = editor.edit("extract", source, what=what)
+        inner = slice(RATE // 4, 3 * RATE // 4)
+        ratio = clip.audio[inner].std() / source.samples[inner].std()
+        assert ratio == pytest.approx(share, abs=0.01)
+
+
 def test_stems_sum_to_the_recording(editor):
     source = noise(0.7, 22050, 2)
     stems = editor.stems(source)
