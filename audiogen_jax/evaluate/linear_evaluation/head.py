@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 EPSILON = 1e-5
 LEARNING_RATE = 1e-3
@@ -21,84 +21,87 @@ class Head(NamedTuple):
     Attributes:
       scale: of the LayerNorm.
       shift: of the LayerNorm.
-      kernel: of the linear layer.
+      kernel: of the linear layer, a row for each class.
       bias: of the linear layer.
     """
 
-    scale: Float[Array, " d"]
-    shift: Float[Array, " d"]
-    kernel: Float[Array, "d c"]
-    bias: Float[Array, " c"]
+    scale: Float[Array | np.ndarray, " d"]
+    shift: Float[Array | np.ndarray, " d"]
+    kernel: Float[Array | np.ndarray, "c d"]
+    bias: Float[Array | np.ndarray, " c"]
 
 
-def init_head(rng: np.random.Generator, width: int, classes: int, columns: int) -> Head:
+def init_head(rng: np.random.Generator, width: int, classes: int, rows: int) -> Head:
     """A new head, uniform in +-1 / sqrt(width) as in PyTorch.
 
     Args:
       rng: draws it.
       width: of the vectors.
       classes: that it tells apart.
-      columns: of its kernel; those past the classes are zero and stay so.
+      rows: of its kernel; those past the classes have probability 0 and stay as they are.
     """
     limit = width**-0.5
-    padding = (0, columns - classes)
+    padding = (0, rows - classes)
     kernel = rng.uniform(-limit, limit, (width, classes)).astype(np.float32)
     bias = rng.uniform(-limit, limit, classes).astype(np.float32)
     return Head(
-        jnp.ones(width),
-        jnp.zeros(width),
-        jnp.asarray(np.pad(kernel, ((0, 0), padding))),
-        jnp.asarray(np.pad(bias, padding)),
+        np.ones(width, np.float32),
+        np.zeros(width, np.float32),
+        np.pad(kernel.T, (padding, (0, 0))),
+        np.pad(bias, padding, constant_values=-1e30),
     )
 
 
-def head_logits(head: Head, vectors: Float[Array, "b d"]) -> Float[Array, "b c"]:
-    """Logits of each vector."""
+def normalise(vectors: Float[Array, "b d"]) -> Float[Array, "b d"]:
+    """A LayerNorm without its scale and shift, which is the same for all heads."""
     centred = vectors - vectors.mean(axis=-1, keepdims=True)
     variance = jnp.square(centred).mean(axis=-1, keepdims=True)
-    normed = centred * jax.lax.rsqrt(variance + EPSILON)
-    return (normed * head.scale + head.shift) @ head.kernel + head.bias
+    return centred * jax.lax.rsqrt(variance + EPSILON)
 
 
-def head_loss(
-    head: Head,
-    vectors: Float[Array, "b d"],
-    targets: Int[Array, "b ..."],
-    weights: Float[Array, " b"],
-    known: Bool[Array, " c"],
-    positive_weight: Float[Array, ""],
-) -> Float[Array, ""]:
-    """Cross-entropy of classes [b], or binary cross-entropy of 0 and 1 [b c]; the mean over rows.
+def head_logits(head: Head, normed: Float[Array, "b d"]) -> Float[Array, "b c"]:
+    """Logits of each vector.
+
+    Scale and shift go into the linear layer, so that their gradients are sums over its kernel and
+    a step has two matrix products instead of three.
 
     Args:
       head: parameters.
-      vectors: of a batch; those of weight 0 change nothing, NaN included.
-      targets: their answers.
-      weights: 1 for what counts, else 0.
-      known: columns that are classes of the task.
+      normed: vectors by `normalise`.
+    """
+    return normed @ (head.scale * head.kernel).T + (head.kernel @ head.shift + head.bias)
+
+
+def loss_gradient(
+    logits: Float[Array, "b c"],
+    targets: Int[Array, "b ..."],
+    weights: Float[Array, " b"],
+    positive_weight: Float[Array, ""],
+) -> Float[Array, "b c"]:
+    """Gradient of the weighted sum of losses by the logits; the loss itself is not needed.
+
+    Args:
+      logits: of a batch.
+      targets: classes [b], of cross-entropy; or 0 and 1 [b c], of binary cross-entropies that are
+        summed over the classes.
+      weights: of each row.
       positive_weight: of positive terms of the binary loss.
     """
-    vectors = jnp.where(weights[:, None] > 0, vectors, 0)
-    logits = head_logits(head, vectors)
     if targets.ndim == 1:
-        log_probs = jax.nn.log_softmax(jnp.where(known, logits, -1e30))
-        losses = -jnp.take_along_axis(log_probs, targets[:, None], axis=1)[:, 0]
+        errors = jax.nn.softmax(logits) - jax.nn.one_hot(targets, logits.shape[1])
     else:
-        truth = targets.astype(logits.dtype)
-        terms = -positive_weight * truth * jax.nn.log_sigmoid(logits)
-        terms -= (1 - truth) * jax.nn.log_sigmoid(-logits)
-        losses = jnp.where(known, terms, 0).sum(axis=1) / known.sum()
-    return jnp.sum(weights * losses) / jnp.maximum(weights.sum(), 1)
+        probabilities, truth = jax.nn.sigmoid(logits), targets.astype(logits.dtype)
+        errors = (1 - truth) * probabilities - positive_weight * truth * (1 - probabilities)
+    return weights[:, None] * errors
 
 
 def update(
     head: Head,
     state: optax.OptState,
-    vectors: Float[Array, "b d"],
+    normed: Float[Array, "b d"],
     targets: Int[Array, "b ..."],
     weights: Float[Array, " b"],
     rate: Float[Array, ""],
-    known: Bool[Array, " c"],
     positive_weight: Float[Array, ""],
 ) -> tuple[Head, optax.OptState]:
     """A step of Adam.
@@ -106,14 +109,14 @@ def update(
     Args:
       head: parameters.
       state: of `ADAM`.
-      vectors: see `head_loss`, as the others.
-      targets: see there.
+      normed: see `head_logits`.
+      targets: see `loss_gradient`, as the others.
       weights: see there.
       rate: learning rate.
-      known: see there.
       positive_weight: see there.
     """
-    gradient = jax.grad(head_loss)(head, vectors, targets, weights, known, positive_weight)
+    logits, pull_back = jax.vjp(lambda head: head_logits(head, normed), head)
+    (gradient,) = pull_back(loss_gradient(logits, targets, weights, positive_weight))
     updates, moved = ADAM.update(gradient, state)
     return jax.tree.map(lambda value, change: value - rate * change, head, updates), moved
 

@@ -1,12 +1,16 @@
 """Trains many heads at once: tasks, folds and seeds whose batches have one shape are one program.
 
-Heads are the rows of a vmap; what is smaller is padded by masks that change no head. Vectors are
-not copied for each head: a batch is a list of rows of those of the group.
+Heads are the rows of a vmap; what is smaller is padded by what changes no head. Vectors are
+normalised once and not copied for each head: a batch is a list of rows of those of the group.
+Programs run in threads. On a CPU, a head whose step fills a core gains nothing from others beside
+it in a vmap: each of these has a thread to itself.
 """
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -22,6 +26,7 @@ from audiogen_jax.evaluate.linear_evaluation.head import (
     head_logits,
     init_head,
     learning_rate,
+    normalise,
     update,
 )
 from audiogen_jax.evaluate.linear_evaluation.splits import Fold
@@ -44,6 +49,10 @@ class ItemLogits(NamedTuple):
 Score = Callable[[ItemLogits], float]
 _MOST_LOGITS = 1 << 24
 """Values of logits that are computed at a time."""
+_FILLS_A_CORE = 1 << 19
+"""Multiplications of a matrix product that takes far longer than starting it."""
+_THREADS = min(4, os.cpu_count() or 1)
+"""As many groups have their vectors on the device at a time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +90,11 @@ class Run:
         """Most rows of a batch."""
         return min(self.batch, len(self.fold.train)) * int(self.examples.lengths.max())
 
+    @property
+    def multiplications(self) -> int:
+        """Of a matrix product of a step."""
+        return self.width * self.examples.vectors.shape[1] * len(self.examples.classes)
+
 
 class Outcome(NamedTuple):
     """The best epoch of a run.
@@ -113,11 +127,22 @@ def train_heads(runs: Sequence[Run]) -> list[Outcome]:
     groups: dict[tuple, list[int]] = {}
     for number, run in enumerate(runs):
         groups.setdefault(_shape(run), []).append(number)
-    outcomes: dict[int, Outcome] = {}
-    for numbers in groups.values():
-        trained = _train_group([runs[number] for number in numbers])
-        outcomes |= dict(zip(numbers, trained, strict=True))
+    # The longest first, so that the threads end together.
+    order = sorted(groups.values(), key=lambda numbers: -sum(_cost(runs[n]) for n in numbers))
+    with ThreadPoolExecutor(_THREADS) as managers, ThreadPoolExecutor(_THREADS) as workers:
+        trained = managers.map(
+            lambda numbers: _train_group([runs[number] for number in numbers], workers), order
+        )
+        outcomes = {
+            number: outcome
+            for numbers, group in zip(order, trained, strict=True)
+            for number, outcome in zip(numbers, group, strict=True)
+        }
     return [outcomes[number] for number in range(len(runs))]
+
+
+def _cost(run: Run) -> int:
+    return run.epochs * run.steps * run.multiplications
 
 
 def _shape(run: Run) -> tuple:
@@ -131,14 +156,27 @@ def _power(size: int) -> int:
 
 
 class _Table(NamedTuple):
-    """Vectors and targets of all tasks of a group; the last row is zero."""
+    """Vectors and targets of all tasks of a group, and the sizes that its programs share.
 
-    vectors: Float[np.ndarray, "r d"]
-    targets: Int[np.ndarray, "r ..."]
+    Attributes:
+      normed: vectors by `normalise`; the last row is zero.
+      targets: of each row.
+      first: row of each task's examples, by their id.
+      columns: most classes.
+      steps: most of an epoch.
+      width: most rows of a batch.
+    """
+
+    normed: Float[Array, "r d"]
+    targets: Int[Array, "r ..."]
     first: dict[int, int]
+    columns: int
+    steps: int
+    width: int
 
     @classmethod
-    def of(cls, runs: Sequence[Run], columns: int) -> "_Table":
+    def of(cls, runs: Sequence[Run]) -> "_Table":
+        columns = max(len(run.examples.classes) for run in runs)
         unique = {id(run.examples): run.examples for run in runs}
         first = dict(
             zip(unique, np.cumsum([0] + [len(e.vectors) for e in unique.values()]), strict=False)
@@ -152,34 +190,33 @@ class _Table(NamedTuple):
         ]
         vectors.append(np.zeros_like(vectors[0][:1]))
         targets.append(np.zeros_like(targets[0][:1]))
-        return cls(np.concatenate(vectors), np.concatenate(targets), first)
+        steps, width = max(run.steps for run in runs), max(run.width for run in runs)
+        return cls(
+            _normalised(np.concatenate(vectors)), jnp.asarray(np.concatenate(targets)), first,
+            columns, steps, width,
+        )  # fmt: skip
+
+    @property
+    def zero_row(self) -> int:
+        """Where a batch or a clip has no row of its own."""
+        return len(self.normed) - 1
 
     def rows(
         self, run: Run, items: Int[np.ndarray, " n"]
     ) -> tuple[Int[np.ndarray, " r"], Int[np.ndarray, " n"]]:
         """Rows of some items, one item after the other, and how many each has.
 
-        Where padding counts, the zero row fills them up to the longest.
+        Where padding counts, the zero row fills them up to the longest of their batch.
         """
-        first = self.first[id(run.examples)] + run.examples.starts[items]
         lengths = run.examples.lengths[items]
-        longest = int(lengths.max())
-        if longest == 1:
-            return first, lengths
-        frames = np.arange(longest)
-        rows = np.where(frames < lengths[:, None], first[:, None] + frames, len(self.vectors) - 1)
+        counts = lengths
         if run.padding_counts:
-            return rows.ravel(), np.full(len(items), longest)
-        return rows[frames < lengths[:, None]], lengths
-
-    def scored(self, run: Run, items: Int[np.ndarray, " n"]) -> "_Scored":
-        """Rows of items that are scored, in batches of a step as padding depends on these."""
-        if run.examples.lengths.max() == 1:
-            return _Scored(*self.rows(run, items), items)
-        starts = range(0, len(items), run.batch)
-        batches = [self.rows(run, items[start : start + run.batch]) for start in starts]
-        rows, lengths = zip(*batches, strict=True)
-        return _Scored(np.concatenate(rows), np.concatenate(lengths), items)
+            longest = np.maximum.reduceat(lengths, np.arange(0, len(items), run.batch))
+            counts = np.repeat(longest, run.batch)[: len(items)]
+        first = self.first[id(run.examples)] + run.examples.starts[items]
+        frames = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        rows = np.repeat(first, counts) + frames
+        return np.where(frames < np.repeat(lengths, counts), rows, self.zero_row), counts
 
 
 class _Scored(NamedTuple):
@@ -189,42 +226,56 @@ class _Scored(NamedTuple):
     lengths: Int[np.ndarray, " n"]
     items: Int[np.ndarray, " n"]
 
+    @classmethod
+    def of(cls, table: _Table, run: Run, items: Int[np.ndarray, " n"]) -> "_Scored":
+        return cls(*table.rows(run, items), items)
 
-def _train_group(runs: Sequence[Run]) -> list[Outcome]:
-    columns = max(len(run.examples.classes) for run in runs)
-    steps, width = max(run.steps for run in runs), max(run.width for run in runs)
-    table = _Table.of(runs, columns)
-    vectors, targets = jnp.asarray(table.vectors), jnp.asarray(table.targets)
+
+_normalised = jax.jit(normalise)
+_first_states = jax.jit(jax.vmap(ADAM.init))
+
+
+def _train_group(runs: Sequence[Run], workers: ThreadPoolExecutor) -> list[Outcome]:
+    table = _Table.of(runs)
+    together = [runs]
+    largest = max(run.multiplications for run in runs)
+    if jax.default_backend() == "cpu" and largest >= _FILLS_A_CORE:
+        together = [[run] for run in runs]
+    trained = workers.map(functools.partial(_train, table), together)
+    return [outcome for outcomes in trained for outcome in outcomes]
+
+
+def _train(table: _Table, runs: Sequence[Run]) -> list[Outcome]:
     rngs = [np.random.default_rng(run.seed) for run in runs]
     heads: Head = jax.tree.map(
-        lambda *leaves: jnp.stack(leaves),
+        lambda *leaves: np.stack(leaves),
         *(
-            init_head(rng, vectors.shape[1], len(run.examples.classes), columns)
+            init_head(rng, table.normed.shape[1], len(run.examples.classes), table.columns)
             for run, rng in zip(runs, rngs, strict=True)
         ),
     )
-    states = jax.vmap(ADAM.init)(heads)
-    known = np.array([np.arange(columns) < len(run.examples.classes) for run in runs])
+    states = _first_states(heads)
     weights_of_positives = np.array([run.positive_weight for run in runs], np.float32)
-    valid = [table.scored(run, run.fold.valid) for run in runs]
-    test = [table.scored(run, run.fold.test) for run in runs]
+    valid = [_Scored.of(table, run, run.fold.valid) for run in runs]
+    test = [_Scored.of(table, run, run.fold.test) for run in runs]
     chooses = _index([each.rows for each in valid])
     best, best_scores, best_epochs = heads, np.full(len(runs), -np.inf), np.zeros(len(runs), int)
     epochs = runs[0].epochs
+    gaps = any(run.steps < table.steps for run in runs)
     for epoch in range(epochs):
-        index, weights = _batches(table, runs, rngs, steps, width)
-        rate = jnp.float32(learning_rate(epoch, epochs))
+        index, weights = _batches(table, runs, rngs)
+        rate = np.float32(learning_rate(epoch, epochs))
         heads, states = _epoch(
-            heads, states, vectors, targets, index, weights, rate, known, weights_of_positives,
-            gaps=any(run.steps < steps for run in runs),
+            heads, states, table.normed, table.targets, index, weights, rate,
+            weights_of_positives, gaps=gaps,
         )  # fmt: skip
-        logits = _logits(heads, vectors, chooses, valid, runs)
+        logits = _logits(heads, table.normed, chooses, valid, runs)
         scores = np.array([run.score(each) for run, each in zip(runs, logits, strict=True)])
         better = scores > best_scores
         best = _chosen(better, heads, best)
         best_scores = np.where(better, scores, best_scores)
         best_epochs = np.where(better, epoch, best_epochs)
-    logits = _logits(best, vectors, _index([each.rows for each in test]), test, runs)
+    logits = _logits(best, table.normed, _index([each.rows for each in test]), test, runs)
     return [
         Outcome(int(epoch), float(score), each)
         for epoch, score, each in zip(best_epochs, best_scores, logits, strict=True)
@@ -242,22 +293,23 @@ def _chosen(better: Bool[Array, " h"], new: Head, old: Head) -> Head:
 def _epoch(
     heads: Head,
     states: optax.OptState,
-    vectors: Float[Array, "r d"],
+    normed: Float[Array, "r d"],
     targets: Int[Array, "r ..."],
     index: Int[Array, "h s b"],
     weights: Float[Array, "h s b"],
     rate: Float[Array, ""],
-    known: Bool[Array, "h c"],
     positive_weight: Float[Array, " h"],
     gaps: bool,
 ) -> tuple[Head, optax.OptState]:
     """All steps of an epoch of all heads, of which some have fewer if there are gaps."""
 
-    def alone(head, state, index, weights, known, positive_weight):
+    def alone(arguments):
+        head, state, index, weights, positive_weight = arguments
+
         def step(carry, batch):
             (head, state), (rows, weight) = carry, batch
-            batch = (vectors[rows], targets[rows], weight)
-            stepped = update(head, state, *batch, rate, known, positive_weight)
+            batch = (_rows_of(normed, rows), _rows_of(targets, rows), weight)
+            stepped = update(head, state, *batch, rate, positive_weight)
             if gaps:  # a batch that weighs nothing is no step
                 counts = weight.sum() > 0
                 stepped = jax.tree.map(lambda a, b: jnp.where(counts, a, b), stepped, carry)
@@ -265,19 +317,25 @@ def _epoch(
 
         return jax.lax.scan(step, (head, state), (index, weights))[0]
 
-    return jax.vmap(alone)(heads, states, index, weights, known, positive_weight)
+    # A single head is no batch of products: XLA's kernels for these are far slower on CPUs.
+    over = jax.vmap(alone) if len(index) > 1 else functools.partial(jax.lax.map, alone)
+    return over((heads, states, index, weights, positive_weight))
 
 
 @jax.jit
 def _logits_of_rows(
-    heads: Head, vectors: Float[Array, "r d"], rows: Int[Array, "h n"]
+    heads: Head, normed: Float[Array, "r d"], rows: Int[Array, "h n"]
 ) -> Float[Array, "h n c"]:
-    return jax.vmap(lambda head, rows: head_logits(head, vectors[rows]))(heads, rows)
+    return jax.vmap(lambda head, rows: head_logits(head, _rows_of(normed, rows)))(heads, rows)
+
+
+def _rows_of(values: Array, rows: Int[Array, " n"]) -> Array:
+    return values.at[rows].get(mode="promise_in_bounds")
 
 
 def _logits(
     heads: Head,
-    vectors: Float[Array, "r d"],
+    normed: Float[Array, "r d"],
     rows: Int[np.ndarray, "h n"],
     scored: Sequence["_Scored"],
     runs: Sequence[Run],
@@ -291,7 +349,7 @@ def _logits(
     size = min(total, max(1, _MOST_LOGITS // (count * heads.bias.shape[1])))
     padded = np.pad(rows, ((0, 0), (0, -total % size)))
     pieces = [
-        np.asarray(_logits_of_rows(heads, vectors, padded[:, start : start + size]))
+        np.asarray(_logits_of_rows(heads, normed, padded[:, start : start + size]))
         for start in range(0, total, size)
     ]
     logits = np.concatenate(pieces, axis=1) if len(pieces) > 1 else pieces[0]
@@ -305,28 +363,21 @@ def _logits(
 
 
 def _batches(
-    table: _Table, runs: Sequence[Run], rngs: Sequence[np.random.Generator], steps: int, width: int
+    table: _Table, runs: Sequence[Run], rngs: Sequence[np.random.Generator]
 ) -> tuple[Int[np.ndarray, "h s b"], Float[np.ndarray, "h s b"]]:
-    """Rows of every step of an epoch, in an order that each run draws, and 1 where there are."""
-    index = np.full((len(runs), steps, width), len(table.vectors) - 1, np.int32)
+    """Rows of every step of an epoch, in an order that each run draws, and their weights.
+
+    The weights of a batch are those of a mean over its rows, and over classes if these are binary.
+    """
+    index = np.full((len(runs), table.steps, table.width), table.zero_row, np.int32)
     weights = np.zeros(index.shape, np.float32)
     for number, (run, rng) in enumerate(zip(runs, rngs, strict=True)):
-        order, lengths = rng.permutation(run.fold.train), run.examples.lengths
-        if lengths.min() == lengths.max():  # all at once
-            rows, _ = table.rows(run, order)
-            batch = min(run.batch, len(order)) * int(lengths[0])
-            empty = (0, run.steps * batch - len(rows))
-            index[number, : run.steps, :batch] = np.pad(
-                rows, empty, constant_values=len(table.vectors) - 1
-            ).reshape(-1, batch)
-            weights[number, : run.steps, :batch] = np.pad(
-                np.ones(len(rows), np.float32), empty
-            ).reshape(-1, batch)
-            continue
-        for step in range(run.steps):
-            rows, _ = table.rows(run, order[step * run.batch : (step + 1) * run.batch])
-            index[number, step, : len(rows)] = rows
-            weights[number, step, : len(rows)] = 1
+        rows, counts = table.rows(run, rng.permutation(run.fold.train))
+        counts = np.add.reduceat(counts, np.arange(0, len(counts), run.batch))[:, None]
+        filled = np.arange(table.width) < counts
+        terms = 1 if run.examples.targets.ndim == 1 else len(run.examples.classes)
+        index[number, : run.steps][filled] = rows
+        weights[number, : run.steps] = filled / (counts * terms)
     return index, weights
 
 

@@ -1,19 +1,22 @@
 """Heads that are trained together are those that are trained one by one."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from audiogen_jax.evaluate.linear_evaluation import training
 from audiogen_jax.evaluate.linear_evaluation.examples import Examples
 from audiogen_jax.evaluate.linear_evaluation.head import (
     ADAM,
+    EPSILON,
+    Head,
     head_logits,
-    head_loss,
     init_head,
     learning_rate,
+    loss_gradient,
+    normalise,
     update,
 )
 from audiogen_jax.evaluate.linear_evaluation.splits import Fold
@@ -47,13 +50,33 @@ def run(data: Examples, seed: int, **changes) -> Run:
     return Run(data, FOLD, seed, **({"epochs": 3, "batch": 8, "score": score} | changes))
 
 
+def plain_logits(head: Head, vectors):
+    normed = jax.nn.standardize(vectors, epsilon=EPSILON)
+    return (normed * head.scale + head.shift) @ head.kernel.T + head.bias
+
+
+def plain_loss(logits, targets, positive_weight):
+    if targets.ndim == 1:
+        return optax.softmax_cross_entropy_with_integer_labels(logits, targets).mean()
+    terms = optax.sigmoid_binary_cross_entropy(logits, targets.astype("float32"))
+    return (jnp.where(targets > 0, positive_weight, 1) * terms).mean()
+
+
+@jax.jit
+def plain_step(head, state, vectors, targets, rate, positive_weight):
+    def loss(head):
+        return plain_loss(plain_logits(head, vectors), targets, positive_weight)
+
+    updates, state = ADAM.update(jax.grad(loss)(head), state)
+    return jax.tree.map(lambda value, change: value - rate * change, head, updates), state
+
+
 def in_a_loop(one: Run) -> tuple[int, np.ndarray]:
     """The same head by a step at a time: best epoch, and logits of the test items."""
     data, rng = one.examples, np.random.default_rng(one.seed)
     classes = len(data.classes)
-    head = init_head(rng, data.vectors.shape[1], classes, classes)
+    head = jax.tree.map(jnp.asarray, init_head(rng, data.vectors.shape[1], classes, classes))
     state, best = ADAM.init(head), (-1, -1.0, np.zeros(0))
-    step = jax.jit(update)
     for epoch in range(one.epochs):
         order = rng.permutation(one.fold.train)
         for start in range(0, len(order), one.batch):
@@ -61,12 +84,11 @@ def in_a_loop(one: Run) -> tuple[int, np.ndarray]:
             rows = np.concatenate(
                 [np.arange(data.starts[i], data.starts[i] + data.lengths[i]) for i in items]
             )
-            head, state = step(
-                head, state, data.vectors[rows], data.targets[rows], np.ones(len(rows), "float32"),
-                jnp.float32(learning_rate(epoch, one.epochs)), np.ones(classes, bool),
-                np.float32(one.positive_weight),
+            head, state = plain_step(
+                head, state, data.vectors[rows], data.targets[rows],
+                learning_rate(epoch, one.epochs), one.positive_weight,
             )  # fmt: skip
-        logits = np.asarray(head_logits(head, jnp.asarray(data.vectors)))
+        logits = np.asarray(plain_logits(head, data.vectors))
         ends = np.cumsum(data.lengths)
         rows = [np.arange(ends[i] - data.lengths[i], ends[i]) for i in one.fold.valid]
         picked = logits[np.concatenate(rows)]
@@ -108,23 +130,71 @@ def test_padding_of_frames_counts_only_where_it_should():
     assert not np.allclose(strict.test.values[-5:], paper.test.values[-5:], atol=1e-4)
 
 
-def test_what_weighs_nothing_changes_nothing_even_if_it_is_nan():
-    head = init_head(np.random.default_rng(0), 4, 3, 3)
+@pytest.mark.parametrize("binary", [False, True])
+def test_a_step_goes_down_the_gradient_of_the_loss_and_padding_changes_nothing(binary):
+    head = jax.tree.map(jnp.asarray, init_head(np.random.default_rng(0), 4, 3, 3))
+    # Scale 1 and shift 0 would not show a mistake in what they are multiplied by.
+    head = head._replace(scale=jnp.array([1.0, -2, 0.5, 3]), shift=jnp.array([0.1, 0, -1, 2]))
     vectors = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)
-    labels, known = np.array([0, 1, 2, 0, 1]), np.ones(3, bool)
-    padded = np.concatenate([vectors, np.full((3, 4), np.nan, np.float32)])
-    weights = np.array([1, 1, 1, 1, 1, 0, 0, 0], np.float32)
-    more = np.concatenate([labels, [0, 0, 0]])
-    loss = partial(jax.value_and_grad(head_loss), head)
-    alone = loss(vectors, labels, weights[:5], known, 1.0)
-    beside = loss(padded, more, weights, known, 1.0)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), alone, beside)
+    labels = np.array([0, 1, 2, 0, 1])
+    targets = np.eye(3, dtype=np.int8)[labels] if binary else labels
+    state = ADAM.init(head)
+    expected = plain_step(head, state, vectors, targets, 0.1, 7.0)
+
+    padded = Head(head.scale, head.shift, *(
+        np.pad(each, ((0, 2), *[(0, 0)] * (each.ndim - 1)), constant_values=fill)
+        for each, fill in ((head.kernel, 0), (head.bias, -1e30))
+    ))  # fmt: skip
+    rows = np.pad(vectors, ((0, 3), (0, 0)))
+    answers = np.pad(targets, ((0, 3), (0, 2))) if binary else np.pad(targets, (0, 3))
+    weights = np.pad(np.full(5, 1 / 15 if binary else 1 / 5, np.float32), (0, 3))
+    stepped, moved = update(
+        padded, ADAM.init(padded), normalise(rows), answers, weights, jnp.float32(0.1),
+        jnp.float32(7),
+    )  # fmt: skip
+    for name, value, reference in zip(Head._fields, stepped, expected[0], strict=True):
+        valid = value[:3] if name in ("kernel", "bias") else value
+        np.testing.assert_allclose(valid, reference, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(moved.mu.kernel[:3], expected[1].mu.kernel, atol=1e-7)
+    np.testing.assert_array_equal(stepped.kernel[3:], 0)
+    np.testing.assert_array_equal(stepped.bias[3:], np.float32(-1e30))
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_the_gradient_by_the_logits_is_that_of_optax(binary):
+    rng = np.random.default_rng(0)
+    logits = jnp.asarray(rng.normal(size=(6, 4)) * 20, jnp.float32)
+    labels = rng.integers(4, size=6)
+    targets = np.eye(4, dtype=np.int8)[labels] if binary else labels
+    weights = np.full(6, 1 / (24 if binary else 6), np.float32)
+    expected = jax.grad(plain_loss)(logits, targets, 10.0)
+    gradient = loss_gradient(logits, targets, weights, jnp.float32(10))
+    np.testing.assert_allclose(gradient, expected, atol=1e-7)
+
+
+def test_scale_and_shift_may_go_into_the_kernel():
+    head = init_head(np.random.default_rng(0), 8, 3, 3)
+    head = head._replace(scale=np.linspace(-1, 2, 8), shift=np.linspace(3, 0, 8))
+    vectors = np.random.default_rng(1).normal(size=(5, 8)).astype(np.float32)
+    np.testing.assert_allclose(
+        head_logits(head, normalise(vectors)), plain_logits(head, vectors), atol=1e-5
+    )
 
 
 def test_the_rate_falls_once_an_epoch_and_ends_above_a_tenth():
     rates = [learning_rate(epoch, 10) for epoch in range(10)]
     assert rates[0] == pytest.approx(1e-3) and rates[5] == pytest.approx(5.5e-4)
     assert 1e-4 < rates[9] < 1.3e-4
+
+
+def test_heads_that_fill_a_core_are_trained_one_by_one(monkeypatch):
+    data = examples(3)
+    runs = [run(data, seed) for seed in range(3)]
+    together = train_heads(runs)
+    monkeypatch.setattr(training, "_FILLS_A_CORE", 1)
+    for one, other in zip(train_heads(runs), together, strict=True):
+        assert one.epoch == other.epoch
+        np.testing.assert_allclose(one.test.values, other.test.values, atol=1e-5)
 
 
 def test_refusals():
