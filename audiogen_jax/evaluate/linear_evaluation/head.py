@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
@@ -52,11 +51,10 @@ def init_head(rng: np.random.Generator, width: int, classes: int, rows: int) -> 
     )
 
 
-def normalise(vectors: Float[Array, "b d"]) -> Float[Array, "b d"]:
+def normalise(vectors: Float[np.ndarray, "b d"]) -> Float[np.ndarray, "b d"]:
     """A LayerNorm without its scale and shift, which is the same for all heads."""
     centred = vectors - vectors.mean(axis=-1, keepdims=True)
-    variance = jnp.square(centred).mean(axis=-1, keepdims=True)
-    return centred * jax.lax.rsqrt(variance + EPSILON)
+    return centred / np.sqrt(np.square(centred).mean(axis=-1, keepdims=True) + EPSILON)
 
 
 def head_logits(head: Head, normed: Float[Array, "b d"]) -> Float[Array, "b c"]:

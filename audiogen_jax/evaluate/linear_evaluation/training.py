@@ -6,9 +6,11 @@ Programs run in threads. On a CPU, a head whose step fills a core gains nothing 
 it in a vmap: each of these has a thread to itself.
 """
 
+import contextlib
 import dataclasses
 import functools
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -17,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from audiogen_jax.evaluate.linear_evaluation.examples import Examples
 from audiogen_jax.evaluate.linear_evaluation.head import (
@@ -165,6 +167,7 @@ class _Table(NamedTuple):
       columns: most classes.
       steps: most of an epoch.
       width: most rows of a batch.
+      compiling: held in a first epoch, so that threads do not compile the same program twice.
     """
 
     normed: Float[Array, "r d"]
@@ -173,6 +176,7 @@ class _Table(NamedTuple):
     columns: int
     steps: int
     width: int
+    compiling: threading.Lock
 
     @classmethod
     def of(cls, runs: Sequence[Run]) -> "_Table":
@@ -190,11 +194,15 @@ class _Table(NamedTuple):
         ]
         vectors.append(np.zeros_like(vectors[0][:1]))
         targets.append(np.zeros_like(targets[0][:1]))
-        steps, width = max(run.steps for run in runs), max(run.width for run in runs)
         return cls(
-            _normalised(np.concatenate(vectors)), jnp.asarray(np.concatenate(targets)), first,
-            columns, steps, width,
-        )  # fmt: skip
+            normed=jnp.asarray(normalise(np.concatenate(vectors))),
+            targets=jnp.asarray(np.concatenate(targets)),
+            first=first,
+            columns=columns,
+            steps=max(run.steps for run in runs),
+            width=max(run.width for run in runs),
+            compiling=threading.Lock(),
+        )
 
     @property
     def zero_row(self) -> int:
@@ -231,10 +239,6 @@ class _Scored(NamedTuple):
         return cls(*table.rows(run, items), items)
 
 
-_normalised = jax.jit(normalise)
-_first_states = jax.jit(jax.vmap(ADAM.init))
-
-
 def _train_group(runs: Sequence[Run], workers: ThreadPoolExecutor) -> list[Outcome]:
     table = _Table.of(runs)
     together = [runs]
@@ -254,25 +258,31 @@ def _train(table: _Table, runs: Sequence[Run]) -> list[Outcome]:
             for run, rng in zip(runs, rngs, strict=True)
         ),
     )
-    states = _first_states(heads)
+    states = jax.tree.map(
+        lambda leaf: np.zeros(leaf.shape, leaf.dtype),
+        jax.eval_shape(jax.vmap(ADAM.init), heads),
+    )
     weights_of_positives = np.array([run.positive_weight for run in runs], np.float32)
     valid = [_Scored.of(table, run, run.fold.valid) for run in runs]
     test = [_Scored.of(table, run, run.fold.test) for run in runs]
     chooses = _index([each.rows for each in valid])
-    best, best_scores, best_epochs = heads, np.full(len(runs), -np.inf), np.zeros(len(runs), int)
+    best = jax.tree.map(np.copy, heads)
+    best_scores, best_epochs = np.full(len(runs), -np.inf), np.zeros(len(runs), int)
     epochs = runs[0].epochs
     gaps = any(run.steps < table.steps for run in runs)
     for epoch in range(epochs):
         index, weights = _batches(table, runs, rngs)
         rate = np.float32(learning_rate(epoch, epochs))
-        heads, states = _epoch(
-            heads, states, table.normed, table.targets, index, weights, rate,
-            weights_of_positives, gaps=gaps,
-        )  # fmt: skip
-        logits = _logits(heads, table.normed, chooses, valid, runs)
+        with table.compiling if epoch == 0 else contextlib.nullcontext():
+            heads, states = _epoch(
+                heads, states, table.normed, table.targets, index, weights, rate,
+                weights_of_positives, gaps=gaps,
+            )  # fmt: skip
+            logits = _logits(heads, table.normed, chooses, valid, runs)
         scores = np.array([run.score(each) for run, each in zip(runs, logits, strict=True)])
         better = scores > best_scores
-        best = _chosen(better, heads, best)
+        for kept, new in zip(best, heads, strict=True):
+            kept[better] = np.asarray(new)[better]
         best_scores = np.where(better, scores, best_scores)
         best_epochs = np.where(better, epoch, best_epochs)
     logits = _logits(best, table.normed, _index([each.rows for each in test]), test, runs)
@@ -280,13 +290,6 @@ def _train(table: _Table, runs: Sequence[Run]) -> list[Outcome]:
         Outcome(int(epoch), float(score), each)
         for epoch, score, each in zip(best_epochs, best_scores, logits, strict=True)
     ]
-
-
-@jax.jit
-def _chosen(better: Bool[Array, " h"], new: Head, old: Head) -> Head:
-    return jax.tree.map(
-        lambda a, b: jnp.where(jnp.expand_dims(better, range(1, a.ndim)), a, b), new, old
-    )
 
 
 @functools.partial(jax.jit, static_argnames="gaps")
