@@ -3,13 +3,13 @@
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, ArrayLike, DTypeLike
+from jaxtyping import ArrayLike, DTypeLike
 
 from audiogen_jax.caption import StructuredCaption
 from audiogen_jax.checkpoints.forms import EDITOR, FEW_STEPS, load_form
@@ -44,29 +44,12 @@ from audiogen_jax.infer.sampler import Sampler
 from audiogen_jax.infer.separator_editing import SeparatorEditor
 from audiogen_jax.infer.source import Source, encode_source
 from audiogen_jax.infer.stem_editing import StemEditor
+from audiogen_jax.infer.submitted import Submitted
 from audiogen_jax.infer.token_sampling import sample_tokens
 from audiogen_jax.infer.understand import Understanding
 from audiogen_jax.models.prompting import PromptInputs
 from audiogen_jax.timeline import AnyTimeline, parse_timelines
 from audiogen_jax.types import Device, FrameMask, Latents, compute_dtype, parse_dtype
-
-
-class Submitted(NamedTuple):
-    """A batch that the devices are working on.
-
-    Attributes:
-      batch: what was asked for.
-      seeds: of the clips.
-      waveforms: float [rows n], or [rows n a]; rows beyond the batch only fill it up.
-      finite: bool [rows], are the latents?
-      source: real audio that the clips start from.
-    """
-
-    batch: Sequence[Request]
-    seeds: Sequence[int]
-    waveforms: Array
-    finite: Array
-    source: Source | None = None
 
 
 class Pipeline(Inputs):

@@ -6,6 +6,7 @@ batch at every start, and so come out with the same bits.
 """
 
 import dataclasses
+import functools
 import hashlib
 import math
 import time
@@ -26,7 +27,7 @@ from audiogen_jax.files.provenance import MadeWith
 from audiogen_jax.files.remote import local_copy, parse_path, require_local
 from audiogen_jax.infer.clip_files import clip_provenance
 from audiogen_jax.infer.options import SamplingOptions, Sharding
-from audiogen_jax.infer.pipeline import Pipeline, Submitted
+from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.infer.requests import (
     MAX_BATCH,
     MAX_SECONDS,
@@ -37,6 +38,7 @@ from audiogen_jax.infer.requests import (
     check_durations,
     check_seed,
 )
+from audiogen_jax.infer.submitted import Submitted
 from audiogen_jax.input.prompts import PromptRecord, parse_prompts
 from audiogen_jax.jobs.clip_folder import ClipFolder, check_free
 from audiogen_jax.jobs.file_names import file_names
@@ -220,8 +222,7 @@ def run_batch(
         if share.index == 0:
             folder.fail([{"row": row.row, "error": row.message} for row in malformed])
 
-        def submit(batch: Sequence[Request]) -> Submitted:
-            return pipeline.submit(batch, settings.seed, settings.options)
+        submit = functools.partial(pipeline.submit, seed=settings.seed, options=options)
 
         def finish(_: Sequence[Request], submitted: Submitted) -> float:
             return _write(folder, pipeline.collect(submitted), names, settings, made_by)

@@ -126,7 +126,7 @@ class Service:
             )
         given = {"steps": steps, "guidance": guidance, "view_guidance": view_guidance or None}
         changes = {name: value for name, value in given.items() if value is not None}
-        return dataclasses.replace(usual or self.options, **changes)
+        return self.pipeline.settled(dataclasses.replace(usual or self.options, **changes))
 
     async def make(self, request: Request, order: ClipOrder) -> Clip:
         """Has a clip made, along with those of other clients."""

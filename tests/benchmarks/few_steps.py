@@ -29,7 +29,7 @@ SCENE = StructuredCaption(
     env="rain falling",
 )
 ROWS: Mapping[str, SamplingOptions] = {
-    "euler 25": SamplingOptions(),
+    "euler 25": SamplingOptions(25),
     "unipc 4": SamplingOptions(4, solver="unipc", schedule="logistic"),
     "few steps 4": SamplingOptions(4),
     "few steps 8": SamplingOptions(8),

@@ -89,7 +89,7 @@ class Row:
     plain: bool = False
 
 
-REFERENCE = Row("euler 25", SamplingOptions())
+REFERENCE = Row("euler 25", SamplingOptions(25))
 
 
 def rows_of(pipeline: Pipeline) -> list[Row]:
@@ -102,11 +102,11 @@ def rows_of(pipeline: Pipeline) -> list[Row]:
         options = SamplingOptions(steps)
         if pipeline.for_options(options) is not pipeline:
             rows.append(Row(f"student {steps}", options))
-    rows += [Row(f"guidance {scale:g}", SamplingOptions(guidance=scale)) for scale in SCALES]
+    rows += [Row(f"guidance {scale:g}", SamplingOptions(25, guidance=scale)) for scale in SCALES]
     for views in VIEWS:
         name = ", ".join(f"{view} {scale:g}" for view, scale in views.items())
-        rows.append(Row(f"guidance of {name}", SamplingOptions(view_guidance=views), (MIXED,)))
-    return [*rows, Row("caption alone", SamplingOptions(), plain=True)]
+        rows.append(Row(f"guidance of {name}", SamplingOptions(25, view_guidance=views), (MIXED,)))
+    return [*rows, Row("caption alone", SamplingOptions(25), plain=True)]
 
 
 def draw(judge: Judge, recordings: Sequence[Recording], count: int, seed: int) -> list[Asked]:

@@ -125,6 +125,7 @@ def test_recordings_keep_their_channels_and_place(tmp_path, monkeypatch):
         edits=True,
         edit=lambda kind, audio, rate, **asked: Clip(audio, rate, "0", asked["what"], 0),
         editing_options=lambda kind: SamplingOptions(),
+        settled=lambda options: options,
     )
     placed = export(recording, 16000, ".wav", MADE, time_reference=1000).contents
     (tmp_path / "in.wav").write_bytes(placed)
