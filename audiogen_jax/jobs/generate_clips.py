@@ -202,8 +202,7 @@ def run_batch(
     settings = dataclasses.replace(settings, options=options)
     if pipeline.inputs.reader is None:
         mine = _captions_alone(mine, prompts)
-    if settings.duration is not None:
-        check_durations(settings.duration, 1, pipeline.generator.latent_rate)
+    check_durations(settings.duration, 1, pipeline.generator.latent_rate)
     seconds, codec = settings.duration or math.inf, pipeline.codec
     settings.delivery.check(seconds, codec.sample_rate, codec.channels)
     checkpoint_sha256 = pipeline.checkpoint_sha256()
