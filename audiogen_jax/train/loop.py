@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from ml_collections import ConfigDict
@@ -280,25 +279,18 @@ def _evaluate(
 
 def _export(objective: Objective, state: TrainState, workdir: Path) -> None:
     """Puts a new export in the place of the one before, whole."""
-    exported = objective.exported(state)
-    names, leaves = zip(*jax.tree_util.tree_leaves_with_path(exported), strict=True)
-    if not (finite := np.asarray(_are_finite(leaves))).all():
-        bad = [path_name(name) for name, good in zip(names, finite, strict=True) if not good]
+    params = to_host(objective.exported(state))
+    arrays = jax.tree_util.tree_leaves_with_path(params)
+    if bad := [path_name(name) for name, array in arrays if not np.isfinite(array).all()]:
         raise DivergedError(
-            f"after step {int(state.step)} {len(bad)} of {len(names)} arrays hold NaN or infinite "
+            f"after step {int(state.step)} {len(bad)} of {len(arrays)} arrays hold NaN or infinite "
             f"values: {bad[:3]}. They are not exported; the checkpoints stay as they are. Lower "
             "optimizer.learning_rate and begin in another workdir"
         )
-    params = to_host(exported)
     if jax.process_index() == 0:
         with staging_folder(workdir) as staging:
             objective.export(params, staging / EXPORT)
             replace_folder(staging / EXPORT, workdir / EXPORT)
-
-
-@jax.jit
-def _are_finite(leaves: Sequence[jax.Array]) -> jax.Array:
-    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves])
 
 
 def _progress(shown: bool) -> Progress:
