@@ -66,6 +66,9 @@ class Late:
     def generator(self):
         return self
 
+    def settled(self, options):
+        return options
+
     def generate(self, prompts, *, seed, ids, duration, timeline, **options):
         clips = []
         for row, (seconds, events) in enumerate(zip(duration, timeline, strict=True)):
