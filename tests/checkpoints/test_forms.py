@@ -12,6 +12,7 @@ from audiogen_jax.checkpoints.adapters import Adapters, save_adapters
 from audiogen_jax.checkpoints.convert import convert_checkpoint
 from audiogen_jax.evaluate.suite import Model
 from audiogen_jax.infer.options import FEW, SamplingOptions
+from audiogen_jax.infer.pipeline import Pipeline
 from audiogen_jax.jobs.generate_clips import BatchSettings, run_batch
 from audiogen_jax.models import lora
 from audiogen_jax.models.parameter_trees import leaves_beyond
@@ -74,6 +75,33 @@ def test_few_steps_are_taken_by_the_form_for_them(pipeline, tiny_checkpoint):
     )
     np.testing.assert_array_equal(many.audio, usual.audio)
     assert np.abs(few.audio - many.audio).max() > 1e-3
+
+
+def test_the_generator_itself_says_how_long_clips_of_its_form_are(pipeline):
+    prompts = [RAIN, "<|caption|> a man talks for a long time <|asr|> one two three four five"]
+
+    def lengths(by, **options):
+        return [len(clip.audio) for clip in by.generate(prompts, steps=4, seed=1, **options)]
+
+    form = pipeline.for_options(SamplingOptions(steps=4))
+    assert lengths(pipeline) == lengths(form) == lengths(pipeline, solver="ab2")
+    assert lengths(Pipeline(form.loaded)) != lengths(form)  # its adapters shift what it predicts
+
+
+def test_nobody_says_how_many_steps(pipeline, tiny_checkpoint, tmp_path):
+    plain, usual = ag.load(tiny_checkpoint), SamplingOptions()
+    assert (pipeline.settled(usual).steps, plain.settled(usual).steps) == (8, 25)
+    assert pipeline.settled(usual, from_source=True).steps == 25
+    assert pipeline.settled(SamplingOptions(solver="ab2")).steps == 25
+    assert pipeline.settled(SamplingOptions(steps=3)).steps == 3
+    for by, steps in ((pipeline, 8), (plain, 25)):
+        (clip,), (same,) = by.generate(RAIN, **SAMPLING), by.generate(RAIN, steps=steps, **SAMPLING)
+        np.testing.assert_array_equal(clip.audio, same.audio)
+    (tmp_path / "prompts.jsonl").write_text(json.dumps({"audio_id": "a", "caption": "rain"}))
+    folder = pipeline.loaded.folders[0]
+    settings = BatchSettings(duration=0.3)
+    run_batch(tmp_path / "prompts.jsonl", tmp_path / "clips", settings, checkpoint=folder)
+    assert json.loads((tmp_path / "clips" / "job.json").read_text())["steps"] == 8
 
 
 def test_a_report_says_that_a_student_sampled(pipeline, tiny_checkpoint):

@@ -98,14 +98,12 @@ def test_a_name_that_is_longer_than_the_model_reads_is_told(editor):
 
 
 def test_more_is_kept_of_speech_than_its_share_of_the_energy(editor, monkeypatch):
-    def quarter(params, audio, length, latents, tokens, sharpness):
-        return np.full((1, 1 + len(audio) // editor.stem_editor.separator.config.hop, 513), 0.25)
+    config, source = editor.stem_editor.separator.config, noise(1.0)
 
-    source = noise(1.0)
-    bins = editor.stem_editor.separator.config.bins
-    monkeypatch.setitem(
-        editor.stem_editor.__dict__, "_masks", lambda *args: quarter(*args)[:, :, :bins]
-    )
+    def quarter(params, audio, *_):
+        return np.full((1, 1 + len(audio) // config.hop, config.bins), 0.25)
+
+    monkeypatch.setitem(vars(editor.stem_editor), "_masks", quarter)
     for what, share in (("rain", 0.25), ("speech", 0.5)):
         clip = editor.edit("extract", source, what=what)
         inner = slice(RATE // 4, 3 * RATE // 4)

@@ -20,7 +20,8 @@ from audiogen_jax.types import Tokens
 from tests.parity.thinker import VIDEOS, case, clips, distance, io, meta, rows, stated, thinker
 
 LOGITS, TOWER, MEL = 3e-5, 1e-5, 5e-5
-HIDDEN = 3e-5  # two float32 programs, up to 2.6e-5 apart on some processors
+HIDDEN = 2e-5  # two float32 programs, each 4e-6 from float64 where the layers begin
+ROUNDED = {"v_then_a_spg0.4": 3e-5}  # a golden that is itself 2.2e-5 from the same in float64
 TIGHT = [name for name in VIDEOS if name != "v2a"]  # of that one, the frames are resized here
 
 
@@ -46,7 +47,7 @@ def test_ids_and_positions(name):
 
 @pytest.mark.parametrize("name", TIGHT)
 def test_hidden_states(name):
-    assert hidden_distance(name) < HIDDEN
+    assert hidden_distance(name) < ROUNDED.get(name, HIDDEN)
 
 
 @pytest.mark.parametrize("name", ["av_chunks", "av_short_audio", "v2a"])

@@ -95,6 +95,7 @@ class GuidanceDistillation(Distillation):
         duration = self.generator.duration_loss(condition, examples.seconds)
         return {
             "loss": guided + self.config.duration_weight * duration,
+            "guided": guided,
             "error": masked_mean(square, mask, frames),
             "duration": duration,
         }

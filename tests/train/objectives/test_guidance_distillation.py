@@ -92,11 +92,15 @@ def test_what_is_learned_is_what_the_sampler_follows(params, tiny_checkpoint, ma
 
 
 def test_a_student_learns_and_takes_few_steps(tiny_checkpoint, manifest, tmp_path):
-    how = ("lora.rank=4", "steps=24", "optimizer.learning_rate=2e-2")
+    how = ("duration_weight=50.0", "lora.rank=4", "steps=24", "optimizer.learning_rate=2e-2")
     train_model(
         few_steps(tiny_checkpoint, manifest, *how, config="nano_few_steps"), tmp_path / "work"
     )
-    losses = [row["loss"] for row in metrics_rows(tmp_path / "work")]
+    rows = metrics_rows(tmp_path / "work")
+    losses = [row["loss"] for row in rows]
+    durations = np.array([row["duration"] for row in rows])
+    assert durations.min() > 0
+    np.testing.assert_allclose(losses, [r["guided"] for r in rows] + 50 * durations, rtol=1e-4)
     assert np.mean(losses[-6:]) < 0.7 * np.mean(losses[:6]), losses
 
     student = ag.load(tmp_path / "work" / "export")
