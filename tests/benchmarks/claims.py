@@ -144,7 +144,9 @@ def run_arm(
 
     shape = dict(latent_dim=values.shape[-1], width=arm.width, depth=arm.depth, shift=arm.shift)
     objective = make_objective(nano.generator, **shape, steps=steps, batch=batch)  # pyright: ignore
-    params, facts = train(objective, table, texts, size.seeds, batch)
+    params, facts = train(
+        objective, table, texts, seeds=size.seeds, batch=batch, together=not arm.wide
+    )
 
     began = time.perf_counter()
     prompts = held_out_prompts(folder, size.per_class, encoder.codec)

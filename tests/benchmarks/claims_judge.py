@@ -136,7 +136,7 @@ def difference(hits: Hits, reference: Hits) -> dict[str, Any]:
 
 
 def _mean(hits: Hits):
-    values = hits.astype(np.float32)
+    values = hits.astype(np.float64)
     return lambda clips, seeds: values[seeds[:, :, None], clips[:, None, :]].mean(axis=(1, 2))
 
 

@@ -2,13 +2,14 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
 from audiogen_jax.flow.guidance import Guidance
 from audiogen_jax.flow.path import shift_levels
@@ -114,9 +115,18 @@ def draw_batch(key: Array, clips: Clips, texts: Texts, batch: int) -> LatentBatc
 
 
 def train(
-    objective: FlowMatching, clips: Clips, texts: Texts, seeds: int, batch: int
+    objective: FlowMatching, clips: Clips, texts: Texts, *, seeds: int, batch: int, together: bool
 ) -> tuple[Params, dict[str, Any]]:
-    """Trains so many seeds side by side, each with its own parameters, batches and noise.
+    """Trains so many seeds, each with its own parameters, batches and noise.
+
+    Args:
+      objective: the training of one.
+      clips: all of them.
+      texts: of the clips.
+      seeds: how many.
+      batch: clips in a step.
+      together: seeds go side by side, which small networks on a large device need, and not one
+        after another: side by side, convolutions of many channels are slow.
 
     Returns:
       Averaged parameters with a leading axis of seeds, and how it went.
@@ -150,10 +160,18 @@ def train(
 
         return jax.lax.map(loss, jnp.arange(16)).mean()
 
+    def each(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
+        def of_all(numbers: Int[Array, " s"], state: PyTree = None, *tables: PyTree) -> PyTree:
+            def of_one(one: tuple[Int[Array, ""], PyTree]) -> PyTree:
+                return function(*(one if tables else one[:1]), *tables)
+
+            return jax.lax.map(of_one, (numbers, state), batch_size=seeds if together else None)
+
+        return of_all
+
     numbers, began = jnp.arange(seeds), time.perf_counter()
-    state = jax.jit(jax.vmap(start))(numbers)
-    axes, tables = (0, 0, None, None), (clips, texts)
-    program = jax.jit(jax.vmap(run, in_axes=axes), donate_argnums=1)
+    state, tables = jax.jit(each(start))(numbers), (clips, texts)
+    program = jax.jit(each(run), donate_argnums=1)
     compiled = program.lower(numbers, state, *tables).compile()
     compile_seconds, losses, times = time.perf_counter() - began, [], []
     for number in range(steps // chunk):
@@ -163,7 +181,7 @@ def train(
         times.append(time.perf_counter() - began)
         rate = chunk / times[-1]
         print(f"step {(number + 1) * chunk}: loss {losses[-1]}, {rate:.2f} steps/s", flush=True)
-    average = jax.jit(jax.vmap(measure, in_axes=axes))(numbers, state, *tables)
+    average = jax.jit(each(measure))(numbers, state, *tables)
     assert state.ema is not None
     return state.ema, {
         "losses": losses,
