@@ -19,6 +19,10 @@ cheaper.install()
 # No test may wait for a network: hub names are found in a cache or refused.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+# Threads of BLAS spin while they wait: those of one worker would take the core of another. Workers
+# inherit it; it is read when numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # Programs run on tiny shapes: most of the time is LLVM's, and half of that is optimisation.
 # Cut in 32 pieces, as they are by default, they take a third longer.
 FLAGS = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
@@ -54,6 +58,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files of these folders come first: none of them is left alone with a worker at the end."""
     tests = Path(__file__).parent
     items.sort(key=lambda item: item.path.relative_to(tests).parts[0] not in COMPILING)
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: garbage is looked for among what comes after."""
+    gc.freeze()
 
 
 @pytest.fixture
