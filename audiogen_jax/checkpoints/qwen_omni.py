@@ -142,17 +142,22 @@ def thinker_layout(config: ThinkerConfig, prefix: str = "") -> Layout:
       config: sizes.
       prefix: of all names.
     """
-    names = (*_text(), *_audio(), *_vision(config))
+    head = Rule("lm_head.weight", "text/head/embedding")
+    names = (*decoder_rules("text/"), head, *_audio(), *_vision(config))
     rules = (Rule(f"{prefix}{r.tensor}", r.param, r.axes, r.tensor_shape) for r in names)
     return Layout(tuple(rules), ignore=_SPEECH)
 
 
-def _text() -> list[Rule]:
-    name, path = "model.layers.{i}", "text/layers/{i}"
+def decoder_rules(prefix: str = "") -> list[Rule]:
+    """Where Qwen2 and what is built on it keep a text decoder, but for its head.
+
+    Args:
+      prefix: of the paths of all parameters.
+    """
+    name, path = "model.layers.{i}", f"{prefix}layers/{{i}}"
     rules = [
-        Rule("model.embed_tokens.weight", "text/embed/embedding"),
-        Rule("model.norm.weight", "text/norm/scale"),
-        Rule("lm_head.weight", "text/head/embedding"),
+        Rule("model.embed_tokens.weight", f"{prefix}embed/embedding"),
+        Rule("model.norm.weight", f"{prefix}norm/scale"),
         Rule(f"{name}.input_layernorm.weight", f"{path}/attention_norm/scale"),
         Rule(f"{name}.post_attention_layernorm.weight", f"{path}/mlp_norm/scale"),
         Rule(f"{name}.self_attn.o_proj.weight", f"{path}/out/kernel", "oi->io"),

@@ -34,9 +34,13 @@ QWEN_OMNI = {
     ),
     "Qwen/Qwen2.5-Omni-7B": Release(17_863_627_776, "Apache-2.0", _SPEECH),
 }
+QWEN2 = {
+    # https://huggingface.co/Qwen/Qwen2.5-0.5B
+    "Qwen/Qwen2.5-0.5B": Release(988_065_536, "Apache-2.0"),
+}
 SYNCHFORMER_BYTES = 489_762_816
 """Of the half of synchformer_state_dict.pth that is read."""
-_ALL = AUDIO_OMNI | QWEN_OMNI
+_ALL = AUDIO_OMNI | QWEN_OMNI | QWEN2
 
 
 def how_to_get(names: Iterable[str]) -> str:

@@ -108,6 +108,9 @@ def evaluate(
     bert: Annotated[
         str | None, _nano(help="tokenizer.json of bert-base-uncased, for clotho of X-ARES.")
     ] = None,
+    qwen: Annotated[
+        str | None, _nano(help="Qwen2.5-0.5B, a folder or its name, for librispeech_asr of X-ARES.")
+    ] = None,
     cache: Annotated[
         Path, typer.Option(help="Folder that keeps the trained judge, frames, answers of others.")
     ] = Path("runs/judge"),
@@ -155,6 +158,7 @@ def evaluate(
             head_seeds=head_seeds,
             xares=xares,
             bert=bert,
+            qwen=qwen,
         )
         evaluate_checkpoint(
             checkpoint,

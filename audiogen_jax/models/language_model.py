@@ -27,22 +27,33 @@ class Decoding:
       max_tokens: most tokens of an answer.
       temperature: 0 takes the likeliest token, 1 draws as the model says.
       top_p: draws among the likeliest tokens that have this probability together.
+      repetition_penalty: positive logits of tokens that the answer has are divided by it, negative
+        ones multiplied (https://arxiv.org/abs/1909.05858, section 4.1); 1 changes none.
     """
 
     max_tokens: Annotated[int, Range(1, 1 << 16)] = 256
     temperature: NotNegative = 0.0
     top_p: Annotated[float, Range(0, 1, above=True)] = 1.0
+    repetition_penalty: Annotated[float, Range(1, 100)] = 1.0
 
     def __post_init__(self):
         max_tokens = as_integer(self.max_tokens)
         temperature, top_p = as_number(self.temperature), as_number(self.top_p)
+        penalty = as_number(self.repetition_penalty)
         if max_tokens is None or not 1 <= max_tokens <= 1 << 16:
             raise ValueError(f"max_tokens={self.max_tokens!r}: expected 1 to {1 << 16}")
         if temperature is None or not 0 <= temperature <= 100:
             raise ValueError(f"temperature={self.temperature!r}: expected 0 to 100")
         if top_p is None or not 0 < top_p <= 1:
             raise ValueError(f"top_p={self.top_p!r}: expected above 0 and at most 1")
-        values = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p}
+        if penalty is None or not 1 <= penalty <= 100:
+            raise ValueError(f"repetition_penalty={self.repetition_penalty!r}: expected 1 to 100")
+        values = {
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "top_p": top_p,
+            "repetition_penalty": penalty,
+        }
         for name, value in values.items():
             object.__setattr__(self, name, value)
 

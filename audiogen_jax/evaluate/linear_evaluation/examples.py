@@ -28,21 +28,39 @@ Mode = Literal["paper", "strict"]
 MODES: tuple[Mode, ...] = ("paper", "strict")
 
 
+class StoredFrames(NamedTuple):
+    """Frames of an item on disk.
+
+    Attributes:
+      path: of the file of those that were encoded together.
+      row: of the item.
+    """
+
+    path: Path
+    row: int
+
+    def read(self) -> Float32[np.ndarray, "t d"]:
+        """The frames."""
+        return np.array(np.load(self.path, mmap_mode="r", allow_pickle=False)[self.row])
+
+
 @dataclasses.dataclass(frozen=True)
 class Examples:
     """Vectors of the clips of a task, and the right answers.
 
     Attributes:
-      vectors: the mean frame of each item, or all frames of all items.
-      lengths: rows of each item; 1 unless frames are classified.
+      vectors: the mean frame of each item, or all frames of all items; none where transcripts are
+        the answers, as the frames of their hundred hours stay on disk.
+      lengths: rows of each item; 1 unless frames are classified; frames where they are `stored`.
       targets: the class of each row; or 0 and 1 of each row and class.
       classes: by number.
       splits: of each item, see `LabelledClip.split`.
       clips: number of the clip that each item is of; they differ unless clips are cropped.
-      captions: of each item, where these are the answers.
+      captions: of each item, where these are the answers; or its transcript.
       keys: names of the clip of each item.
       sounds: number of the sound of each item, the same of clips of the same samples and of one
         recording; None: every clip has its own.
+      stored: frames of each item, where transcripts are the answers.
     """
 
     vectors: Float32[np.ndarray, "r d"]
@@ -54,6 +72,7 @@ class Examples:
     captions: tuple[tuple[str, ...], ...] = ()
     keys: tuple[str, ...] = ()
     sounds: Int[np.ndarray, " n"] | None = None
+    stored: tuple[StoredFrames, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -65,12 +84,15 @@ class Examples:
 
 
 class _Item(NamedTuple):
-    """A crop: number of its clip, which has no samples any more, keys of its sound, its rows."""
+    """A crop: number of its clip, which has no samples any more, keys of its sound, its rows, how
+    many they are, and where its frames are; rows of transcripts are read from there."""
 
     clip: int
     labelled: LabelledClip
     sound: SoundKeys
     vectors: Float32[np.ndarray, "r d"]
+    length: int
+    stored: StoredFrames
 
 
 def embed_clips(
@@ -102,11 +124,11 @@ def embed_clips(
         items.sort(key=lambda item: (item.labelled.split, item.labelled.key))
     classes = _classes(task, items)
     number = {name: index for index, name in enumerate(classes)}
-    lengths = np.array([len(item.vectors) for item in items])
+    lengths = np.array([item.length for item in items])
     shape = (lengths.sum(), len(classes)) if task.binary else (lengths.sum(),)
     targets = np.zeros(shape, np.int8 if task.binary else np.int32)
     for item, end in zip(items, np.cumsum(lengths), strict=True):
-        rows = slice(end - len(item.vectors), end)
+        rows = slice(end - item.length, end)
         for event in item.labelled.events:
             # Frames as X-ARES counts them: both ends rounded up.
             first, last = (math.ceil(seconds * embedder.frame_rate - 1e-9) for seconds in event[:2])
@@ -122,9 +144,10 @@ def embed_clips(
         classes,
         np.array([item.labelled.split for item in items]),
         _numbered([item.clip for item in items]),
-        tuple(item.labelled.answers for item in items) if task.level == "retrieval" else (),
+        tuple(item.labelled.answers for item in items) if task.in_words else (),
         tuple(item.labelled.key for item in items),
         numbered_sounds([item.sound for item in items]),
+        tuple(item.stored for item in items) if task.level == "transcript" else (),
     )
 
 
@@ -148,16 +171,23 @@ def _items(
             longest = max(len(piece) for *_, piece in batch)
             padded = [np.pad(piece, (0, longest - len(piece))) for *_, piece in batch]
             rate = batch[0][1].sample_rate
-            frames = cached_frames(embedder, padded, rate, cache)
-            for (number, clip, sound, _), each in zip(batch, frames, strict=True):
+            path = cached_frames(embedder, padded, rate, cache)
+            frames = np.load(path, allow_pickle=False)
+            for row, ((number, clip, sound, _), each) in enumerate(zip(batch, frames, strict=True)):
                 if not len(each) or not np.isfinite(each).all():
                     raise ValueError(
                         f"{task.name}: the embedding of {clip.key!r} has {len(each)} frames, NaN "
                         "or infinite values"
                     )
                 silent = dataclasses.replace(clip, samples=clip.samples[:0].copy())
-                rows = each if task.level == "frame" else _mean(each)
-                yield _Item(number, silent, sound, rows)
+                stored, count = StoredFrames(path, row), len(each)
+                if task.level == "transcript":
+                    rows = np.zeros((0, each.shape[1]), np.float32)
+                elif task.level == "frame":
+                    rows = each
+                else:
+                    rows, count = _mean(each), 1
+                yield _Item(number, silent, sound, rows, count, stored)
 
 
 def cached_frames(
@@ -165,8 +195,8 @@ def cached_frames(
     clips: Sequence[Float32[np.ndarray, " n"]],
     sample_rate: int,
     folder: Path,
-) -> list[Float32[np.ndarray, "t d"]]:
-    """`embed_frames` of clips of one length, made once per folder.
+) -> Path:
+    """A file with `embed_frames` of clips of one length, float32 [b t d], made once per folder.
 
     The file is named by a hash of the embedder's identity and of all that was encoded together.
 
@@ -178,12 +208,11 @@ def cached_frames(
     for clip in clips:
         digest.update(np.ascontiguousarray(clip, np.float32).tobytes())
     path = folder / f"frames-{digest.hexdigest()[:32]}.npy"
-    if path.is_file():
-        return list(np.load(path, allow_pickle=False))
-    frames = [np.asarray(each, np.float32) for each in embedder.embed_frames(clips, sample_rate)]
-    with written_atomically(path) as temporary:
-        np.save(temporary, np.stack(frames))
-    return frames
+    if not path.is_file():
+        frames = embedder.embed_frames(clips, sample_rate)
+        with written_atomically(path) as temporary:
+            np.save(temporary, np.stack([np.asarray(each, np.float32) for each in frames]))
+    return path
 
 
 def _crop(task: Task, clip: LabelledClip) -> int | None:
@@ -206,7 +235,7 @@ def _classes(task: Task, items: Sequence[_Item]) -> tuple[str, ...]:
     Raises:
       ValueError: fewer than two, more than the task has, or a clip with as many as it may not have.
     """
-    if task.level == "retrieval":
+    if task.in_words:
         return ()
     names = set()
     for item in items:

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import linen as nn
 from jaxtyping import Array, Float, Int
 
 EPSILON = 1e-5
@@ -49,6 +51,16 @@ def init_head(rng: np.random.Generator, width: int, classes: int, rows: int) -> 
         np.pad(kernel.T, (padding, (0, 0))),
         np.pad(bias, padding, constant_values=-1e30),
     )
+
+
+def dense(width: int, inputs: int, name: str) -> nn.Dense:
+    """A linear layer of a head that is none of those here, drawn as `init_head` does."""
+    limit = inputs**-0.5
+
+    def uniform(key, shape, dtype=jnp.float32):
+        return jax.random.uniform(key, shape, dtype, -limit, limit)
+
+    return nn.Dense(width, kernel_init=uniform, bias_init=uniform, name=name)
 
 
 def normalise(vectors: Float[np.ndarray, "b d"]) -> Float[np.ndarray, "b d"]:

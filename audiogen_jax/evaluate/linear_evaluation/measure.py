@@ -1,18 +1,20 @@
 """Scores of tasks: heads of all folds and seeds, chance, the majority class, nearest neighbours."""
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float, Int
 
 from audiogen_jax.evaluate.linear_evaluation.examples import Examples, Mode
 from audiogen_jax.evaluate.linear_evaluation.neighbours import neighbour_votes
-from audiogen_jax.evaluate.linear_evaluation.retrieval import Captions, retrieval_scores
-from audiogen_jax.evaluate.linear_evaluation.splits import Fold, folds_of, heard_in_training
+from audiogen_jax.evaluate.linear_evaluation.scores import (
+    STUDENT,
+    Score,
+    TaskScore,
+    clips_heard_in_training,
+    student_interval,
+)
+from audiogen_jax.evaluate.linear_evaluation.splits import Fold, folds_of
 from audiogen_jax.evaluate.linear_evaluation.tasks import Task
 from audiogen_jax.evaluate.linear_evaluation.training import (
     ItemLogits,
@@ -26,61 +28,6 @@ from audiogen_jax.evaluate.metrics.classification import (
     right,
     segment_f1,
 )
-
-QWEN = (
-    "librispeech_asr needs Qwen2.5-0.5B (hub: Qwen/Qwen2.5-0.5B), frozen behind an adapter, and "
-    "some GPU hours: this package does not load that model, so the word error rate of a head on it "
-    "is not measured"
-)
-STUDENT = "Student's t over seeds and folds"
-
-
-class Score(NamedTuple):
-    """A score with its 95 % interval.
-
-    Attributes:
-      value: mean over seeds of the mean over folds.
-      low: of the interval; None: there is a single run.
-      high: of the interval.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclasses.dataclass(frozen=True)
-class TaskScore:
-    """What was measured of a task.
-
-    Attributes:
-      metric: of all values.
-      score: with its interval.
-      interval: how that was made.
-      chance: of a head that knows nothing; None where it is not defined.
-      majority: of always saying what is most frequent in training; of mAP, the share of positives.
-      neighbours: by nearest neighbours, mean over folds; None where X-ARES has none.
-      scores: of each seed, those of its folds.
-      best_epochs: of each seed, those of its folds, from 0.
-      clips: that are tested.
-      classes: of the data; of the published task there may be more.
-      clip_scores: of accuracy, share of seeds that are right about each tested clip, fold by fold.
-      heard_in_training: tested clips that are trained on too, or cut from a recording that is; none
-        in strict mode.
-    """
-
-    metric: str
-    score: Score
-    interval: str
-    chance: float | None
-    majority: float | None
-    neighbours: float | None
-    scores: list[list[float]]
-    best_epochs: list[list[int]]
-    clips: int
-    classes: int
-    clip_scores: list[list[float]]
-    heard_in_training: int = 0
 
 
 def measure_tasks(
@@ -102,9 +49,6 @@ def measure_tasks(
     """
     if not seeds or len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds {list(seeds)}: expected one or more, all different")
-    for task in examples:
-        if task.level == "transcript":
-            raise ValueError(QWEN)
     folds = {task: folds_of(task, each, mode) for task, each in examples.items()}
     scorers = {task: scorer(task, each, mode, frame_rate) for task, each in examples.items()}
     runs, owners = [], []
@@ -125,42 +69,6 @@ def measure_tasks(
         by_seed = [mine[start : start + count] for start in range(0, len(mine), count)]
         results[task.name] = _score(task, each, folds[task], scorers[task], by_seed, mode)
     return results
-
-
-def measure_retrieval(
-    task: Task, examples: Examples, mode: Mode, seeds: Sequence[int], tokenizer: str | Path | None
-) -> TaskScore:
-    """Trains the heads of all seeds of clotho and scores them.
-
-    Args:
-      task: of retrieval, its splits given.
-      examples: with captions.
-      mode: see `examples`.
-      seeds: of parameters and batches.
-      tokenizer: see `Captions.read`.
-
-    Raises:
-      ValueError: as `measure_tasks`, or there is no tokenizer.
-    """
-    captions = Captions.read(examples, tokenizer)
-    (fold,) = folds_of(task, examples, mode)
-    scores = retrieval_scores(examples, captions, fold, seeds, task.epochs, task.batch)
-    low, high = _student(np.array(scores))
-    clips = len(np.unique(examples.clips[fold.test]))
-    return TaskScore(
-        metric=task.metric,
-        score=Score(float(np.mean(scores)), low, high),
-        interval=STUDENT,
-        chance=1 / clips,
-        majority=None,
-        neighbours=None,
-        scores=[[score] for score in scores],
-        best_epochs=[],
-        clips=clips,
-        classes=0,
-        clip_scores=[],
-        heard_in_training=_heard(examples, [fold]),
-    )
 
 
 def _score(
@@ -188,7 +96,7 @@ def _score(
         )
         interval = "bootstrap over the clips of each fold, seeds averaged"
     else:
-        low, high = _student(np.ravel(scores))
+        low, high = student_interval(np.ravel(scores))
         interval = STUDENT
     return TaskScore(
         metric=task.metric,
@@ -202,14 +110,8 @@ def _score(
         clips=int(sum(len(np.unique(examples.clips[fold.test])) for fold in folds)),
         classes=len(examples.classes),
         clip_scores=clip_scores,
-        heard_in_training=_heard(examples, folds),
+        heard_in_training=clips_heard_in_training(examples, folds),
     )
-
-
-def _heard(examples: Examples, folds: Sequence[Fold]) -> int:
-    """Tested clips that are heard in training."""
-    heard = (examples.clips[heard_in_training(examples, fold)] for fold in folds)
-    return int(sum(len(np.unique(clips)) for clips in heard))
 
 
 def scorer(
@@ -302,10 +204,3 @@ def neighbour_accuracy(
         items = ItemLogits(votes, np.ones(len(votes), int), fold.test)
         shares.append(right(*_by_clip(examples, items, mode)).mean())
     return float(np.mean(shares))
-
-
-def _student(values: Float[np.ndarray, " n"]) -> tuple[float, float] | tuple[None, None]:
-    if len(values) < 2:
-        return None, None
-    half = scipy.stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)

@@ -12,9 +12,17 @@ import optax
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
-from audiogen_jax.evaluate.linear_evaluation.examples import Examples
-from audiogen_jax.evaluate.linear_evaluation.head import ADAM, learning_rate
-from audiogen_jax.evaluate.linear_evaluation.splits import Fold
+from audiogen_jax.evaluate.linear_evaluation.examples import Examples, Mode
+from audiogen_jax.evaluate.linear_evaluation.head import ADAM, dense, learning_rate
+from audiogen_jax.evaluate.linear_evaluation.scores import (
+    STUDENT,
+    Score,
+    TaskScore,
+    clips_heard_in_training,
+    student_interval,
+)
+from audiogen_jax.evaluate.linear_evaluation.splits import Fold, folds_of
+from audiogen_jax.evaluate.linear_evaluation.tasks import Task
 from audiogen_jax.evaluate.metrics.classification import recall_at_1
 from audiogen_jax.layers.norm import LayerNorm
 
@@ -100,17 +108,8 @@ class RetrievalHead(nn.Module):
         return audio, text, jnp.exp(self.param("temperature", start, ()))
 
     def _perceptron(self, name: str, x: Float[Array, "... d"]) -> Float[Array, "... w"]:
-        hidden = nn.gelu(_linear(self.width, x.shape[-1], f"{name}_in")(x), approximate=False)
-        return _linear(self.width, self.width, f"{name}_out")(hidden)
-
-
-def _linear(width: int, inputs: int, name: str) -> nn.Dense:
-    limit = inputs**-0.5
-
-    def uniform(key, shape, dtype=jnp.float32):
-        return jax.random.uniform(key, shape, dtype, -limit, limit)
-
-    return nn.Dense(width, kernel_init=uniform, bias_init=uniform, name=name)
+        hidden = nn.gelu(dense(self.width, x.shape[-1], f"{name}_in")(x), approximate=False)
+        return dense(self.width, self.width, f"{name}_out")(hidden)
 
 
 def contrastive_loss(
@@ -186,6 +185,42 @@ def retrieval_scores(
             for a, b, before in zip(valid, test, best, strict=True)
         ]
     return [test for _, test in best]
+
+
+def measure_retrieval(
+    task: Task, examples: Examples, mode: Mode, seeds: Sequence[int], tokenizer: str | Path | None
+) -> TaskScore:
+    """Trains the heads of all seeds of clotho and scores them.
+
+    Args:
+      task: of retrieval, its splits given.
+      examples: with captions.
+      mode: see `examples`.
+      seeds: of parameters and batches.
+      tokenizer: see `Captions.read`.
+
+    Raises:
+      ValueError: as `folds_of` and `recall_at_1`, or there is no tokenizer.
+    """
+    captions = Captions.read(examples, tokenizer)
+    (fold,) = folds_of(task, examples, mode)
+    scores = retrieval_scores(examples, captions, fold, seeds, task.epochs, task.batch)
+    low, high = student_interval(np.array(scores))
+    clips = len(np.unique(examples.clips[fold.test]))
+    return TaskScore(
+        metric=task.metric,
+        score=Score(float(np.mean(scores)), low, high),
+        interval=STUDENT,
+        chance=1 / clips,
+        majority=None,
+        neighbours=None,
+        scores=[[score] for score in scores],
+        best_epochs=[],
+        clips=clips,
+        classes=0,
+        clip_scores=[],
+        heard_in_training=clips_heard_in_training(examples, [fold]),
+    )
 
 
 def _epoch(apply: Callable, params, state, data, order, rate):

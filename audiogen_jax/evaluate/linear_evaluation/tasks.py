@@ -62,7 +62,7 @@ class Task:
       weight: in the published mean over tasks.
       zenodo: record of the data, zenodo.org/records/…, which names their licence.
       metric: that is published.
-      level: what is classified: clips or their frames; retrieval of captions; words.
+      level: what is classified: clips or their frames; retrieval of captions; transcripts.
       epochs: over the training clips.
       batch: clips of a training step.
       encode_batch: clips that are padded to the longest and encoded together as published.
@@ -93,6 +93,11 @@ class Task:
     def binary(self) -> bool:
         """Is each class a question of its own (binary cross-entropy), not one of all classes?"""
         return self.metric not in ("accuracy",)
+
+    @property
+    def in_words(self) -> bool:
+        """Are captions or transcripts the answers, and no classes?"""
+        return self.level in ("retrieval", "transcript")
 
     @property
     def neighbours(self) -> bool:

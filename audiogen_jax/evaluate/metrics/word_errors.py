@@ -48,15 +48,24 @@ def transcript_errors(
     Raises:
       ValueError: the `eval` extra is not installed.
     """
+    said, heard = spoken_text(reference), spoken_text(transcript)
+    if unit == "character":
+        said, heard = without_spaces_that_say_nothing(said), without_spaces_that_say_nothing(heard)
+    return edits(said, heard, unit)
+
+
+def edits(said: str, heard: str, unit: Literal["word", "character"] = "word") -> Errors:
+    """`transcript_errors` of texts as they are, words being what spaces part.
+
+    Raises:
+      ValueError: the `eval` extra is not installed.
+    """
     try:
         import jiwer
     except ImportError as error:
         raise ValueError("evaluation needs jiwer: pip install 'audiogen-jax[eval]'") from error
-    said, heard = spoken_text(reference), spoken_text(transcript)
-    if unit == "character":
-        said, heard = without_spaces_that_say_nothing(said), without_spaces_that_say_nothing(heard)
     process = {"word": jiwer.process_words, "character": jiwer.process_characters}[unit]
-    if not said:  # all is inserted, and nothing is there to divide by
+    if not said.strip():  # all is inserted, and nothing is there to divide by
         return Errors(0, 0, len(heard.split() if unit == "word" else heard), 0)
     counts = process(said, heard)
     units = counts.hits + counts.substitutions + counts.deletions

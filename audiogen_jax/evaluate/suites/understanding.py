@@ -5,21 +5,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+import jax
+
+from audiogen_jax.checkpoints.qwen2 import LoadedQwen2, downloaded_qwen2, load_qwen2
+from audiogen_jax.checkpoints.releases import QWEN2, about
 from audiogen_jax.evaluate.embedders.codec import CodecEmbedder
 from audiogen_jax.evaluate.embedders.embedder import FrameEmbedder
 from audiogen_jax.evaluate.linear_evaluation.examples import MODES, Mode, embed_clips
-from audiogen_jax.evaluate.linear_evaluation.measure import (
-    QWEN,
-    TaskScore,
-    measure_retrieval,
-    measure_tasks,
-)
+from audiogen_jax.evaluate.linear_evaluation.measure import measure_tasks
 from audiogen_jax.evaluate.linear_evaluation.published_tars import has_data, read_task
+from audiogen_jax.evaluate.linear_evaluation.recognition import measure_transcripts
 from audiogen_jax.evaluate.linear_evaluation.recorded_tasks import RECORDED
+from audiogen_jax.evaluate.linear_evaluation.retrieval import measure_retrieval
+from audiogen_jax.evaluate.linear_evaluation.scores import TaskScore
 from audiogen_jax.evaluate.linear_evaluation.tasks import XARES
 from audiogen_jax.evaluate.metrics.means import Mean, mean_difference
 from audiogen_jax.evaluate.recordings import Recording
 from audiogen_jax.evaluate.suite import Context, Measurement, Model, Table
+from audiogen_jax.files.fingerprint import checkpoint_sha256
+
+NO_QWEN = (
+    f"librispeech_asr needs {about(next(iter(QWEN2)))}, frozen behind an adapter: name it, or its "
+    f"folder (--qwen), or download it with `hf download {next(iter(QWEN2))}`"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +39,15 @@ class Understanding:
       head_seeds: how many seeds each head is trained with.
       xares: folder of X-ARES data, one folder a task, see `published_tars`; None: of no task.
       bert: `tokenizer.json` of bert-base-uncased, by which the captions of clotho are read.
+      qwen: Qwen2.5-0.5B, which writes the transcripts of librispeech_asr: a folder or the name of a
+        hub repository; None: if it has been downloaded.
     """
 
     mode: Mode = "strict"
     head_seeds: int = 3
     xares: str | None = None
     bert: str | None = None
+    qwen: str | None = None
     name: ClassVar[str] = "understanding"
     needs_generator: ClassVar[bool] = False
 
@@ -61,12 +72,13 @@ class Understanding:
             layer: CodecEmbedder(codec, layer) for layer in codec.layers
         }
         seeds = [context.seed + number for number in range(self.head_seeds)]
+        language = self._language_model()
         results: dict[str, dict[str, TaskScore]] = {}
         missing: list[str] = []
         for layer, embedder in embedders.items():
-            results[layer], missing = self._layer(embedder, recordings, seeds, context)
+            results[layer], missing = self._layer(embedder, recordings, seeds, context, language)
         tasks = list(next(iter(results.values())))
-        protocol = {
+        protocol: dict[str, object] = {
             "mode": self.mode,
             "seeds": seeds,
             "head": "LayerNorm and Linear on the mean frame; Adam 1e-3, cosine to a tenth, best "
@@ -79,6 +91,13 @@ class Understanding:
                 if task.name not in tasks
             ],
         }
+        if language is not None:
+            protocol["language_model"] = {
+                "sha256": checkpoint_sha256(language.folder),
+                "layers": language.decoder.config.num_hidden_layers,
+                "width": language.decoder.config.hidden_size,
+                "dtype": "float32",
+            }
         missing += _heard(next(iter(results.values())))
         note = "\n".join(f"{self.name}: {line}" for line in missing)
         if not tasks:
@@ -93,12 +112,25 @@ class Understanding:
         }
         return Measurement(protocol, everything, _tables(results, self.mode), note)
 
+    def _language_model(self) -> LoadedQwen2 | None:
+        """What writes transcripts, if there are any to write and it is there.
+
+        Raises:
+          ValueError: it is not what was named.
+        """
+        asked = (task for task in XARES if task.level == "transcript" and self.xares is not None)
+        if not any(has_data(task, str(self.xares)) for task in asked):
+            return None
+        source = self.qwen or downloaded_qwen2()
+        return None if source is None else load_qwen2(source, jax.device_put)
+
     def _layer(
         self,
         embedder: FrameEmbedder,
         recordings: Sequence[Recording],
         seeds: Sequence[int],
         context: Context,
+        language: LoadedQwen2 | None,
     ) -> tuple[dict[str, TaskScore], list[str]]:
         """Scores of all tasks that there are, and why others are missing."""
         rate = embedder.identity.sample_rate
@@ -114,13 +146,15 @@ class Understanding:
         for task in XARES:
             if self.xares is None or not has_data(task, self.xares):
                 absent.append(task.name)
-            elif task.level == "transcript":
-                missing.append(QWEN)
+            elif task.level == "transcript" and language is None:
+                missing.append(NO_QWEN)
             else:
                 clips = read_task(task, self.xares, rate)
                 made = embed_clips(task, clips, embedder, self.mode, cache)
                 if task.level == "retrieval":
                     scores[task.name] = measure_retrieval(task, made, self.mode, seeds, self.bert)
+                elif language is not None and task.level == "transcript":
+                    scores[task.name] = measure_transcripts(task, made, self.mode, seeds, language)
                 else:
                     examples[task] = made
         if absent:

@@ -60,7 +60,11 @@ def generate(
     read, caches = text.read(params, x, positions, mask)
     last = l - 1 - jnp.argmax(mask[:, ::-1], axis=1)
 
-    def choose(logits: Float[Array, "b v"], count: Int[Array, ""]) -> Int[Array, " b"]:
+    def choose(
+        logits: Float[Array, "b v"], count: Int[Array, ""], said: Int[Array, "b n"]
+    ) -> Int[Array, " b"]:
+        if decoding.repetition_penalty != 1.0:
+            logits = penalised_logits(logits, said, decoding.repetition_penalty)
         if not decoding.temperature:
             return jnp.argmax(logits, axis=-1).astype(jnp.int32)
         draw = jax.vmap(lambda key: jax.random.fold_in(key, count))(keys)
@@ -76,17 +80,18 @@ def generate(
         position = jnp.broadcast_to(state.position[None, :, None], (3, b, 1))
         token = text.embed(params, state.token[:, None])
         y, caches = text.step(params, token, position, valid, state.caches, slot)
-        ids = choose(text.logits(params, y[:, 0]), state.count)
+        ids = choose(text.logits(params, y[:, 0]), state.count, state.ids)
         done = state.done | ends(ids)
         kept = state.ids.at[:, state.count].set(jnp.where(done, -1, ids))
         return _State(state.count + 1, kept, ids, state.position + 1, valid, done, caches)
 
     ending = jnp.take_along_axis(read, last[:, None, None], axis=1)[:, 0]
-    first = choose(text.logits(params, ending), jnp.int32(0))
+    nothing = jnp.full((b, n), -1, jnp.int32)
+    first = choose(text.logits(params, ending), jnp.int32(0), nothing)
     done = ends(first)
     start = _State(
         jnp.int32(1),
-        jnp.full((b, n), -1, jnp.int32).at[:, 0].set(jnp.where(done, -1, first)),
+        nothing.at[:, 0].set(jnp.where(done, -1, first)),
         first,
         jnp.where(mask, positions, -1).max(axis=(0, 2)) + 1,
         jnp.pad(mask, ((0, 0), (0, n - 1))),  # nothing is made of the last token
@@ -95,6 +100,23 @@ def generate(
     )
     end = jax.lax.while_loop(lambda state: (state.count < n) & ~state.done.all(), step, start)
     return jnp.maximum(end.ids, 0), end.ids >= 0
+
+
+def penalised_logits(
+    logits: Float[Array, "b v"], said: Int[Array, "b n"], penalty: float
+) -> Float[Array, "b v"]:
+    """Logits that make it less likely that a token is said again.
+
+    Args:
+      logits: of the next token.
+      said: tokens of each answer, -1 where there is none.
+      penalty: see `Decoding`.
+    """
+    vocabulary = logits.shape[1]
+    rows = jnp.arange(len(said))[:, None]
+    again = jnp.zeros(logits.shape, bool)
+    again = again.at[rows, jnp.where(said < 0, vocabulary, said)].set(True, mode="drop")
+    return jnp.where(again, jnp.where(logits > 0, logits / penalty, logits * penalty), logits)
 
 
 def likely_logits(logits: Float[Array, "b v"], decoding: Decoding) -> Float[Array, "b v"]:

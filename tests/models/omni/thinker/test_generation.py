@@ -10,7 +10,7 @@ import pytest
 
 from audiogen_jax.infer.compile import compiler_options
 from audiogen_jax.models.language_model import Decoding
-from audiogen_jax.models.omni.thinker.generation import likely_logits
+from audiogen_jax.models.omni.thinker.generation import likely_logits, penalised_logits
 from audiogen_jax.models.omni.thinker.inputs import Sound, thinker_inputs
 from audiogen_jax.models.omni.thinker.text import TextDecoder, unstack
 from audiogen_jax.models.omni.thinker.thinker import Thinker
@@ -118,7 +118,17 @@ def test_likely_tokens():
     assert cooler[0, 0] > 0.5
 
 
-@pytest.mark.parametrize("wrong", [{"max_tokens": 0}, {"temperature": -1.0}, {"top_p": 0.0}])
+def test_tokens_that_an_answer_has_are_less_likely():
+    logits = jnp.array([[4.0, -2.0, 3.0, -1.0]] * 2)
+    said = jnp.array([[0, 1, 0, -1], [-1, -1, -1, -1]])
+    made = penalised_logits(logits, said, 2.0)
+    np.testing.assert_array_equal(made, [[2.0, -4.0, 3.0, -1.0], logits[0]])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_tokens": 0}, {"temperature": -1.0}, {"top_p": 0.0}, {"repetition_penalty": 0.5}],
+)
 def test_bad_decoding(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Decoding(**wrong)
