@@ -31,12 +31,18 @@ from audiogen_jax.cli import (  # noqa: F401 (they add their commands)
     understand,
 )
 from audiogen_jax.cli.app import app
-from audiogen_jax.cli.console import accept_all_characters, read_arguments, some_home
+from audiogen_jax.cli.console import (
+    accept_all_characters,
+    avoid_deadlock,
+    read_arguments,
+    some_home,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits; `arguments` defaults to those of the process."""
     accept_all_characters()
+    avoid_deadlock()
     try:
         arguments = read_arguments(sys.argv[1:] if arguments is None else arguments)
         with some_home(), warnings.catch_warnings():

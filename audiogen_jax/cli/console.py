@@ -1,4 +1,4 @@
-"""Arguments and consoles as they come: home folders, bytes that are not UTF-8, narrow encodings."""
+"""What surrounds a command: arguments as they come, consoles, home folders, XLA's threads."""
 
 import contextlib
 import os
@@ -6,7 +6,9 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 
+ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 _HOME = re.compile(r"((?:--?[\w-]+|[\w.]+)=)?(~(?:/.*)?)", re.DOTALL)
 
 
@@ -29,6 +31,18 @@ def some_home() -> Iterator[None]:
             yield
         finally:
             del os.environ["HOME"]
+
+
+def avoid_deadlock() -> None:
+    """Keeps each matrix product of XLA's CPU backend on one thread where jaxlib is 0.11.
+
+    Its thread pool deadlocks there in large programs, as those of our trainings are; 0.10 and 0.12
+    end the same ones. A choice of the user's in `XLA_FLAGS` stays. Of use before the first array.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    name = ONE_THREAD.partition("=")[0]
+    if metadata.version("jaxlib").startswith("0.11.") and name not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {ONE_THREAD}".strip()
 
 
 def read_arguments(arguments: Sequence[str]) -> list[str]:

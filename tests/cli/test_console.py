@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import jax
@@ -11,7 +12,7 @@ import pytest
 import soundfile
 
 from audiogen_jax.cli import main
-from audiogen_jax.cli.console import read_arguments
+from audiogen_jax.cli.console import ONE_THREAD, avoid_deadlock, read_arguments
 from audiogen_jax.infer.compile import use_compile_cache
 
 
@@ -125,3 +126,22 @@ def test_a_closed_console(monkeypatch):
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, None)
     assert run("encode", "absent.wav") == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "given", "flags"),
+    [
+        ("0.11.2", "", ONE_THREAD),
+        ("0.11.0", "--xla_dump_to=/tmp", f"--xla_dump_to=/tmp {ONE_THREAD}"),
+        ("0.11.2", "--xla_cpu_multi_thread_eigen=true", "--xla_cpu_multi_thread_eigen=true"),
+        ("0.10.2", "", ""),
+        ("0.12.0", "", ""),
+    ],
+)
+def test_a_release_whose_threads_deadlock_gets_one_for_each_product(
+    monkeypatch, version: str, given: str, flags: str
+):
+    monkeypatch.setattr(metadata, "version", lambda name: version)
+    monkeypatch.setenv("XLA_FLAGS", given)
+    avoid_deadlock()
+    assert os.environ["XLA_FLAGS"] == flags
