@@ -1,8 +1,8 @@
 """The papers' claims in miniature: small generators from nothing, one thing changed in each.
 
-Every arm trains three seeds at once on single digits and sounds, on the latents of the embedded
+Every arm trains three seeds on single digits and sounds, on the latents of the embedded
 tokenizer, with the losses, draws and guided sampler of the package. From the root of the
-repository, with `datasets/` (an arm takes minutes on an H100, hours on a CPU):
+repository, with `datasets/`, meant for a GPU and one arm at a time:
 
     python -m tests.benchmarks.claims train base --steps 3000 --output out/base.npz
     python -m tests.benchmarks.claims train acoustic --output out/acoustic.npz \\
@@ -144,9 +144,7 @@ def run_arm(
 
     shape = dict(latent_dim=values.shape[-1], width=arm.width, depth=arm.depth, shift=arm.shift)
     objective = make_objective(nano.generator, **shape, steps=steps, batch=batch)  # pyright: ignore
-    params, facts = train(
-        objective, table, texts, seeds=size.seeds, batch=batch, together=not arm.wide
-    )
+    params, facts = train(objective, table, texts, seeds=size.seeds, batch=batch)
 
     began = time.perf_counter()
     prompts = held_out_prompts(folder, size.per_class, encoder.codec)

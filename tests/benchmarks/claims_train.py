@@ -115,9 +115,12 @@ def draw_batch(key: Array, clips: Clips, texts: Texts, batch: int) -> LatentBatc
 
 
 def train(
-    objective: FlowMatching, clips: Clips, texts: Texts, *, seeds: int, batch: int, together: bool
+    objective: FlowMatching, clips: Clips, texts: Texts, *, seeds: int, batch: int
 ) -> tuple[Params, dict[str, Any]]:
     """Trains so many seeds, each with its own parameters, batches and noise.
+
+    One after another in each program: side by side their convolutions become grouped ones, which
+    are slow.
 
     Args:
       objective: the training of one.
@@ -125,8 +128,6 @@ def train(
       texts: of the clips.
       seeds: how many.
       batch: clips in a step.
-      together: seeds go side by side, which small networks on a large device need, and not one
-        after another: side by side, convolutions of many channels are slow.
 
     Returns:
       Averaged parameters with a leading axis of seeds, and how it went.
@@ -165,7 +166,7 @@ def train(
             def of_one(one: tuple[Int[Array, ""], PyTree]) -> PyTree:
                 return function(*(one if tables else one[:1]), *tables)
 
-            return jax.lax.map(of_one, (numbers, state), batch_size=seeds if together else None)
+            return jax.lax.map(of_one, (numbers, state))
 
         return of_all
 
