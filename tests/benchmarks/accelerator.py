@@ -46,11 +46,11 @@ class Part(NamedTuple):
 
 
 PARTS = {
-    "train, cuDNN attention": Part("accelerator_jax", "train_cudnn", 110),
-    "train, PyTorch compiled": Part("accelerator_torch", "train", 110),
+    "train, cuDNN attention": Part("accelerator_jax", "train_cudnn", 95),
+    "train, PyTorch compiled": Part("accelerator_torch", "train", 95),
     "train, XLA attention": Part("accelerator_jax", "train_xla", 80),
     "generate": Part("accelerator_jax", "generate", 150),
-    "generate, PyTorch eager float32": Part("accelerator_torch", "generate", 40),
+    "generate, PyTorch eager float32": Part("accelerator_torch", "generate", 70),
     "generate, compiled before": Part("accelerator_jax", "first_clip", 30),
 }
 RATIOS = {
