@@ -34,6 +34,15 @@ WIDTHS = ("content_dim", "task_instruction_dim", "dit_context_dim", "dit_ta_cont
 AUDIOGEN = dict(dit_embed_dim=320, dit_num_heads=5) | dict.fromkeys(WIDTHS, 256)
 """What is trained: the embedded generator, whatever the config of a commit says."""
 PROMPT = "<|caption|> A dog barks. <|sfx|> a dog barking"
+WITHOUT_SCENES = """
+from configs import nano_generator
+
+def get_config(arg):
+    config = nano_generator.get_config(arg)
+    config.data.scenes = None
+    return config
+"""
+"""The config of this checkout; before 0.2 there were no scenes."""
 CLIPS = """
 import sys
 try:
@@ -116,11 +125,14 @@ def training(trees: Sequence[Path], folder: Path, repeats: int) -> dict[str, Any
         **{f"model.text_encoder.{name}": value for name, value in TEXT_ENCODER.items()},
         **{f"model.audiogen.{name}": value for name, value in AUDIOGEN.items()},
     }
-    new = {"model.audiogen.timeline": False, "data.scenes": "", "data.num_workers": 0}
+    new = {"model.audiogen.timeline": False, "data.num_workers": 0}
+    alone = folder / "alone.py"
+    alone.write_text(WITHOUT_SCENES)
 
     def measure(side: int) -> float:
         workdir = Path(tempfile.mkdtemp(dir=folder))
-        command = ["train", "--config", "configs/nano_generator.py", "--workdir", str(workdir)]
+        config = (str(alone), "configs/nano_generator.py")[side]
+        command = ["train", "--config", config, "--workdir", str(workdir)]
         for name, value in (settings | (new if side == 0 else {})).items():
             command += ["--set", f"{name}={value}"]
         run(trees[side], command)
