@@ -107,9 +107,9 @@ def audiogen_template(
 @functools.lru_cache(maxsize=8)  # as tracing takes a second
 def _shapes(config: AudioGenConfig, text_dim: int | None) -> Params:
     model = AudioGen(config, text_dim)
-    hidden = jnp.zeros((1, 2, text_dim or config.content_dim))
-    latents = jnp.zeros((1, 4, config.latent_dim))
-    masks = jnp.ones((1, 2), bool), jnp.ones((1, 4), bool)
+    hidden = np.zeros((1, 2, text_dim or config.content_dim), np.float32)
+    latents = np.zeros((1, 4, config.latent_dim), np.float32)
+    masks = np.ones((1, 2), bool), np.ones((1, 4), bool)
     variables = jax.eval_shape(model.init, jax.random.key(0), hidden, masks[0], latents, masks[1])
     return variables["params"]
 

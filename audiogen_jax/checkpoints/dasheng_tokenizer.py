@@ -86,7 +86,7 @@ def tokenizer_template(config: TokenizerConfig, dtype: str | DTypeLike = jnp.flo
 @functools.lru_cache(maxsize=8)  # as tracing takes a second
 def _shapes(config: TokenizerConfig) -> Params:
     model = DashengTokenizer(config)
-    return jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 1600)))["params"]
+    return jax.eval_shape(model.init, jax.random.key(0), np.zeros((1, 1600), np.float32))["params"]
 
 
 def tokenizer_layout(config: TokenizerConfig) -> Layout:

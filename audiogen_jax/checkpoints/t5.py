@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import DTypeLike
 
 from audiogen_jax.checkpoints.folder import CheckpointFolder
@@ -52,7 +53,7 @@ def t5_template(config: T5Config, dtype: str | DTypeLike = jnp.float32) -> Param
 
 @functools.lru_cache(maxsize=8)  # as tracing takes a second
 def _shapes(config: T5Config) -> Params:
-    ids, mask = jnp.zeros((1, 2), jnp.int32), jnp.ones((1, 2), bool)
+    ids, mask = np.zeros((1, 2), np.int32), np.ones((1, 2), bool)
     return jax.eval_shape(T5Encoder(config).init, jax.random.key(0), ids, mask)["params"]
 
 

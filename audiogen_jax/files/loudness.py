@@ -8,7 +8,6 @@ would otherwise be read too low.
 import math
 
 import numpy as np
-import pyloudnorm
 import scipy.ndimage
 import soxr
 from jaxtyping import Float, Float32
@@ -47,6 +46,8 @@ def integrated_loudness(samples: Float[np.ndarray, "n a"], sample_rate: int) -> 
     # An incomplete block at the end does not count: pyloudnorm takes it for a whole one.
     hop = GATE_SECONDS / 4 * sample_rate
     samples = samples[: math.ceil(4 * hop + (len(samples) - 4 * hop) // hop * hop)]
+    import pyloudnorm  # half a second, which clips that are only kept from clipping need not
+
     meter = pyloudnorm.Meter(sample_rate, block_size=GATE_SECONDS)
     with np.errstate(all="ignore"):
         return float(meter.integrated_loudness(samples.astype(np.float64)))

@@ -31,10 +31,10 @@ def use_compile_cache() -> None:
 
     A folder that the user set (`JAX_COMPILATION_CACHE_DIR` or `jax.config`) is left as it is. So
     is the shortest compilation worth keeping (`JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS`), but
-    jax's own second would leave out conditioning and decoding of small models.
+    jax's own second would leave out all of a small model, and what runs once around it.
     """
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.01)
     if jax.config.jax_compilation_cache_dir is not None:  # pyright: ignore[reportAttributeAccessIssue]
         return
     try:

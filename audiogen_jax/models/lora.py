@@ -72,8 +72,12 @@ def merge(params: Params, adapters: Params, scale: float) -> Params:
             raise ValueError(
                 f"adapters of {name!r} are {a.shape} and {b.shape}, its weights are {weight.shape}"
             )
-        update = jnp.matmul(a, b, preferred_element_type=jnp.float32)
-        return (weight + scale * update).astype(weight.dtype)
+        if all(isinstance(each, np.ndarray) for each in (weight, a, b)):
+            # Not a program for each shape, whose compilations take a second in all.
+            update = np.matmul(a.astype(np.float32), b.astype(np.float32))
+        else:
+            update = jnp.matmul(a, b, preferred_element_type=jnp.float32)
+        return (weight + np.float32(scale) * update).astype(weight.dtype)
 
     result = jax.tree_util.tree_map_with_path(merged, params)
     if missing := set(adapters) - used:

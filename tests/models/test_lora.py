@@ -36,6 +36,25 @@ def test_merge():
     np.testing.assert_array_equal(merged["modulation"]["kernel"], 1)
 
 
+@pytest.mark.parametrize("factors", [np.float32, np.float16, jnp.bfloat16])
+@pytest.mark.parametrize("weights", [np.float32, jnp.bfloat16])
+def test_merge_on_the_host_is_that_on_a_device(factors, weights):
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(3, 64, 48)).astype(weights)
+    shapes = {"lora_a": (3, 64, 8), "lora_b": (3, 8, 48)}
+    adapters = {QUERY: {k: rng.normal(size=shape).astype(factors) for k, shape in shapes.items()}}
+    params = {"dit": {"in_blocks": {"attention": {"query": {"kernel": weight}}}}}
+    (host,), (device,) = (
+        jax.tree.leaves(merge(tree, found, 0.1))
+        for tree, found in ((params, adapters), jax.tree.map(jnp.asarray, (params, adapters)))
+    )
+    assert isinstance(host, np.ndarray) and host.dtype == device.dtype == weights
+    tolerance = 1e-5 if weights == np.float32 else 1e-2  # a rounding to bfloat16
+    np.testing.assert_allclose(
+        host.astype(np.float32), np.asarray(device, np.float32), rtol=tolerance, atol=1e-5
+    )
+
+
 def test_errors():
     with pytest.raises(ValueError, match="lora.rank=0"):
         init_adapters(jax.random.key(0), PARAMS, 0)
