@@ -11,6 +11,9 @@ FRAME_SECONDS = 0.01
 ACTIVE_BELOW_PEAK = 1e-4
 """A frame is active if its energy is within 40 dB of the layer's loudest frame."""
 
+AUDIBLE_BELOW_PEAK = 10**-2.5
+"""What is more than 25 dB below the loudest frame of a clip neither begins nor ends it."""
+
 
 def active_power(layer: Float[np.ndarray, "n a"], sample_rate: int) -> float:
     """Mean square over the active frames of a layer, so that its pauses do not count.
@@ -18,13 +21,32 @@ def active_power(layer: Float[np.ndarray, "n a"], sample_rate: int) -> float:
     Raises:
       ValueError: the layer is silent.
     """
-    size = max(1, round(FRAME_SECONDS * sample_rate))
-    starts = np.arange(0, len(layer), size)
-    energy = np.add.reduceat(np.square(layer, dtype=np.float64).mean(axis=1), starts)
-    power = energy / np.diff(np.append(starts, len(layer)))
+    power = _frame_power(layer, sample_rate)
     if not power.max(initial=0.0) > 0.0:
         raise ValueError("the layer is silent: its level cannot be set")
     return float(power[power >= ACTIVE_BELOW_PEAK * power.max()].mean())
+
+
+def audible(clip: Float[np.ndarray, "m a"], sample_rate: int) -> tuple[int, int]:
+    """The samples from which and to which a clip is heard; recordings begin and end quietly.
+
+    All of a silent one.
+    """
+    power = _frame_power(clip, sample_rate)
+    frames = np.flatnonzero(power >= AUDIBLE_BELOW_PEAK * power.max(initial=0.0))
+    size = _frame_size(sample_rate)
+    return int(frames[0]) * size, min((int(frames[-1]) + 1) * size, len(clip))
+
+
+def _frame_size(sample_rate: int) -> int:
+    return max(1, round(FRAME_SECONDS * sample_rate))
+
+
+def _frame_power(layer: Float[np.ndarray, "n a"], sample_rate: int) -> Float[np.ndarray, " f"]:
+    """Mean square of each frame, the last of which may be shorter."""
+    starts = np.arange(0, len(layer), _frame_size(sample_rate))
+    energy = np.add.reduceat(np.square(layer, dtype=np.float64).mean(axis=1), starts)
+    return energy / np.diff(np.append(starts, len(layer)))
 
 
 def gain_below(

@@ -218,7 +218,8 @@ class SceneMixer:
         for piece, pause in zip(pieces, [*pauses, 0], strict=True):
             piece = mixing.faded(piece[: length - onset], self._rate)
             mixing.add_at(layer, piece, onset)
-            spans.append((onset, onset + len(piece)))
+            first, last = mixing.audible(piece, self._rate)
+            spans.append((onset + first, onset + last))
             onset += len(piece) + pause
         return _Laid(layer, spans)
 

@@ -7,7 +7,13 @@ import pytest
 from audiogen_jax.input.audio_cache import AudioCache
 from audiogen_jax.input.manifest import read_manifest
 from audiogen_jax.input.scenes.config import SceneConfig
-from audiogen_jax.input.scenes.layers import active_power, repeated
+from audiogen_jax.input.scenes.layers import (
+    AUDIBLE_BELOW_PEAK,
+    FRAME_SECONDS,
+    active_power,
+    audible,
+    repeated,
+)
 from audiogen_jax.input.scenes.library import SceneLibrary
 from audiogen_jax.input.scenes.mixer import PEAK, SceneMixer
 
@@ -87,9 +93,9 @@ def test_the_voice_stands_out_less_and_less(make):
 
 
 def test_the_timeline_says_when_it_sounds(make):
-    """Before an event, and between words, its layer is silent; in it is all of its energy."""
+    """Before an event, and between words, nothing is heard; from its first moment on it is."""
     mixer = make(reverb=0.0, one_word=0.0, max_words=3)
-    words = 0
+    words, frame = 0, round(FRAME_SECONDS * RATE)
     for seed in range(30):
         scene = draw(mixer, seed, seconds=5.0)
         for role, layer in scene.layers.items():
@@ -99,10 +105,29 @@ def test_the_timeline_says_when_it_sounds(make):
                 events = [event for event in scene.timeline if event.view == "asr"]
                 words += len(events) > 1
             for event in events:
-                silent[round(event.start * RATE) : round(event.end * RATE)] = False
-            assert not layer[silent].any()
-            assert layer[~silent].any()
+                start, end = round(event.start * RATE), round(event.end * RATE)
+                silent[start:end] = False
+                power = np.square(layer[start:end])[: (end - start) // frame * frame]
+                power = power.reshape(-1, frame).mean(axis=1)
+                assert power[0] >= 0.99 * AUDIBLE_BELOW_PEAK * power.max()
+            loudest = np.square(layer).reshape(-1, frame).mean(axis=1).max()
+            quiet = np.where(silent[:, None], layer, 0).reshape(-1, frame)
+            # Frames of the layer lie across two of the clip.
+            assert np.square(quiet).mean(axis=1).max() < 2 * AUDIBLE_BELOW_PEAK * loudest
     assert words  # some said more than one
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("lead", [0.0, 0.37, 0.5])
+def test_a_clip_is_heard_from_its_first_loud_frame_on(channels, lead):
+    """What recordings hold before and after that, room and breath, is no part of the event."""
+    rng = np.random.default_rng(0)
+    clip = 1e-3 * rng.standard_normal((RATE, channels)).astype(np.float32)
+    first, last = round(lead * RATE), round((lead + 0.4) * RATE)
+    clip[first:last] *= 300
+    clip[first + 800 : first + 2400] /= 300  # a pause within it
+    assert audible(clip, RATE) == (first, last)
+    assert audible(np.zeros_like(clip), RATE) == (0, RATE)
 
 
 def test_words_are_of_one_speaker_and_are_all_in_asr(make):
