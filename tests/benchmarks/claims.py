@@ -77,7 +77,7 @@ class Arm(NamedTuple):
 
 
 _WIDE = functools.partial(
-    Arm, wide=True, width=1280, depth=2, sets=SETS[1:2], seeds=1, steps=900, batch=8
+    Arm, wide=True, width=1280, depth=2, sets=SETS[1:2], seeds=1, steps=400, batch=8
 )
 ARMS = {
     "base": Arm("structured captions, unified latents, views dropped at 0.2", sets=SETS),
