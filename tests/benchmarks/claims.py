@@ -1,10 +1,10 @@
 """The papers' claims in miniature: small generators from nothing, one thing changed in each.
 
 Every arm trains three seeds on single digits and sounds, on the latents of the embedded
-tokenizer, with the losses, draws and guided sampler of the package. From the root of the
-repository, with `datasets/`, meant for a GPU and one arm at a time:
+tokenizer, with the losses, draws and guided sampler of the package; those of `shift`, one seed. A
+core of a CPU takes 10 to 30 minutes for an arm. From the root of the repository, with `datasets/`:
 
-    python -m tests.benchmarks.claims train base --steps 3000 --output out/base.npz
+    python -m tests.benchmarks.claims train base --output out/base.npz
     python -m tests.benchmarks.claims train acoustic --output out/acoustic.npz \\
         --tokenizer runs/mel/export
     python -m tests.benchmarks.claims judge out --tokenizer runs/mel/export
@@ -57,27 +57,35 @@ class Arm(NamedTuple):
       view_dropout: probability of each view but the caption in training.
       shift: of uniform noise levels, in training and sampling; None: those of nano.
       sets: of `SETS`, what is asked for.
+      seeds: trained one after another.
+      steps: of each training.
+      batch: clips in a step.
     """
 
     tests: str
     tags: bool = True
     needs_tokenizer: bool = False
     wide: bool = False
-    width: int = 320
+    width: int = 192
     depth: int = 4
     view_dropout: float = 0.2
     shift: float | None = None
     sets: Sequence[str] = SETS[:1]
+    seeds: int = 3
+    steps: int = 1500
+    batch: int = 16
 
 
-_WIDE = functools.partial(Arm, wide=True, width=1280, depth=2)
+_WIDE = functools.partial(
+    Arm, wide=True, width=1280, depth=2, sets=SETS[1:2], seeds=1, steps=400, batch=8
+)
 ARMS = {
     "base": Arm("structured captions, unified latents, views dropped at 0.2", sets=SETS),
     "plain": Arm("tags: the same texts without any", tags=False),
     "acoustic": Arm("semantics in latents: mel patches alone", needs_tokenizer=True),
     "width_64": Arm("width of the DiT: half that of the latents", width=64),
     "width_128": Arm("width of the DiT: that of the latents", width=128),
-    "width_640": Arm("width of the DiT: five times that of the latents", width=640),
+    "width_256": Arm("width of the DiT: twice that of the latents", width=256),
     "views_kept": Arm("dropout of views: none", view_dropout=0.0, sets=SETS),
     "views_half": Arm("dropout of views: half", view_dropout=0.5, sets=SETS),
     "wide_1": _WIDE("noise levels of 1280 channels: not shifted", shift=1.0),
@@ -91,23 +99,23 @@ class Size(NamedTuple):
     """How much is done.
 
     Attributes:
-      seeds: trained at once.
       per_class: group -> held-out clips of each class to ask for.
       wordings: drawn for each training clip.
       sample_steps: of Euler's method.
+      seeds: in place of those of the arm.
       width: of the DiT in place of that of the arm.
     """
 
-    seeds: int
     per_class: dict[str, int]
     wordings: int
     sample_steps: int
+    seeds: int | None = None
     width: int | None = None
 
 
 SIZES = {
-    "full": Size(3, {"digits": 10, "sounds": 4}, 16, SAMPLE_STEPS),
-    "small": Size(2, {"digits": 1, "sounds": 1}, 2, 2, 64),
+    "full": Size({"digits": 10, "sounds": 8}, 16, SAMPLE_STEPS),
+    "small": Size({"digits": 1, "sounds": 1}, 2, 2, seeds=2, width=64),
 }
 
 
@@ -117,13 +125,16 @@ def run_arm(
     tokenizer: str,
     size: Size,
     *,
-    steps: int,
-    batch: int,
+    steps: int | None = None,
+    batch: int | None = None,
     clips: int | None = None,
 ) -> dict[str, np.ndarray]:
     """What an arm makes of the held-out captions: arrays of its file."""
     arm, began = ARMS[name], time.perf_counter()
-    arm = arm._replace(width=size.width or arm.width)
+    arm = arm._replace(
+        width=size.width or arm.width, seeds=size.seeds or arm.seeds, steps=steps or arm.steps,
+        batch=batch or arm.batch,
+    )  # fmt: skip
     nano = load_generator("nano", dtype="float32", param_dtype="float32", for_sampling=False)
     encoder = Tokenizer.load(tokenizer, arm.wide)
     records = [record for _, record in read_records(folder, "train", clips)]
@@ -135,7 +146,9 @@ def run_arm(
     if arm.wide:  # latents are of unit variance already
         mean, std = values[mask].mean(axis=0), values[mask].std(axis=0)
     values = np.where(mask[..., None], (values - mean) / std, 0).astype(np.float32)
-    wordings, chosen = draw_wordings(records, size.wordings, arm.view_dropout, arm.tags)
+    wordings, chosen = draw_wordings(
+        records, size.wordings, arm.view_dropout, arm.tags, whole=SETS[0] in arm.sets
+    )
     texts = encode_texts(wordings, nano)
     table = Clips(jnp.asarray(values), jnp.asarray(lengths), jnp.asarray(chosen[owners]))
     start_seconds = time.perf_counter() - began
@@ -143,8 +156,8 @@ def run_arm(
     print(f"{name}: {found}, after {start_seconds:.1f} s", flush=True)
 
     shape = dict(latent_dim=values.shape[-1], width=arm.width, depth=arm.depth, shift=arm.shift)
-    objective = make_objective(nano.generator, **shape, steps=steps, batch=batch)  # pyright: ignore
-    params, facts = train(objective, table, texts, seeds=size.seeds, batch=batch)
+    objective = make_objective(nano.generator, **shape, steps=arm.steps, batch=arm.batch)  # pyright: ignore
+    params, facts = train(objective, table, texts, seeds=arm.seeds, batch=arm.batch)
 
     began = time.perf_counter()
     prompts = held_out_prompts(folder, size.per_class, encoder.codec)
@@ -161,7 +174,7 @@ def run_arm(
             valid = np.concatenate([clip[:n] for clip, n in zip(latents, frames, strict=True)])
             arrays[f"{which}/{seed}"] = valid.astype(np.float16)
     facts |= {
-        "arm": name, **arm._asdict(), "steps": steps, "batch": batch, **size._asdict(),
+        "arm": name, **size._asdict(), **arm._asdict(),
         "clips": len(records), "windows": len(values), "texts": len(wordings),
         "tokens": texts.hidden.shape[1], "latent_dim": values.shape[-1],
         "latent_mean": moments[0], "latent_std": moments[1], "guidance": SAMPLE_GUIDANCE,
@@ -189,12 +202,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     training, judging = commands.add_parser("train"), commands.add_parser("judge")
     training.add_argument("arm", choices=ARMS)
-    training.add_argument("--steps", type=int, default=3000)
+    training.add_argument("--steps", type=int, help="in place of those of the arm")
     training.add_argument("--output", type=Path, required=True)
     training.add_argument("--clips", type=int, help="of digits and of sounds, at most")
-    training.add_argument("--batch", type=int, default=64)
+    training.add_argument("--batch", type=int, help="in place of that of the arm")
     training.add_argument("--size", choices=SIZES, default="full")
-    training.add_argument("--datasets", type=Path, default=Path("datasets/worded"))
+    training.add_argument("--datasets", type=Path, default=Path("datasets/manifests"))
     training.add_argument("--tokenizer", help="of the arm acoustic")
     judging.add_argument("folder", type=Path, help="of the files of the arms")
     judging.add_argument("--tokenizer", help="of the arm acoustic")
@@ -205,7 +218,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         judge_folder(args.folder, args.tokenizer, args.commit)
         return
-    if args.steps % min(CHUNK, args.steps):
+    if args.steps and args.steps % min(CHUNK, args.steps):
         parser.error(f"--steps {args.steps}: expected a multiple of {CHUNK}")
     if ARMS[args.arm].needs_tokenizer != (args.tokenizer is not None):
         parser.error("--tokenizer goes with the arm acoustic, which needs it")

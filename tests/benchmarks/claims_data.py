@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ from audiogen_jax.types import Latents, Params, Tokens
 
 MANIFESTS = {"digits": "fsdd.jsonl", "sounds": "esc10.jsonl"}
 """Judge's task -> its clips."""
-SECONDS = 2.0
+SECONDS = 0.64
 """Longest clip: of longer ones, windows of it."""
 WINDOWS = 2
 """Of each longer clip."""
@@ -212,7 +212,7 @@ def read_windows(
 
 
 def draw_wordings(
-    records: Sequence[AudioRecord], count: int, view_dropout: float, tags: bool
+    records: Sequence[AudioRecord], count: int, view_dropout: float, tags: bool, *, whole: bool
 ) -> tuple[list[str], Int[np.ndarray, "n k"]]:
     """Texts as the input pipeline draws them: one phrasing of each view, some views dropped.
 
@@ -221,6 +221,7 @@ def draw_wordings(
       count: draws of each clip.
       view_dropout: probability of each view but the caption.
       tags: whether views are tagged.
+      whole: not only what is said or heard, as "view alone" of `SETS`.
 
     Returns:
       The different texts, and the rows of those of each clip.
@@ -229,9 +230,13 @@ def draw_wordings(
         datasets=(("clips", 1.0),), view_dropout=view_dropout, text_tokenizer="tokenizer.json"
     )
     rng, rows = np.random.default_rng(1), {}
-    drawn = [
-        [data.draw_condition(record.views, rng)[0] for _ in range(count)] for record in records
-    ]
+
+    def draw(views: Mapping[str, Sequence[str]]) -> str:
+        if whole:
+            return data.draw_condition(views, rng)[0]
+        return f"<|{_content(views)}|> {rng.choice(views[_content(views)])}"
+
+    drawn = [[draw(record.views) for _ in range(count)] for record in records]
     chosen = [
         [rows.setdefault(text if tags else plain(text), len(rows)) for text in texts]
         for texts in drawn
@@ -279,5 +284,5 @@ def plain(text: str) -> str:
     return re.sub(r"<\|\w+\|> ", "", text)
 
 
-def _content(views: dict[str, str]) -> str:
+def _content(views: Mapping[str, object]) -> str:
     return next(view for view in _CONTENT if view in views)

@@ -44,11 +44,13 @@ def test_texts_of_a_held_out_clip():
 
 def test_wordings_with_and_without_tags_are_the_same(datasets):
     records = [record for _, record in read_records(datasets, "train", None)]
-    tagged, rows = draw_wordings(records, 8, 0.5, tags=True)
-    untagged, _ = draw_wordings(records, 8, 0.5, tags=False)
+    tagged, rows = draw_wordings(records, 8, 0.5, tags=True, whole=True)
+    untagged, _ = draw_wordings(records, 8, 0.5, tags=False, whole=True)
     assert rows.shape == (2, 8) and rows.max() == len(tagged) - 1
     assert any("<|asr|>" in text for text in tagged) and not any("<|" in text for text in untagged)
     assert not all("<|env|>" in tagged[row] for row in rows[1])  # some are dropped
+    alone, rows = draw_wordings(records, 8, 0.5, tags=True, whole=False)
+    assert alone == ["<|asr|> two", "<|env|> rain falling"] and rows.tolist() == [[0] * 8, [1] * 8]
 
 
 def test_wide_latents_hold_the_latents():
@@ -93,13 +95,14 @@ def test_rehearsal(datasets, tmp_path, monkeypatch, arm: str):
         sizes += ["--tokenizer", str(ROOT / "audiogen_jax" / "nano" / "tokenizer")]
     claims.main(["train", arm, *sizes, "--output", str(path)])
     made = Made.read(path)
-    assert made.ids == ["esc10-val", "fsdd-val"] and made.frames.tolist() == [50, 10]
+    assert made.ids == ["esc10-val", "fsdd-val"] and made.frames.tolist() == [16, 10]
     assert list(made.latents) == list(claims.ARMS[arm].sets)
-    assert made.latents["whole"][0].shape == (60, 128)
+    latents = made.latents[claims.ARMS[arm].sets[0]][0]
+    assert latents.shape == (26, 128)
     assert made.facts["windows"] == 3 and np.isfinite(made.facts["ema_loss"]).all()
 
-    clips = decode(claims_judge.Codec.load("nano"), made.latents["whole"][0], made.frames)
-    assert [len(clip) for clip in clips] == [32000, 6400]
+    clips = decode(claims_judge.Codec.load("nano"), latents, made.frames)
+    assert [len(clip) for clip in clips] == [10240, 6400]
 
     class Listener:
         sample_rate = 16000
