@@ -38,6 +38,8 @@ def integrated_loudness(samples: Float[np.ndarray, "n a"], sample_rate: int) -> 
     Returns:
       Minus infinity where every block is below -70 LUFS.
     """
+    import pyloudnorm  # half a second, which clips that are only kept from clipping need not
+
     if samples.shape[1] == 6:
         samples = np.delete(samples, _LOW_FREQUENCY, axis=1)
     block = int(np.ceil(GATE_SECONDS * sample_rate)) + 1
@@ -46,8 +48,6 @@ def integrated_loudness(samples: Float[np.ndarray, "n a"], sample_rate: int) -> 
     # An incomplete block at the end does not count: pyloudnorm takes it for a whole one.
     hop = GATE_SECONDS / 4 * sample_rate
     samples = samples[: math.ceil(4 * hop + (len(samples) - 4 * hop) // hop * hop)]
-    import pyloudnorm  # half a second, which clips that are only kept from clipping need not
-
     meter = pyloudnorm.Meter(sample_rate, block_size=GATE_SECONDS)
     with np.errstate(all="ignore"):
         return float(meter.integrated_loudness(samples.astype(np.float64)))
