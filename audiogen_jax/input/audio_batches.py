@@ -109,6 +109,7 @@ class _Load:
     def __call__(self, record: AudioRecord, rng: np.random.Generator) -> _Example:
         config = self.config
         samples = self.cache.load(record.path, record.member)
+        record.check_fits(len(samples) / config.sample_rate, self.length / config.sample_rate)
         window = crop_window(samples, self.length, config.crop, rng)
         audio = pad_to(window, self.length, rng.uniform(-config.gain_db, config.gain_db))
         text, drop_condition = config.draw_condition(record.views, rng)

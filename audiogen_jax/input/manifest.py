@@ -15,6 +15,8 @@ from audiogen_jax.input.prompt_columns import EDITS, MEDIA, SPOKEN, text_columns
 from audiogen_jax.input.row_errors import RowError
 
 SPLITS = ("train", "val")
+ROUNDED_SECONDS = 0.1
+"""By so much a clip may be longer than its manifest states: containers pad, and people round."""
 _NOTES = ("label", "speaker", "recording")
 
 
@@ -55,6 +57,22 @@ class AudioRecord:
     speaker: str | None = None
     recording: str | None = None
     inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def check_fits(self, seconds: float, longest: float) -> None:
+        """Refuses a clip whose words would be cut where by its stated duration they fit.
+
+        Args:
+          seconds: that it was found to last.
+          longest: seconds of it that are kept.
+
+        Raises:
+          ValueError: its manifest states a duration that is far too short.
+        """
+        if "asr" in self.views and self.duration <= longest < seconds - ROUNDED_SECONDS:
+            raise ValueError(
+                f"clip {self.audio_id!r} ({self.path}) lasts {seconds:.2f} s, its manifest states "
+                f"{self.duration:g} s: its words would be cut; correct its duration"
+            )
 
 
 class Scan(NamedTuple):

@@ -1,11 +1,15 @@
 """Manifests of the committed clips, and the tokenizer trained on them."""
 
+import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from audiogen_jax.files.atomic import write_text
 from audiogen_jax.input.audio_batches import DataConfig
+from audiogen_jax.input.manifest import AudioRecord, read_manifest
 from audiogen_jax.input.mixture import RowsOf
 from data.build_manifest import build
 from data.sources import SOURCES
@@ -28,6 +32,22 @@ def manifests(tmp_path_factory) -> Path:
     tokenizer = train(training_texts([out / "singles.jsonl"]), 320)
     write_text(out / "tokenizer.json", tokenizer.to_str())
     return out
+
+
+@pytest.fixture
+def misstated(manifests, tmp_path) -> list[AudioRecord]:
+    """Words of one voice, said again and again for three seconds, of which 0.4 s are stated."""
+    words = read_manifest(manifests / "words.jsonl")
+    words = [word for word in words if word.speaker == words[0].speaker][:3]
+    records = []
+    for number, word in enumerate(words):
+        samples, rate = soundfile.read(word.path, dtype="float32")
+        path = tmp_path / f"misstated{number}.wav"
+        soundfile.write(path, np.resize(samples, 3 * rate), rate)
+        records.append(
+            dataclasses.replace(word, audio_id=path.stem, path=path, duration=0.4, split="train")
+        )
+    return records
 
 
 @pytest.fixture

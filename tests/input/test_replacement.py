@@ -1,5 +1,8 @@
 """Clips that cannot be read, and positions that do not depend on who reads."""
 
+import dataclasses
+import itertools
+import json
 from typing import NamedTuple
 
 import grain
@@ -8,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audiogen_jax.input.audio_batches import make_iterator
 from audiogen_jax.input.replacement import LoadOrReplace
 from audiogen_jax.input.resumable import ResumableBatches
 from audiogen_jax.input.row_errors import TOLERATED
@@ -53,6 +57,23 @@ def test_too_many_stop_it():
         loader(number, rng)
     with pytest.raises(ValueError, match=r"21 of 100 clips of a set are bad: .* unreadable-41 "):
         loader(2 * TOLERATED + 1, rng)
+
+
+def test_words_that_last_longer_than_stated_are_named_and_replaced(config, misstated, tmp_path):
+    """Their bucket would cut them; it may cut what is longer than all buckets, as is documented."""
+    rows = [
+        {"audio_id": r.audio_id, "path": r.path.name, "duration": 0.4, "caption": "x", "asr": "x"}
+        for r in misstated
+    ]
+    rows[1]["duration"] = 3.0
+    del rows[2]["asr"]  # a sound, of which any part will do
+    manifest = tmp_path / "misstated.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, rows)))
+    config = dataclasses.replace(config, manifests=((str(manifest), 1.0),))
+    batches = list(itertools.islice(make_iterator(config), 9))
+    assert {*np.concatenate([batch["id"] for batch in batches])} == {"misstated1", "misstated2"}
+    replaced = {*np.concatenate([batch["replaced"] for batch in batches])} - {""}
+    assert len(replaced) == 1 and "clip 'misstated0'" in replaced.pop()
 
 
 def numbers(workers: int = 0, threads: int = 1) -> ResumableBatches[int]:

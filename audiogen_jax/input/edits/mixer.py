@@ -160,7 +160,7 @@ class EditMixer:
             layers[named.role] = layers.get(named.role, 0) + event
             role = sorted(layers)[int(rng.integers(len(layers)))]
             rest, event = rest + event - layers[role], layers[role]
-            what, words, span = STEMS[_STEM_OF[role]], "", (0, len(rest))
+            what, words = STEMS[_STEM_OF[role]], ""
             clips = tuple(
                 [*scene.clips.get(role, ()), *(e.clip for e in present if e.role == role)]
             )
@@ -184,7 +184,7 @@ class EditMixer:
             }[kind],
             event=event,
             replacement=replacement if kind == "restyle" else None,
-            span=None if span is None else (span[0] / self._rate, span[1] / self._rate),
+            span=None if span is None else self._heard_from_to(event),
             negative=negative,
             clips={
                 "event": clips,
@@ -218,6 +218,10 @@ class EditMixer:
                 return _Named(role, clip)
         raise _NoSoundLeftError
 
+    def _heard_from_to(self, layer: Samples) -> tuple[float, float]:
+        first, last = mixing.audible(layer, self._rate)
+        return first / self._rate, last / self._rate
+
     def _heard(self, named: _Named, background: Samples, rng: np.random.Generator) -> Samples:
         """A clip as it stands in a pair: cut, shifted, stretched, faded, at its level."""
         config = self._config
@@ -227,7 +231,9 @@ class EditMixer:
         return samples * np.float32(gain)
 
     def _shifted(self, named: _Named, longest: int, rng: np.random.Generator) -> Samples:
-        samples = self._scenes.read(named.clip)
+        # As `_choose` leaves room for, so that what is set aside does not depend on a draw.
+        fits = longest / self._rate / self._config.stretch[1]
+        samples = self._scenes.read(named.clip, fits)
         semitones, stretch = (
             rng.uniform(*self._config.semitones),
             rng.uniform(*self._config.stretch),

@@ -1,6 +1,7 @@
 """Mixes scenes of single recordings; each is a pure function of a few numbers and a generator."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -158,15 +159,21 @@ class SceneMixer:
         """
         return first_readable(lambda: self.draw(progress, seconds, rng))
 
-    def read(self, clip: AudioRecord) -> Float32[np.ndarray, "n a"]:
+    def read(self, clip: AudioRecord, longest: float = math.inf) -> Float32[np.ndarray, "n a"]:
         """The samples of a clip.
 
+        Args:
+          clip: of the library.
+          longest: seconds of it that there is room for.
+
         Raises:
-          UnreadableError: it cannot be read.
+          UnreadableError: it cannot be read, or its words are longer than stated and would be cut.
           ValueError: too many clips cannot be.
         """
         try:
-            return self._cache.load(clip.path, clip.member)
+            samples = self._cache.load(clip.path, clip.member)
+            clip.check_fits(len(samples) / self._rate, longest)
+            return samples
         except (ValueError, OSError) as error:
             self._unreadable.add((clip.path, clip.member))
             bad, total = len(self._unreadable), len(self._library)
@@ -189,19 +196,22 @@ class SceneMixer:
         if not is_word(first) or rng.random() < self._config.one_word:
             return [first]
         others = self._library.words_of(str(first.speaker))
-        clips, total = [first], first.duration
+        clips, total = [first], self._seconds(first, seconds)
         for _ in range(int(rng.integers(1, max(self._config.max_words, 2)))):
             clip = others[int(rng.integers(len(others)))]
-            total += PAUSE_SECONDS[1] + clip.duration
+            total += PAUSE_SECONDS[1] + self._seconds(clip, seconds)
             if total <= seconds and len(clips) < self._config.max_words:
                 clips.append(clip)
         return clips
+
+    def _seconds(self, clip: AudioRecord, longest: float) -> float:
+        return len(self.read(clip, longest)) / self._rate
 
     def _lay(
         self, role: str, clips: Sequence[AudioRecord], length: int, rng: np.random.Generator
     ) -> _Laid:
         """Where the clips of a role stand: words one after another, a sound anywhere."""
-        pieces = [self.read(clip) for clip in clips]
+        pieces = [self.read(clip, length / self._rate) for clip in clips]
         if role != "speech":
             longest = length
             if role == "sfx":
@@ -210,7 +220,7 @@ class SceneMixer:
             if self._config.fill and role != "sfx":
                 pieces = [mixing.repeated(pieces[0], length, self._rate)]
         pauses = [round(rng.uniform(*PAUSE_SECONDS) * self._rate) for _ in pieces[1:]]
-        # A container's stated duration may be a few samples short of what it decodes to.
+        # A single word may be a little longer than stated, see `AudioRecord.check_fits`.
         total = min(sum(map(len, pieces)) + sum(pauses), length)
         onset = int(rng.integers(length - total + 1))
         layer = np.zeros((length, pieces[0].shape[1]), np.float32)

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 from collections import Counter
 
 import numpy as np
@@ -193,6 +194,25 @@ def test_scenes_without_a_clip_that_cannot_be_read(manifests, tmp_path):
     again, _ = make().draw_readable(0.0, 2.0, np.random.default_rng(seed))
     first, _ = mixer.draw_readable(0.0, 2.0, np.random.default_rng(seed))
     np.testing.assert_array_equal(again.samples, first.samples)
+
+
+@pytest.mark.parametrize("one_word", [0.0, 1.0])
+def test_words_that_last_longer_than_stated_are_set_aside(manifests, misstated, one_word):
+    """They would be cut, and all of them told; where there is room for them they are used."""
+    records = [*read_manifest(manifests / "words.jsonl"), *misstated]
+    config = dataclasses.replace(CONFIG, categories={"S00": 1.0}, one_word=one_word)
+    mixer = SceneMixer(config, SceneLibrary([(records, 1.0)]), AudioCache(RATE, 1 << 28))
+    used, problems = [], []
+    for seed in range(60):
+        seconds = 2.0 if seed % 2 else 4.0
+        scene, found = mixer.draw_readable(0.0, seconds, np.random.default_rng(seed))
+        used += [seconds for clip in scene.clips["speech"] if clip in misstated]
+        problems += found
+    assert used and set(used) == {4.0}
+    assert problems and all(
+        re.search(r"clip 'misstated\d' \(.*\) lasts \d.\d+ s, .* states 0.4 s", problem)
+        for problem in problems
+    )
 
 
 def test_too_many_clips_that_cannot_be_read(manifests, tmp_path):
