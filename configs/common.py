@@ -48,6 +48,17 @@ def adamw(learning_rate: float, warmup_steps: int, **changes: float) -> ConfigDi
     return config
 
 
+def adapters(rank: int = 0) -> ConfigDict:
+    """Low-rank adapters of the network, trained in its place; rank 0: the network is trained."""
+    return ConfigDict(
+        dict(
+            rank=rank,
+            alpha=float(rank),
+            init=config_dict.placeholder(str),  # adapters to go on from
+        )
+    )
+
+
 def on_a_pod(config: ConfigDict) -> None:
     """Cuts parameters over all devices, skips bad steps, and keeps checkpoints for good."""
     config.mesh.update(data=1, fsdp=-1)

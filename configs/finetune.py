@@ -13,7 +13,7 @@ do not fit. The 1000 steps take some 20 minutes of one CPU core for nano (0.9 a 
 import jax
 from ml_collections import ConfigDict, config_dict
 
-from .common import adamw, check_argument, training
+from .common import adamw, adapters, check_argument, training
 
 BATCHES = {2.0: 16, 10.0: 4}
 """Seconds of a bucket -> clips of a batch; few, as each is a program to compile."""
@@ -35,7 +35,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.text_encoder = config.get_oneway_ref("init")
     config.model = config_dict.placeholder(dict)  # the sizes of init
     config.dtype = "float32" if jax.default_backend() == "cpu" else "bfloat16"
-    config.lora = ConfigDict(dict(rank=0, alpha=0.0))
+    config.lora = adapters()
     config.ema_decay = 0.99  # over the last 100 steps: the export is of the average
     config.time_sampling = ConfigDict(dict(kind="logit_normal", mean=0.0, std=1.0))
     config.duration_weight = 0.1
@@ -52,6 +52,6 @@ def get_config(arg: str = "") -> ConfigDict:
     config.data.max_tokens = (512,)  # up to the longest text of init
 
     if arg == "lora":
-        config.lora = ConfigDict(dict(rank=16, alpha=16.0))
+        config.lora = adapters(16)
         config.optimizer.learning_rate = 5e-4
     return config

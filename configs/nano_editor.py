@@ -10,7 +10,7 @@ what is left are shares of the recording's own spectrum (`audiogen_jax.infer.sep
 
 from ml_collections import ConfigDict, config_dict
 
-from .common import adamw, check_argument, smoke, training
+from .common import adamw, adapters, check_argument, smoke, training
 from .nano_generator import LAYERS
 
 
@@ -24,7 +24,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.text_encoder = config_dict.placeholder(str)
     config.model = config_dict.placeholder(dict)
     config.dtype = "float32"
-    config.lora = ConfigDict(dict(rank=0, alpha=0.0))
+    config.lora = adapters()
     config.ema_decay = 0.999
     # Nearly all draws near the noise, where the source alone says what the result is: masks are
     # steered by the mean of what could be, one step from noise.

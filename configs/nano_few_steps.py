@@ -13,7 +13,7 @@ each clip of each step, so that a GPU is needed.
 from ml_collections import ConfigDict, config_dict
 
 from . import nano_generator
-from .common import adamw, check_argument, training
+from .common import adamw, adapters, check_argument, training
 from .nano_generator import LAYERS, WORDED
 
 
@@ -21,7 +21,7 @@ def get_config(arg: str = "") -> ConfigDict:
     check_argument(arg, ("", "flow_map"))
     config = flow_map() if arg else guided()
     config.model = config_dict.placeholder(dict)  # that of init, the generator to distil
-    config.lora = ConfigDict(dict(rank=40, alpha=40.0))
+    config.lora = adapters(40)
     config.time_sampling = ConfigDict(dict(kind="uniform", mean=0.0, std=1.0))
     config.duration_weight = 0.1  # what adapts the content would shift them
     config.guidance = (1.0, 6.0)

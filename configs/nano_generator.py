@@ -22,7 +22,7 @@ of unit variance: 2.0 = predicting nothing). `:smoke` is a two-step check.
 
 from ml_collections import ConfigDict, config_dict
 
-from .common import adamw, check_argument, smoke, training
+from .common import adamw, adapters, check_argument, smoke, training
 
 WORDED = (  # (path, share of the clips)
     ("datasets/worded/fsdd.jsonl", 7.0),
@@ -53,7 +53,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.init = config_dict.placeholder(str)  # a generator to start from
     config.text_encoder = config_dict.placeholder(str)  # one that stays frozen
     config.dtype = "float32"
-    config.lora = ConfigDict(dict(rank=0, alpha=0.0))
+    config.lora = adapters()
     config.ema_decay = 0.9995
     # Most draws near the noise: which word or sound it will be is decided there (t above 0.8).
     config.time_sampling = ConfigDict(dict(kind="logit_normal", mean=0.8, std=1.3))

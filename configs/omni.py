@@ -30,7 +30,7 @@ norms and frequencies too, as the release did: its wrapper came after the initia
 
 from ml_collections import ConfigDict, config_dict
 
-from .common import adamw, check_argument, on_a_pod, smoke, training
+from .common import adamw, adapters, check_argument, on_a_pod, smoke, training
 
 WINDOW = 236 * 2048 / 44100
 """Seconds of the clips of the training."""
@@ -52,7 +52,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.tokenizer = "checkpoints/omni/codec"
     config.text_encoder = "checkpoints/omni"  # what has read the prompts
     config.init = config_dict.placeholder(str)  # a generator to start from
-    config.lora = ConfigDict(dict(rank=0, alpha=0.0))
+    config.lora = adapters()
     config.ema_decay = 0.9999
     config.time_sampling = ConfigDict(dict(kind="uniform", mean=0.0, std=1.0))
     config.duration_weight = 0.0  # it predicts none

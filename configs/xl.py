@@ -17,7 +17,7 @@ two-step check.
 
 from ml_collections import ConfigDict, config_dict
 
-from .common import adamw, check_argument, on_a_pod, smoke, training
+from .common import adamw, adapters, check_argument, on_a_pod, smoke, training
 
 
 def get_config(arg: str = "") -> ConfigDict:
@@ -37,7 +37,7 @@ def get_config(arg: str = "") -> ConfigDict:
     config.tokenizer = "checkpoints/dashengtokenizer"
     config.text_encoder = "checkpoints/flan-t5-large"
     config.init = config_dict.placeholder(str)  # a generator to start from
-    config.lora = ConfigDict(dict(rank=0, alpha=0.0))
+    config.lora = adapters()
     config.ema_decay = 0.9999
     config.time_sampling = ConfigDict(dict(kind="logit_normal", mean=0.0, std=1.0))
     config.duration_weight = 0.1
@@ -79,7 +79,7 @@ def get_config(arg: str = "") -> ConfigDict:
         config.optimizer.warmup_steps = 500
         config.data.batch_sizes = (64,)
         if arg == "lora":
-            config.lora = ConfigDict(dict(rank=16, alpha=16.0))
+            config.lora = adapters(16)
             config.sharding = "dp"
             config.mesh.update(data=-1, fsdp=1)
         elif arg == "few_steps":

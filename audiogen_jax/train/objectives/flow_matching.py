@@ -39,6 +39,7 @@ from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfi
 from audiogen_jax.train.objectives.generator_files import (
     from_base,
     prompts_sha256,
+    read_adapters,
     read_generator,
     write_generator,
 )
@@ -187,10 +188,13 @@ class FlowMatching(SamplingObjective[Batch]):
         return TrainState.new(params, self.optimizer, average=self.config.ema_decay > 0)
 
     def prepare(self, state: TrainState) -> TrainState:
-        """Puts the parameters of `config.init` in place."""
-        if self.config.init is None or self.config.lora.rank:
+        """Puts the parameters of `config.init`, or adapters of `config.lora.init`, in place."""
+        if self.config.lora.init is not None:
+            loaded = read_adapters(self.config, form_of(self.generator), state.params)
+        elif self.config.init is None or self.config.lora.rank:
             return state
-        loaded = {name: self.loaded[name] for name in state.params}
+        else:
+            loaded = {name: self.loaded[name] for name in state.params}
         params = {name: with_leaves(state.params[name], loaded[name]) for name in loaded}
         if state.ema is None:
             return state.replace(params=params)

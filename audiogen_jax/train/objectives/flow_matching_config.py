@@ -16,6 +16,7 @@ from audiogen_jax.train.train_config import TrainConfig
 from audiogen_jax.types import (
     CheckpointSource,
     Decay,
+    FilePath,
     Finite,
     NotNegative,
     Positive,
@@ -31,10 +32,16 @@ class AdapterConfig:
     Attributes:
       rank: of the adapters that are trained in place of the network; 0: the network is.
       alpha: their products count alpha / rank times (section 4.1); 0: as `rank`, so once.
+      init: file of such adapters to go on from, of an export; None: they change nothing at first.
     """
 
     rank: Whole
     alpha: NotNegative
+    init: FilePath | None = None
+
+    def __post_init__(self):
+        if self.init is not None and not self.rank:
+            raise ValueError(f"lora.init={self.init!r}: no adapters are trained, lora.rank is 0")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,6 +5,10 @@ import os
 import shutil
 from pathlib import Path
 
+import jax
+import numpy as np
+
+from audiogen_jax.checkpoints.adapters import Form, load_adapters
 from audiogen_jax.checkpoints.config_file import read_config
 from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
 from audiogen_jax.checkpoints.mapping import on_host
@@ -24,7 +28,7 @@ from audiogen_jax.input.latent_batches import LatentDataConfig
 from audiogen_jax.input.text import copy_text_tokenizer
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
-from audiogen_jax.types import Params
+from audiogen_jax.types import Params, path_name
 
 
 def from_base(config: FlowMatchingConfig) -> FlowMatchingConfig:
@@ -120,6 +124,47 @@ def read_generator(
     params = family.start(generator, base, None if config.data.has_prompts else encoder)
     half = codec.read(codec.codec.encoder, on_host)
     return generator, codec, {**params, "codec": half}
+
+
+def read_adapters(config: FlowMatchingConfig, form: Form, params: Params) -> Params:
+    """The adapters of `config.lora.init` with what a network gets beside them.
+
+    Args:
+      config: with such a file.
+      form: that the adapters make of a generator.
+      params: arrays, or their shapes, {"adapters"} and maybe {the network}, to be replaced.
+
+    Raises:
+      OSError, ValueError: no such file, or they are of another form, scale, rank or network.
+    """
+    path = config.lora.init
+    assert path is not None
+    adapters = load_adapters(path)
+    for what, found, expected in (
+        ("form", adapters.form, form),
+        ("scale", adapters.scale, config.adapter_scale),
+    ):
+        if found != expected:
+            raise ValueError(
+                f"lora.init={path}: adapters of {what} {found!r}, expected {expected!r}"
+            )
+    network = next((name for name in params if name != "adapters"), "added")
+    read = {"adapters": adapters.matrices} | ({network: adapters.added} if adapters.added else {})
+    read = jax.tree.map(lambda leaf: leaf.astype(np.float32), read)
+    expected = _shapes_by_path(params)
+    found = _shapes_by_path(read)
+    if odd := sorted(set(expected.items()) ^ set(found.items())):
+        name = odd[0][0]
+        raise ValueError(
+            f"lora.init={path}: {name} is {found.get(name)}, expected {expected.get(name)} "
+            f"(lora.rank={config.lora.rank})"
+        )
+    return read
+
+
+def _shapes_by_path(params: Params) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_flatten_with_path(params)[0]
+    return {path_name(path): leaf.shape for path, leaf in leaves}
 
 
 def prompts_sha256(config: FlowMatchingConfig) -> str:

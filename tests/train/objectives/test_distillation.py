@@ -9,6 +9,7 @@ import pytest
 from jax.sharding import NamedSharding, PartitionSpec
 
 import audiogen_jax as ag
+from audiogen_jax.checkpoints.adapters import load_adapters
 from audiogen_jax.flow.flow_map import Jump
 from audiogen_jax.train.config import load_config
 from audiogen_jax.train.loop import train_model
@@ -16,6 +17,7 @@ from audiogen_jax.train.objectives.distillation import Distillation
 from audiogen_jax.train.objectives.flow_map_distillation import FlowMapDistillation
 from audiogen_jax.train.stages import load_objective, parse_config
 from audiogen_jax.train.start import start_state
+from audiogen_jax.train.state import TrainState
 from tests.models.audiogen.test_generator import FRAMES, GENERATOR, PROMPTS, SIGMA, X
 from tests.train.conftest import metrics_rows
 
@@ -111,6 +113,35 @@ def test_jumps_are_learned_exported_and_sampled(tiny_checkpoint, manifest, tmp_p
 
     with pytest.raises(ValueError, match="was distilled: train the generator"):
         load_objective(parse_config(few_steps(tmp_path / "work" / "export", manifest)))
+
+
+def test_a_training_goes_on_from_adapters(tiny_checkpoint, manifest, tmp_path):
+    """Parameters and average begin with them; of another kind they are refused by name."""
+    train_model(few_steps(tiny_checkpoint, manifest, "lora.rank=4"), tmp_path / "work")
+    adapters = tmp_path / "work" / "export" / "adapters.safetensors"
+
+    def start(*changes: str, **kind: str) -> TrainState:
+        changes = "lora.rank=4", f"lora.init={adapters}", *changes
+        student = load_objective(
+            parse_config(few_steps(tiny_checkpoint, manifest, *changes, **kind))
+        )
+        return student.prepare(jax.eval_shape(student.init_state, jax.random.key(0)))
+
+    state, expected = start(), load_adapters(adapters)
+    assert any(leaf["lora_b"].any() for leaf in expected.matrices.values())
+    for found in (state.params, state.ema):
+        jax.tree.map(np.testing.assert_array_equal, found["adapters"], expected.matrices)
+        jax.tree.map(np.testing.assert_array_equal, found["audiogen"], expected.added)
+    for wrong, message in {
+        ("lora.alpha=4",): "scale 10.0, expected 1.0",
+        ("lora.rank=8", "lora.alpha=80"): r"lora_a is \(.* 4\), expected \(.* 8\) \(lora.rank=8",
+    }.items():
+        with pytest.raises(ValueError, match=f"lora.init=.*adapters.safetensors: .*{message}"):
+            start(*wrong)
+    with pytest.raises(ValueError, match="form 'flow_map', expected 'guided'"):
+        start(config="nano_few_steps")
+    with pytest.raises(ValueError, match="no adapters are trained, lora.rank is 0"):
+        start("lora.rank=0")
 
 
 def test_the_published_size_is_planned_without_files():
