@@ -171,7 +171,8 @@ def balanced(config: ConfigDict) -> None:
         scenes=60_000,
         headroom=(0.0,),
         fill=True,
+        timeline=0.65,
         categories=dict(
-            S0A=0.5, SM0=0.15, SMA=0.15, S00=0.05, **{"00A": 0.1, "0MA": 0.03, "0M0": 0.02}
+            S0A=0.45, SM0=0.12, SMA=0.13, S00=0.05, **{"00A": 0.2, "0MA": 0.03, "0M0": 0.02}
         ),
     )
