@@ -37,7 +37,7 @@ def guided() -> ConfigDict:
     config.objective = "guidance_distillation"
     config.steps = 4000
     config.ema_decay = 0.998
-    config.view_guidance = dict(speech=1.75)
+    config.view_guidance = dict(speech=1.5)
     config.data.batch_sizes = (128, 96, 36)
     config.optimizer = adamw(5e-4, warmup_steps=100, b2=0.99, weight_decay=0.0)
     return config
