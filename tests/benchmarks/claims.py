@@ -12,7 +12,8 @@ core of a CPU takes 10 to 30 minutes for an arm. From the root of the repository
         --output out/base.npz    # a rehearsal
 
 `train` asks for held-out captions, 25 guided Euler steps each, and keeps the latents; `judge`
-decodes and listens to those of a folder: tests/benchmarks/results/claims.json.
+decodes and listens to those of a folder: tests/benchmarks/results/claims.json, which names the
+commit of each.
 """
 
 import argparse
