@@ -97,6 +97,24 @@ def load_adapters(path: str | Path) -> Adapters:
     return adapters
 
 
+def check_shapes(misfit: str, params: Params, expected: Params) -> None:
+    """Compares trees of arrays, or of their shapes.
+
+    Raises:
+      ValueError: they differ; says `misfit`, and where.
+    """
+    shapes, wanted = (
+        {
+            path_name(path): leaf.shape
+            for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
+        }
+        for tree in (params, expected)
+    )
+    if wrong := sorted(name for name in shapes | wanted if shapes.get(name) != wanted.get(name)):
+        name = wrong[0]
+        raise ValueError(f"{misfit}: {name!r} is {shapes.get(name)}, expected {wanted.get(name)}")
+
+
 def _check_finite(path: Path, adapters: Adapters) -> None:
     if not math.isfinite(adapters.scale):
         raise ValueError(

@@ -3,19 +3,18 @@
 import dataclasses
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 
 import jax
 import numpy as np
 
-from audiogen_jax.checkpoints.adapters import Form, load_adapters
+from audiogen_jax.checkpoints.adapters import Form, check_shapes, load_adapters
 from audiogen_jax.checkpoints.family import LoadedGenerator
 from audiogen_jax.checkpoints.mapping import on_host
 from audiogen_jax.checkpoints.registry import load_generator
 from audiogen_jax.models import lora
 from audiogen_jax.models.parameter_trees import with_leaves
 from audiogen_jax.models.protocols import Generator
-from audiogen_jax.types import Params, path_name
+from audiogen_jax.types import Params
 
 FEW_STEPS, EDITOR = "few_steps.safetensors", "editor.safetensors"
 FORMS_BESIDE: Mapping[Form, str] = {"guided": FEW_STEPS, "flow_map": FEW_STEPS, "edits": EDITOR}
@@ -58,7 +57,7 @@ def load_form(base: LoadedGenerator, file: str) -> LoadedGenerator:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     network = with_leaves(merged, adapters.added)
-    _check_shapes(path, network, _shapes(generator)[name])
+    check_shapes(f"{path} does not fit the generator beside it", network, _shapes(generator)[name])
     network = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), network)
     params = generator.for_sampling({**base.params, name: network})
     return dataclasses.replace(base, generator=generator, params=params)
@@ -71,19 +70,3 @@ def _shapes(generator: Generator) -> Mapping[str, Params]:
 
 def _of_form(generator: Generator, form: Form) -> Generator:
     return generator.as_editor() if form == "edits" else generator.as_distilled(form)
-
-
-def _check_shapes(path: Path, params: Params, expected: Params) -> None:
-    shapes, wanted = (
-        {
-            path_name(path): leaf.shape
-            for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]
-        }
-        for tree in (params, expected)
-    )
-    if wrong := sorted(name for name in shapes | wanted if shapes.get(name) != wanted.get(name)):
-        name = wrong[0]
-        raise ValueError(
-            f"{path} does not fit the generator beside it: {name!r} is {shapes.get(name)}, "
-            f"expected {wanted.get(name)}"
-        )

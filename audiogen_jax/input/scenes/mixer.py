@@ -196,16 +196,16 @@ class SceneMixer:
         if not is_word(first) or rng.random() < self._config.one_word:
             return [first]
         others = self._library.words_of(str(first.speaker))
-        clips, total = [first], self._seconds(first, seconds)
+        clips, total = [first], self._seconds(first)
         for _ in range(int(rng.integers(1, max(self._config.max_words, 2)))):
             clip = others[int(rng.integers(len(others)))]
-            total += PAUSE_SECONDS[1] + self._seconds(clip, seconds)
+            total += PAUSE_SECONDS[1] + self._seconds(clip)
             if total <= seconds and len(clips) < self._config.max_words:
                 clips.append(clip)
         return clips
 
-    def _seconds(self, clip: AudioRecord, longest: float) -> float:
-        return len(self.read(clip, longest)) / self._rate
+    def _seconds(self, clip: AudioRecord) -> float:
+        return len(self.read(clip)) / self._rate
 
     def _lay(
         self, role: str, clips: Sequence[AudioRecord], length: int, rng: np.random.Generator

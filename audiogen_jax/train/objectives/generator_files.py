@@ -8,7 +8,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from audiogen_jax.checkpoints.adapters import Form, load_adapters
+from audiogen_jax.checkpoints.adapters import Form, check_shapes, load_adapters
 from audiogen_jax.checkpoints.config_file import read_config
 from audiogen_jax.checkpoints.folder import CheckpointFolder, open_checkpoint
 from audiogen_jax.checkpoints.mapping import on_host
@@ -28,7 +28,7 @@ from audiogen_jax.input.latent_batches import LatentDataConfig
 from audiogen_jax.input.text import copy_text_tokenizer
 from audiogen_jax.models.protocols import Generator
 from audiogen_jax.train.objectives.flow_matching_config import FlowMatchingConfig
-from audiogen_jax.types import Params, path_name
+from audiogen_jax.types import Params
 
 
 def from_base(config: FlowMatchingConfig) -> FlowMatchingConfig:
@@ -151,20 +151,8 @@ def read_adapters(config: FlowMatchingConfig, form: Form, params: Params) -> Par
     network = next((name for name in params if name != "adapters"), "added")
     read = {"adapters": adapters.matrices} | ({network: adapters.added} if adapters.added else {})
     read = jax.tree.map(lambda leaf: leaf.astype(np.float32), read)
-    expected = _shapes_by_path(params)
-    found = _shapes_by_path(read)
-    if odd := sorted(set(expected.items()) ^ set(found.items())):
-        name = odd[0][0]
-        raise ValueError(
-            f"lora.init={path}: {name} is {found.get(name)}, expected {expected.get(name)} "
-            f"(lora.rank={config.lora.rank})"
-        )
+    check_shapes(f"lora.init={path} does not fit lora.rank={config.lora.rank}", read, params)
     return read
-
-
-def _shapes_by_path(params: Params) -> dict[str, tuple[int, ...]]:
-    leaves = jax.tree_util.tree_flatten_with_path(params)[0]
-    return {path_name(path): leaf.shape for path, leaf in leaves}
 
 
 def prompts_sha256(config: FlowMatchingConfig) -> str:
